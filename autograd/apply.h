@@ -1,0 +1,222 @@
+// The one place that writes the tape: apply() runs an operation and, where a gradient is wanted, records it.
+#pragma once
+
+#include <array>
+#include <new>
+
+#include "tapegrad/autograd/fields.h"
+#include "tapegrad/autograd/saved.h"
+#include "tapegrad/core/allocator.h"
+
+namespace tapegrad {
+namespace autograd {
+
+// What an operation's struct may offer. Only `name` and `forward` are needed to run, `backward` to be differentiated.
+template <class Op> concept HasBackward = requires { &Op::backward; };
+template <class Op> concept HasFusedBackward = requires { &Op::backward_fused; };
+template <class Op> concept HasTangent = requires { &Op::tangent; };
+template <class Op> concept Elementwise = requires { requires Op::elementwise; };  // dy[i] depends on dx[i] alone
+template <class Op> concept Linear = requires { requires Op::linear; };            // f(x) is its own tangent
+template <class Op> concept OptionalInputs = requires { requires Op::optional_inputs; };  // inputs may be undefined
+template <class Op> concept ViewOp = requires { requires Op::is_view; };           // the output aliases input 0
+
+namespace detail {
+
+// Checks the inputs, brings stale views up to date, and says which of them require grad.
+class TAPEGRAD_API Recording {
+ public:
+  Recording(const char* op, const Tensor* const* inputs, int64_t count, bool optional = false);
+  ~Recording() { state_.needs = outer_; }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+  bool needed() const { return needed_; }
+
+ private:
+  State& state_;
+  uint64_t outer_;
+  bool needed_;
+};
+
+TAPEGRAD_API void record(Node* node, const Tensor* const* inputs, int64_t count);
+// `y` becomes output `index` of node; an input handed through, or a tensor with a history, is aliased first.
+TAPEGRAD_API void attach(Tensor& y, Node* node, uint32_t index, const Tensor* const* inputs, int64_t count);
+TAPEGRAD_API void attach(Tensor* y, int64_t outputs, Node* node, const Tensor* const* inputs, int64_t count);
+TAPEGRAD_API void mark_view(Tensor& y, const Tensor& base);
+// In place: checks self, returns what stands for it as an input (a snapshot if the rule needs the old value).
+TAPEGRAD_API Tensor begin_in_place(const char* op, const Tensor& self, bool recorded, bool old_value);
+TAPEGRAD_API void check_in_place(const char* op, const Tensor& self);
+TAPEGRAD_API void rebase(const Tensor& self, Node* node);
+// `other`, or a copy of it with the same history when it shares memory with the tensor about to be written.
+TAPEGRAD_API Tensor apart_from(const Tensor& other, const Tensor& self);
+[[noreturn]] TAPEGRAD_API void no_tangent(const char* op);
+TAPEGRAD_API Grads sum_tangents(const char* op, Grads (*rule)(const void* op, Grads& dy), const void* self,
+                                const Grads& dx);
+
+template <class T> struct IsSavedList : std::false_type {};
+template <class T> struct IsSavedList<std::vector<T>> : std::is_base_of<Saved, T> {};
+
+template <class Op, class F> void for_each_saved(Op& op, F&& f) {
+  for_each_field(op, [&](auto& field) {
+    using Field = std::remove_cvref_t<decltype(field)>;
+    if constexpr (std::is_base_of_v<Saved, Field>) f(field);
+    else if constexpr (IsSavedList<Field>::value) {
+      for (auto& one : field) f(one);
+    }
+  });
+}
+
+template <class Op> Grads call_rule(const Op& op, Grads& dy) {
+  if constexpr (!HasBackward<Op>) {
+    return {};
+  } else {
+    if constexpr (HasFusedBackward<Op>) {
+      if (!GradMode::is_enabled()) {
+        if constexpr (requires { op.backward_fused(dy); }) return op.backward_fused(dy);
+        else return op.backward_fused(dy[0]);
+      }
+    }
+    if constexpr (requires { op.backward(dy[0]); }) return op.backward(dy[0]);
+    else return op.backward(dy);
+  }
+}
+
+}  // namespace detail
+
+template <class Op> Tensor apply_again(const Op& op, const Grads& dx);
+
+// The node of an operation given as a struct; N inputs, or any number when N is 0.
+template <class Op, size_t N> class OpNode final : public Node {
+ public:
+  OpNode(Op op, int64_t inputs) : Node(nullptr, inputs), op_(std::move(op)) {
+    if constexpr (N == 0) edges_here_.resize(static_cast<size_t>(inputs));
+    set_edges(edges_here_.data());
+  }
+  const char* name() const override { return Op::name; }
+  Grads backward(Grads& dy) override {
+    static_assert(HasBackward<Op>, "an operation that is applied to the tape needs a rule: Grads backward(const Tensor& dy) const");
+    return detail::call_rule(op_, dy);
+  }
+  Grads tangent(const Grads& dx) override {
+    if constexpr (HasTangent<Op>) {
+      if constexpr (requires { op_.tangent(dx[0]); }) return Grads(op_.tangent(dx[0]));
+      else return Grads(op_.tangent(dx));
+    } else if constexpr (Linear<Op>) {
+      return Grads(apply_again(op_, dx));
+    } else if constexpr (Elementwise<Op>) {
+      return detail::sum_tangents(
+          Op::name,
+          [](const void* op, Grads& dy) {
+            const Op& rule = *static_cast<const Op*>(op);
+            if constexpr (requires { rule.backward(dy[0]); }) return rule.backward(dy[0]);
+            else return rule.backward(dy);
+          },
+          &op_, dx);
+    } else {
+      detail::no_tangent(Op::name);
+    }
+  }
+  void visit_saved(void (*visit)(void*, const SavedView&), void* context) const override {
+    detail::for_each_saved(op_, [&](const Saved& saved) {
+      if (!saved.defined()) return;
+      const SavedView view{saved.field(), &saved.held()};
+      visit(context, view);
+    });
+  }
+  void release_saved() noexcept override {
+    detail::for_each_saved(op_, [](Saved& saved) { saved.reset(); });
+  }
+  size_t allocated_bytes() const override { return sizeof(*this); }
+  Op& op() { return op_; }
+
+ private:
+  Op op_;
+  std::conditional_t<N == 0, std::vector<Edge>, std::array<Edge, N ? N : 1>> edges_here_;
+};
+
+namespace detail {
+
+template <class Op, size_t N> Ref<OpNode<Op, N>> new_node(Op op, int64_t inputs) {
+  void* memory = allocate(sizeof(OpNode<Op, N>));
+  return Ref<OpNode<Op, N>>::adopt(new (memory) OpNode<Op, N>(std::move(op), inputs));
+}
+
+template <size_t N, class Op, class... In>
+auto apply_to(Op op, const Tensor* const* inputs, int64_t count, const In&... in) {
+  Recording recording(Op::name, inputs, count, OptionalInputs<Op>);
+  if (!recording.needed()) {
+    auto y = op.forward(in...);
+    if constexpr (ViewOp<Op>) mark_view(y, *inputs[0]);
+    return y;
+  }
+  auto node = new_node<Op, N>(std::move(op), count);
+  auto y = node->op().forward(in...);
+  record(node.get(), inputs, count);
+  if constexpr (std::is_same_v<decltype(y), Tensor>) {
+    attach(y, node.get(), 0, inputs, count);
+  } else if constexpr (std::is_same_v<decltype(y), std::vector<Tensor>>) {
+    attach(y.data(), static_cast<int64_t>(y.size()), node.get(), inputs, count);
+  } else {
+    attach(y.data(), static_cast<int64_t>(y.size()), node.get(), inputs, count);  // std::array<Tensor, K>
+  }
+  if constexpr (ViewOp<Op>) mark_view(y, *inputs[0]);
+  return y;
+}
+
+template <size_t N, class Op, class... In>
+Tensor& write_in_place(Op op, const Tensor& self, const In&... in) {
+  const Tensor* inputs[] = {&self, &in...};
+  Recording recording(Op::name, inputs, N);
+  constexpr bool old_value = requires { requires Op::saves_input; };
+  const Tensor before = begin_in_place(Op::name, self, recording.needed(), old_value);
+  if (!recording.needed()) {
+    op.forward(before, in..., self);
+    return const_cast<Tensor&>(self);
+  }
+  auto node = new_node<Op, N>(std::move(op), N);
+  node->op().forward(before, in..., self);
+  inputs[0] = &before;
+  record(node.get(), inputs, N);
+  rebase(self, node.get());
+  return const_cast<Tensor&>(self);
+}
+
+}  // namespace detail
+
+// Runs op.forward(inputs...) and records it when one of the inputs requires grad. An undefined input is an absent one.
+template <class Op, class... In>
+  requires(std::is_same_v<In, Tensor> && ...)
+auto apply(Op op, const In&... in) {
+  const Tensor* const inputs[] = {&in...};
+  return detail::apply_to<sizeof...(In)>(std::move(op), inputs, sizeof...(In), in...);
+}
+
+// The same for any number of inputs, which forward receives as a vector.
+template <class Op> auto apply(Op op, const std::vector<Tensor>& in) {
+  std::vector<const Tensor*> inputs;
+  for (const Tensor& t : in) inputs.push_back(&t);
+  return detail::apply_to<0>(std::move(op), inputs.data(), static_cast<int64_t>(inputs.size()), in);
+}
+
+// Runs op.forward(self, others..., self), which writes its result into self, and gives self the new history. `self` has
+// the shape and dtype of the result; the caller has seen to it.
+template <class Op, class... In>
+  requires(std::is_same_v<In, Tensor> && ...)
+Tensor& apply_in_place(Op op, const Tensor& self, const In&... in) {
+  constexpr int64_t count = 1 + sizeof...(In);
+  detail::check_in_place(Op::name, self);
+  return detail::write_in_place<count>(std::move(op), self, detail::apart_from(in, self)...);
+}
+
+// The operation again, on tangents: what a linear operation's forward mode is.
+template <class Op> Tensor apply_again(const Op& op, const Grads& dx) {
+  Op again = op;
+  detail::for_each_saved(again, [](Saved& saved) { saved.reset(); });
+  return apply(std::move(again), dx[0]);
+}
+
+}  // namespace autograd
+
+using autograd::apply;
+using autograd::apply_in_place;
+
+}  // namespace tapegrad

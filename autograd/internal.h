@@ -1,0 +1,72 @@
+// What the files of autograd share and nobody else sees.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tapegrad/autograd/apply.h"
+#include "tapegrad/core/pool.h"
+
+namespace tapegrad::autograd {
+
+extern constinit thread_local State thread_state __attribute__((tls_model("initial-exec")));
+
+// A leaf's gradient and hooks; also the hooks of a recorded tensor, until its node is asked for them.
+struct GradMeta {
+  Tensor grad;
+  std::vector<std::shared_ptr<Hook>> hooks;
+  bool retains = false;  // a recorded tensor whose node writes its gradient back
+};
+
+struct OutputHook {
+  uint32_t output;
+  std::shared_ptr<Hook> hook;
+};
+
+struct Retained {
+  uint32_t output;
+  TensorImpl* tensor;  // not owned: the tensor takes itself out when it dies
+};
+
+struct NodeExtras {
+  std::vector<OutputHook> hooks;
+  std::vector<Retained> retained;
+  std::vector<void*> stack;  // return addresses of the recording, in anomaly mode
+};
+
+// The engine's and the tape's access to a node's private parts.
+struct Access {
+  static uint32_t& tape(Node& n) { return n.tape_; }
+  static uint64_t& sequence(Node& n) { return n.sequence_; }
+  static Edge* edges(Node& n) { return n.edges_; }
+  static NodeExtras*& extras(Node& n) { return n.extras_; }
+  static uint32_t& outputs(Node& n) { return n.outputs_; }
+  static bool& freed(Node& n) { return n.freed_; }
+  static bool& marked(Node& n) { return n.marked_; }
+  static uint32_t& slot(Node& n) { return n.slot_; }
+  static uint64_t& call(Node& n) { return n.call_; }
+};
+
+NodeExtras& extras_of(Node& node);
+GradMeta& meta_of(TensorImpl& t);
+void remove_retained(Node& node, TensorImpl* tensor) noexcept;
+
+// Brings a view's place on the tape up to date after its memory was written through another handle.
+void refresh_view(TensorImpl& t);
+inline void refresh(TensorImpl& t) {
+  if (t.base && t.derived_version != t.storage->version()) [[unlikely]] refresh_view(t);
+}
+
+// The recorded primitives of the tape itself.
+Tensor recorded_add(const Tensor& a, const Tensor& b);
+// One sweep from one output, as Tensor::backward.
+void backward(const Tensor& output, const Tensor& gradient, bool retain_graph, bool create_graph);
+
+// Stacks of recordings, for anomaly mode and for errors raised in backward.
+std::vector<void*> capture_stack();
+std::string describe_stack(const std::vector<void*>& stack);
+
+// Throws the exception being handled again, with `note` behind its message.
+[[noreturn]] void rethrow_with(const std::string& note);
+
+}  // namespace tapegrad::autograd

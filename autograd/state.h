@@ -1,0 +1,59 @@
+// Per-thread state of the tape, and the guards that change it for a scope.
+#pragma once
+
+#include <cstdint>
+
+#include "tapegrad/core/export.h"
+
+namespace tapegrad {
+
+namespace autograd {
+
+class Node;
+
+struct State {
+  bool grad_enabled = true;
+  bool anomaly = false;         // capture stacks, look for NaN
+  uint32_t tape = 0;            // this thread's tape, 0 before its first node
+  uint64_t needs = 0;           // bit i: input i of the op that runs now wants a gradient
+  uint64_t next_sequence = 1;
+  int64_t live_nodes = 0;       // recorded by this thread minus freed by it
+  Node* current = nullptr;      // the node whose rule runs now
+};
+
+TAPEGRAD_API State& state();
+
+// Inside forward: whether input i requires grad and the op is being recorded. Inside a rule: whether the gradient by
+// input i is wanted. Inputs from the 63rd on share one answer.
+inline bool needs(int64_t i) { return (state().needs >> (i < 63 ? i : 63)) & 1; }
+inline bool recording() { return state().needs != 0; }
+
+}  // namespace autograd
+
+struct GradMode {
+  static bool is_enabled() { return autograd::state().grad_enabled; }
+  static void set_enabled(bool value) { autograd::state().grad_enabled = value; }
+};
+
+// Turns recording on or off for this thread until the end of the scope.
+class AutoGradMode {
+ public:
+  explicit AutoGradMode(bool enabled) : previous_(GradMode::is_enabled()) { GradMode::set_enabled(enabled); }
+  ~AutoGradMode() { GradMode::set_enabled(previous_); }
+  AutoGradMode(const AutoGradMode&) = delete;
+  AutoGradMode& operator=(const AutoGradMode&) = delete;
+
+ private:
+  bool previous_;
+};
+
+struct NoGradGuard : AutoGradMode {
+  NoGradGuard() : AutoGradMode(false) {}
+};
+
+// For pure inference: nothing is recorded for the scope. Tensors made in it are ordinary ones.
+struct InferenceMode : AutoGradMode {
+  explicit InferenceMode(bool enabled = true) : AutoGradMode(!enabled && GradMode::is_enabled()) {}
+};
+
+}  // namespace tapegrad

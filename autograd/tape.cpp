@@ -1,0 +1,210 @@
+// The tape: recording an operation, attaching its outputs, and taking nodes apart without recursion.
+#include <algorithm>
+#include <atomic>
+
+#include "tapegrad/autograd/internal.h"
+
+namespace tapegrad {
+namespace autograd {
+
+constinit thread_local State thread_state __attribute__((tls_model("initial-exec"))) = {};
+
+State& state() { return thread_state; }
+
+Hook::~Hook() = default;
+
+Node::~Node() { delete extras_; }
+
+Grads Node::tangent(const Grads&) { detail::no_tangent(name()); }
+
+void Node::visit_saved(void (*)(void*, const SavedView&), void*) const {}
+
+namespace {
+
+// Nodes whose last reference went while another was being taken apart wait here, so depth costs no stack.
+struct Graveyard {
+  Node* first = nullptr;
+  bool busy = false;
+};
+constinit thread_local Graveyard graveyard __attribute__((tls_model("initial-exec"))) = {};
+
+void bury(Node* node) noexcept {
+  const size_t bytes = node->allocated_bytes();
+  --thread_state.live_nodes;
+  node->~Node();
+  pool::deallocate(node, bytes);
+}
+
+}  // namespace
+
+void Node::release_node_memory(Node* node) noexcept {
+  // The dead node's sequence number is free to hold the link to the next in line.
+  node->sequence_ = reinterpret_cast<uint64_t>(graveyard.first);
+  graveyard.first = node;
+  if (graveyard.busy) return;
+  graveyard.busy = true;
+  while (Node* next = graveyard.first) {
+    graveyard.first = reinterpret_cast<Node*>(next->sequence_);
+    bury(next);
+  }
+  graveyard.busy = false;
+}
+
+
+Edge::Edge(const Edge& other) noexcept : bits_(other.bits_), output_(other.output_) {
+  if (Node* n = node()) n->retain();
+  else if (TensorImpl* l = leaf()) l->retain();
+}
+
+Edge Edge::to(const TensorImpl& t) {
+  Edge edge;
+  if (t.node) {
+    t.node->retain();
+    edge.bits_ = reinterpret_cast<uintptr_t>(t.node);
+    edge.output_ = t.output;
+  } else if (t.requires_grad) {
+    auto* leaf = const_cast<TensorImpl*>(&t);
+    leaf->retain();
+    edge.bits_ = reinterpret_cast<uintptr_t>(leaf) | 1;
+  }
+  return edge;
+}
+
+void Edge::release() noexcept {
+  if (bits_ & 1) leaf()->release();
+  else node()->release();
+}
+
+NodeExtras& extras_of(Node& node) {
+  NodeExtras*& extras = Access::extras(node);
+  if (!extras) extras = new NodeExtras;
+  return *extras;
+}
+
+GradMeta& meta_of(TensorImpl& t) {
+  if (!t.meta) t.meta = new GradMeta;
+  return *t.meta;
+}
+
+void let_go(TensorImpl& t) noexcept {
+  if (t.meta) {
+    if (t.meta->retains && t.node) remove_retained(*t.node, &t);
+    delete t.meta;
+  }
+  if (t.node) t.node->release();
+}
+
+void remove_retained(Node& node, TensorImpl* tensor) noexcept {
+  if (NodeExtras* extras = Access::extras(node))
+    std::erase_if(extras->retained, [&](const Retained& r) { return r.tensor == tensor; });
+}
+
+namespace {
+
+uint32_t new_tape() {
+  static std::atomic<uint32_t> tapes{0};
+  return ++tapes;
+}
+
+}  // namespace
+
+namespace detail {
+
+Recording::Recording(const char* op, const Tensor* const* inputs, int64_t count, bool optional)
+    : state_(thread_state), outer_(state_.needs), needed_(false) {
+  uint64_t needs = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    TensorImpl* t = inputs[i]->impl();
+    if (!t) {
+      if (optional) continue;
+      throw ValueError(std::string(op) + ": argument " + std::to_string(i + 1) +
+                       " must be defined, got an undefined tensor (Tensor())");
+    }
+    if (!state_.grad_enabled) continue;
+    refresh(*t);
+    if (t->node) {
+      if (Access::tape(*t->node) != state_.tape)
+        throw AutogradError(std::string(op) + ": argument " + std::to_string(i + 1) +
+                            " was recorded on another thread's tape; only leaves may be shared between threads (did "
+                            "you mean detach()?)");
+    } else if (!t->requires_grad) {
+      continue;
+    }
+    needs |= uint64_t{1} << (i < 63 ? i : 63);
+  }
+  state_.needs = needs;
+  needed_ = needs != 0;
+}
+
+void record(Node* node, const Tensor* const* inputs, int64_t count) {
+  State& s = thread_state;
+  if (s.tape == 0) [[unlikely]] s.tape = new_tape();
+  Access::tape(*node) = s.tape;
+  Access::sequence(*node) = s.next_sequence++;
+  ++s.live_nodes;
+  Edge* edges = Access::edges(*node);
+  for (int64_t i = 0; i < count; ++i) {
+    if (const TensorImpl* t = inputs[i]->impl()) edges[i] = Edge::to(*t);
+  }
+  if (s.anomaly) [[unlikely]] extras_of(*node).stack = capture_stack();
+}
+
+void attach(Tensor& y, Node* node, uint32_t index, const Tensor* const* inputs, int64_t count) {
+  if (!y.defined() || !y.is_floating_point()) return;  // integer outputs (an index) have no gradient
+  bool handed_through = y.impl()->node || y.impl()->requires_grad;
+  for (int64_t i = 0; i < count; ++i) handed_through |= y.impl() == inputs[i]->impl();
+  if (handed_through) y = alias(y);
+  TensorImpl* t = y.impl();
+  node->retain();
+  t->node = node;
+  t->output = index;
+}
+
+void attach(Tensor* y, int64_t outputs, Node* node, const Tensor* const* inputs, int64_t count) {
+  Access::outputs(*node) = static_cast<uint32_t>(outputs);
+  for (int64_t i = 0; i < outputs; ++i) attach(y[i], node, static_cast<uint32_t>(i), inputs, count);
+}
+
+void no_tangent(const char* op) {
+  throw AutogradError(std::string(op) + ": there is no forward-mode rule (give its struct a tangent())");
+}
+
+Grads sum_tangents(const char*, Grads (*rule)(const void*, Grads&), const void* self, const Grads& dx) {
+  Tensor sum;
+  const uint64_t outer = thread_state.needs;
+  for (int64_t i = 0; i < dx.size(); ++i) {
+    if (!dx[i].defined()) continue;
+    thread_state.needs = uint64_t{1} << i;
+    Grads one{Tensor(dx[i])};
+    Grads parts = rule(self, one);
+    if (!parts[i].defined()) continue;
+    sum = sum.defined() ? recorded_add(sum, parts[i]) : parts[i];
+  }
+  thread_state.needs = outer;
+  return Grads(std::move(sum));
+}
+
+}  // namespace detail
+
+void rethrow_with(const std::string& note) {
+  try {
+    throw;
+  } catch (const ShapeError& e) {
+    throw ShapeError(e.what() + note);
+  } catch (const DTypeError& e) {
+    throw DTypeError(e.what() + note);
+  } catch (const IndexError& e) {
+    throw IndexError(e.what() + note);
+  } catch (const ValueError& e) {
+    throw ValueError(e.what() + note);
+  } catch (const AutogradError& e) {
+    throw AutogradError(e.what() + note);
+  } catch (const OutOfMemoryError&) {
+    throw;
+  } catch (const Error& e) {
+    throw Error(e.what() + note);
+  }
+}
+
+}  // namespace autograd
+}  // namespace tapegrad

@@ -1,0 +1,206 @@
+// In-place writes and views: how a write rebases a tensor's history, and how views of it find their place again.
+#include "tapegrad/autograd/internal.h"
+#include "tapegrad/core/copy.h"
+
+namespace tapegrad::autograd {
+namespace {
+
+// How the tensor that owns the memory is laid out, and which part of it a view shows.
+struct Geometry {
+  Shape base_sizes, base_strides;
+  Shape sizes, strides;
+  int64_t offset;
+};
+
+// A buffer with the base's layout and nothing in it.
+Tensor laid_out(const Geometry& g, DType dtype) {
+  int64_t extent = 1;
+  for (int64_t d = 0; d < g.base_sizes.size(); ++d) extent += (g.base_sizes[d] - 1) * g.base_strides[d];
+  if (numel_of(g.base_sizes, "as_strided") == 0) extent = 0;
+  Tensor memory = new_tensor(extent, dtype);
+  return alias(memory, g.base_sizes, g.base_strides, 0);
+}
+
+Tensor in_layout(const Tensor& x, const Geometry& g, bool own) {
+  if (!own && IntArrayRef(x.strides()) == IntArrayRef(g.base_strides)) return x;
+  Tensor y = laid_out(g, x.dtype());
+  copy(y, x, "as_strided");
+  return y;
+}
+
+Tensor region(const Tensor& laid, const Geometry& g) { return alias(laid, g.sizes, g.strides, g.offset); }
+
+// y = the region of x
+struct AsStrided {
+  static constexpr const char* name = "as_strided";
+  static constexpr bool linear = true;
+  Geometry geometry;
+  Tensor forward(const Tensor& x) { return region(in_layout(x, geometry, false), geometry); }
+  Grads backward(const Tensor& dy) const;
+};
+
+// y = zeros with x added at the region; the adjoint of AsStrided
+struct RegionScatter {
+  static constexpr const char* name = "as_strided_scatter";
+  static constexpr bool linear = true;
+  Geometry geometry;
+  Tensor forward(const Tensor& x) {
+    Tensor y = laid_out(geometry, x.dtype());
+    fill(y, 0);
+    add_into(region(y, geometry), x);
+    return contiguous_of(y);
+  }
+  Grads backward(const Tensor& dy) const { return {apply(AsStrided{geometry}, dy)}; }
+};
+
+Grads AsStrided::backward(const Tensor& dy) const { return {apply(RegionScatter{geometry}, dy)}; }
+
+// y = x with zeros at the region; its own adjoint
+struct RegionCleared {
+  static constexpr const char* name = "as_strided_cleared";
+  static constexpr bool linear = true;
+  Geometry geometry;
+  Tensor forward(const Tensor& x) {
+    Tensor y = in_layout(x, geometry, true);
+    fill(region(y, geometry), 0);
+    return contiguous_of(y);
+  }
+  Grads backward(const Tensor& dy) const { return {apply(RegionCleared{geometry}, dy)}; }
+};
+
+// base = base with the region replaced by v. Never run forward: the write has happened in the memory already.
+struct RegionWrite {
+  static constexpr const char* name = "write_view";
+  Geometry geometry;
+  Tensor forward(const Tensor& base, const Tensor&) { return base; }
+  Grads backward(const Tensor& dy) const {
+    return {needs(0) ? apply(RegionCleared{geometry}, dy) : Tensor(), needs(1) ? apply(AsStrided{geometry}, dy) : Tensor()};
+  }
+  Tensor tangent(const Grads& dx) const {
+    Tensor rest = dx[0].defined() ? apply(RegionCleared{geometry}, dx[0]) : Tensor();
+    Tensor written = dx[1].defined() ? apply(RegionScatter{geometry}, dx[1]) : Tensor();
+    if (!rest.defined() || !written.defined()) return rest.defined() ? rest : written;
+    return recorded_add(rest, written);
+  }
+};
+
+Geometry geometry_of(const TensorImpl& view) {
+  const TensorImpl& base = *view.base;
+  return {base.sizes, base.strides, view.sizes, view.strides, (view.data - base.data) / item_size(view.dtype)};
+}
+
+void set_node(TensorImpl& t, Node* node) {
+  if (t.meta && t.meta->retains) {
+    if (t.node) remove_retained(*t.node, &t);
+    extras_of(*node).retained.push_back({0, &t});
+  }
+  node->retain();
+  if (t.node) t.node->release();
+  t.node = node;
+  t.output = 0;
+}
+
+// The same memory and the same place on the tape, without the tie to a base (which would close a cycle when kept).
+Tensor without_base(const Tensor& x) {
+  const TensorImpl& from = *x.impl();
+  if (from.requires_grad && !from.node) return x;  // a leaf is known by its handle
+  Tensor y = alias(x);
+  if (from.node) {
+    set_node(*y.impl(), from.node);
+    y.impl()->output = from.output;
+  }
+  return y;
+}
+
+}  // namespace
+
+void refresh_view(TensorImpl& t) {
+  t.derived_version = t.storage->version();
+  TensorImpl* base = t.base.get();
+  if (t.requires_grad && !t.node) return;  // a view that was made a leaf of its own stays one
+  if (!base->node && !base->requires_grad) {
+    if (t.node) std::exchange(t.node, nullptr)->release();
+    return;
+  }
+  const Tensor base_tensor(t.base);
+  const Tensor* inputs[] = {&base_tensor};
+  auto node = detail::new_node<AsStrided, 1>(AsStrided{geometry_of(t)}, 1);
+  detail::record(node.get(), inputs, 1);
+  set_node(t, node.get());
+}
+
+namespace detail {
+
+void mark_view(Tensor& y, const Tensor& x) {
+  TensorImpl& t = *y.impl();
+  TensorImpl& from = *x.impl();
+  if (t.storage.get() != from.storage.get() || &t == &from) return;
+  if (thread_state.current && !thread_state.grad_enabled) return;  // inside a plain sweep nothing will be recorded
+  t.base = from.base ? from.base : Ref<TensorImpl>::share(&from);
+  t.derived_version = t.storage->version();
+  t.no_grad_view = from.no_grad_view || !thread_state.grad_enabled;
+}
+
+void check_in_place(const char* op, const Tensor& self) {
+  TensorImpl& t = self.state();
+  if (has_overlap(self))
+    throw AutogradError(std::string(op) + ": several elements of the tensor share memory (an expanded dim), shape " +
+                        to_string(t.sizes) + ", strides " + to_string(t.strides) + "; write to a clone()");
+  if (!thread_state.grad_enabled) return;
+  refresh(t);
+  const bool leaf = (t.requires_grad && !t.node) || (t.base && t.base->requires_grad && !t.base->node);
+  if (leaf)
+    throw AutogradError(std::string(op) + ": " + (t.base ? "a view of a" : "a") +
+                        " leaf that requires grad must not be written in place, shape " + to_string(t.sizes) +
+                        " (use NoGradGuard to update it, or write to a clone())");
+}
+
+Tensor begin_in_place(const char* op, const Tensor& self, bool recorded, bool old_value) {
+  TensorImpl& t = *self.impl();
+  if (recorded && t.no_grad_view)
+    throw AutogradError(std::string(op) +
+                        ": a view taken while recording was off must not be written with recording on, shape " +
+                        to_string(t.sizes));
+  Tensor before = self;
+  if (recorded) {
+    before = old_value ? clone_of(self) : alias(self);
+    if (t.node) {
+      set_node(*before.impl(), t.node);
+      before.impl()->output = t.output;
+    }
+  }
+  t.storage->bump_version();
+  return before;
+}
+
+Tensor apart_from(const Tensor& other, const Tensor& self) {
+  if (!other.defined() || other.impl()->storage.get() != self.impl()->storage.get()) return other;
+  Tensor copy_of = clone_of(other);
+  TensorImpl& t = *copy_of.impl();
+  t.requires_grad = other.impl()->requires_grad;
+  if (other.impl()->node) {
+    set_node(t, other.impl()->node);
+    t.output = other.impl()->output;
+  }
+  return copy_of;
+}
+
+void rebase(const Tensor& self, Node* node) {
+  TensorImpl& t = *self.impl();
+  if (!t.base) return set_node(t, node);
+  const Tensor base(t.base);
+  auto write = new_node<RegionWrite, 2>(RegionWrite{geometry_of(t)}, 2);
+  // The written region enters as output 0 of `node`, through a tensor that is only a carrier.
+  Tensor written = alias(self);
+  set_node(*written.impl(), node);
+  const Tensor* inputs[] = {&base, &written};
+  record(write.get(), inputs, 2);
+  set_node(*base.impl(), write.get());
+  refresh_view(t);
+}
+
+}  // namespace detail
+
+Tensor detail::kept_form(const Tensor& x) { return without_base(x); }
+
+}  // namespace tapegrad::autograd

@@ -1,0 +1,24 @@
+// Filling, copying with conversion, and adding, over any layouts; each is one launch.
+#pragma once
+
+#include "tapegrad/core/tensor.h"
+
+namespace tapegrad {
+
+// Sets every element; the value is converted to the dtype.
+TAPEGRAD_API void fill(const Tensor& dst, const Scalar& value);
+// dst = src, converted; src broadcasts to dst's shape (ShapeError naming `op` if it cannot). Overlapping memory is fine
+// when both are the same layout of it, or go through a temporary.
+TAPEGRAD_API void copy(const Tensor& dst, const Tensor& src, const char* op = "copy_");
+// dst += src for the same shape and dtype. dst may be an overlapping view: contributions add up.
+TAPEGRAD_API void add_into(const Tensor& dst, const Tensor& src);
+// A contiguous tensor with the elements of x.
+TAPEGRAD_API Tensor clone_of(const Tensor& x);
+// x if it is contiguous, else a copy that is.
+TAPEGRAD_API Tensor contiguous_of(const Tensor& x);
+// x if it has this dtype, else a converted copy.
+TAPEGRAD_API Tensor converted(const Tensor& x, DType dtype);
+// New, filled.
+TAPEGRAD_API Tensor filled_tensor(IntArrayRef sizes, DType dtype, const Scalar& value);
+
+}  // namespace tapegrad

@@ -1,0 +1,76 @@
+// Element types: names, sizes, promotion, and the switch from a run-time dtype to a C++ type.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+
+#include "tapegrad/core/export.h"
+
+namespace tapegrad {
+
+// The order is the promotion order within a category: bool < uint8 < int32 < int64 < float32 < float64.
+enum class DType : uint8_t { Bool, UInt8, Int32, Int64, Float32, Float64 };
+
+inline constexpr DType kBool = DType::Bool;
+inline constexpr DType kUInt8 = DType::UInt8;
+inline constexpr DType kInt32 = DType::Int32;
+inline constexpr DType kInt = DType::Int32;
+inline constexpr DType kInt64 = DType::Int64;
+inline constexpr DType kLong = DType::Int64;
+inline constexpr DType kFloat32 = DType::Float32;
+inline constexpr DType kFloat = DType::Float32;
+inline constexpr DType kFloat64 = DType::Float64;
+inline constexpr DType kDouble = DType::Float64;
+
+// Bytes of one element.
+constexpr int64_t item_size(DType dtype) {
+  constexpr int64_t sizes[] = {1, 1, 4, 8, 4, 8};
+  return sizes[static_cast<int>(dtype)];
+}
+
+constexpr bool is_floating_point(DType dtype) { return dtype >= DType::Float32; }
+constexpr bool is_integral(DType dtype) { return dtype > DType::Bool && dtype < DType::Float32; }
+
+// "float32", "int64", ...
+TAPEGRAD_API const char* name_of(DType dtype);
+TAPEGRAD_API std::ostream& operator<<(std::ostream& out, DType dtype);
+
+// The dtype that holds both, as PyTorch's torch.promote_types: a float wins over an integer, an integer over bool,
+// else the wider one (uint8 with int32 is int32).
+constexpr DType promote_types(DType a, DType b) { return a > b ? a : b; }
+
+// Whether a result of dtype `from` may be written into `to`: float to integer and number to bool lose and are refused.
+constexpr bool can_cast(DType from, DType to) {
+  if (is_floating_point(from) && !is_floating_point(to)) return false;
+  return !(from != DType::Bool && to == DType::Bool);
+}
+
+// C++ type to dtype: dtype_of<float>() is kFloat32.
+template <class T> struct dtype_of_type;
+template <> struct dtype_of_type<bool> { static constexpr DType value = DType::Bool; };
+template <> struct dtype_of_type<uint8_t> { static constexpr DType value = DType::UInt8; };
+template <> struct dtype_of_type<int32_t> { static constexpr DType value = DType::Int32; };
+template <> struct dtype_of_type<int64_t> { static constexpr DType value = DType::Int64; };
+template <> struct dtype_of_type<long long> { static constexpr DType value = DType::Int64; };
+template <> struct dtype_of_type<float> { static constexpr DType value = DType::Float32; };
+template <> struct dtype_of_type<double> { static constexpr DType value = DType::Float64; };
+template <class T> constexpr DType dtype_of() { return dtype_of_type<T>::value; }
+
+// Calls f.operator()<T>() with the C++ type of `dtype`.
+template <class F> decltype(auto) dispatch(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::Bool: return f.template operator()<bool>();
+    case DType::UInt8: return f.template operator()<uint8_t>();
+    case DType::Int32: return f.template operator()<int32_t>();
+    case DType::Int64: return f.template operator()<int64_t>();
+    case DType::Float32: return f.template operator()<float>();
+    default: return f.template operator()<double>();
+  }
+}
+
+// The same over float32 and float64 only; the caller has checked.
+template <class F> decltype(auto) dispatch_floating(DType dtype, F&& f) {
+  return dtype == DType::Float32 ? f.template operator()<float>() : f.template operator()<double>();
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,31 @@
+// Threads: how many, and the loop that uses them.
+#pragma once
+
+#include <cstdint>
+
+#include "tapegrad/core/export.h"
+
+namespace tapegrad {
+
+// The only truth about how many threads kernels use, for every thread of the program. The default is one per core
+// (OMP_NUM_THREADS is honoured). ValueError below 1.
+TAPEGRAD_API void set_num_threads(int threads);
+TAPEGRAD_API int get_num_threads();
+
+namespace detail {
+using RangeFn = void (*)(void* context, int64_t begin, int64_t end);
+TAPEGRAD_API void parallel_ranges(int64_t begin, int64_t end, int64_t grain, RangeFn fn, void* context);
+TAPEGRAD_API bool worth_threads(int64_t count, int64_t grain);
+}  // namespace detail
+
+// fn(first, last) over pieces of [begin, end) of at least `grain` items; in the calling thread alone when one piece is
+// all there is. The pieces depend on the thread count, so fn must not let its result depend on the pieces.
+template <class Fn> void parallel_for(int64_t begin, int64_t end, int64_t grain, const Fn& fn) {
+  if (end <= begin) return;
+  if (!detail::worth_threads(end - begin, grain)) return fn(begin, end);
+  detail::parallel_ranges(
+      begin, end, grain, [](void* f, int64_t first, int64_t last) { (*static_cast<const Fn*>(f))(first, last); },
+      const_cast<Fn*>(&fn));
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,48 @@
+// A block of element memory, shared by a tensor and its views, with the version stamp that guards saved tensors.
+#pragma once
+
+#include <cstddef>
+
+#include "tapegrad/core/export.h"
+#include "tapegrad/core/ref.h"
+
+namespace tapegrad {
+
+// Header and elements are one allocation, the elements 64-byte aligned behind the header; or memory lent by a caller.
+class TAPEGRAD_API Storage {
+ public:
+  using Deleter = void (*)(void* context);
+
+  // Uninitialised memory for `bytes`.
+  static Ref<Storage> create(size_t bytes);
+  // Wraps memory of somebody else's; `deleter(context)` runs when the last tensor lets go.
+  static Ref<Storage> wrap(void* data, size_t bytes, Deleter deleter, void* context);
+
+  char* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+  uint32_t references() const { return refs_.load(); }
+  // Counts writes; shared by all views.
+  uint32_t version() const { return version_; }
+  void bump_version() { ++version_; }
+
+  void retain() { refs_.increment(); }
+  void release() {
+    if (refs_.decrement()) destroy();
+  }
+
+ private:
+  Storage() = default;
+  void destroy();
+
+  RefCount refs_;
+  uint32_t version_ = 0;
+  size_t bytes_ = 0;
+  char* data_ = nullptr;
+  Deleter deleter_ = nullptr;
+  void* context_ = nullptr;
+};
+
+inline constexpr size_t kStorageHeader = 64;
+static_assert(sizeof(Storage) <= kStorageHeader);
+
+}  // namespace tapegrad

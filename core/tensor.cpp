@@ -1,0 +1,150 @@
+// Tensor state: creation, layout, aliases, and reading one element.
+#include "tapegrad/core/tensor.h"
+
+#include <new>
+
+#include "tapegrad/core/pool.h"
+
+namespace tapegrad {
+
+Ref<Storage> Storage::create(size_t bytes) {
+  size_t total;
+  if (__builtin_add_overflow(bytes, kStorageHeader, &total))
+    throw OutOfMemoryError("allocate: " + std::to_string(bytes) + " bytes cannot be addressed");
+  void* block = pool::allocate(total);
+  auto* storage = new (block) Storage;
+  storage->bytes_ = bytes;
+  storage->data_ = static_cast<char*>(block) + kStorageHeader;
+  return Ref<Storage>::adopt(storage);
+}
+
+Ref<Storage> Storage::wrap(void* data, size_t bytes, Deleter deleter, void* context) {
+  auto* storage = new (pool::allocate(kStorageHeader)) Storage;
+  storage->bytes_ = bytes;
+  storage->data_ = static_cast<char*>(data);
+  storage->deleter_ = deleter;
+  storage->context_ = context;
+  return Ref<Storage>::adopt(storage);
+}
+
+void Storage::destroy() {
+  const bool own = data_ == reinterpret_cast<char*>(this) + kStorageHeader;
+  const size_t total = kStorageHeader + (own ? bytes_ : 0);
+  if (deleter_) deleter_(context_);
+  this->~Storage();
+  pool::deallocate(this, total);
+}
+
+TensorImpl* TensorImpl::create() { return new (pool::allocate(sizeof(TensorImpl))) TensorImpl; }
+
+void TensorImpl::destroy() noexcept {
+  if (meta || node) autograd::let_go(*this);
+  this->~TensorImpl();
+  pool::deallocate(this, sizeof(TensorImpl));
+}
+
+namespace {
+
+bool is_row_major(const TensorImpl& t) {
+  int64_t expected = 1;
+  for (int64_t i = t.sizes.size() - 1; i >= 0; --i) {
+    if (t.sizes[i] == 1) continue;
+    if (t.strides[i] != expected) return false;
+    expected *= t.sizes[i];
+  }
+  return true;
+}
+
+}  // namespace
+
+Tensor new_tensor(IntArrayRef sizes, DType dtype) {
+  const Shape shape(sizes);
+  const int64_t numel = numel_of(sizes, "empty");
+  int64_t bytes;
+  if (__builtin_mul_overflow(numel, item_size(dtype), &bytes))
+    throw ShapeError("empty: the number of bytes overflows 63 bits, got sizes " + to_string(sizes));
+  Ref<Storage> storage = Storage::create(static_cast<size_t>(bytes));
+  TensorImpl* t = TensorImpl::create();
+  t->dtype = dtype;
+  t->numel = numel;
+  t->data = storage->data();
+  t->storage = std::move(storage);
+  t->strides = contiguous_strides(sizes);
+  t->sizes = shape;
+  return Tensor(Ref<TensorImpl>::adopt(t));
+}
+
+Tensor new_like(const Tensor& x, DType dtype) {
+  const TensorImpl& from = x.state();
+  Ref<Storage> storage = Storage::create(static_cast<size_t>(from.numel * item_size(dtype)));
+  TensorImpl* t = TensorImpl::create();
+  t->dtype = dtype;
+  t->numel = from.numel;
+  t->data = storage->data();
+  t->storage = std::move(storage);
+  t->sizes = from.sizes;
+  t->strides = from.contiguous ? from.strides : contiguous_strides(from.sizes);
+  return Tensor(Ref<TensorImpl>::adopt(t));
+}
+
+Tensor alias(const Tensor& x, const Shape& sizes, const Shape& strides, int64_t offset) {
+  const TensorImpl& from = x.state();
+  TensorImpl* t = TensorImpl::create();
+  t->dtype = from.dtype;
+  t->storage = from.storage;
+  t->sizes = sizes;
+  t->strides = strides;
+  t->numel = 1;
+  for (int64_t size : sizes) t->numel *= size;
+  t->data = t->numel == 0 ? from.data : from.data + offset * item_size(from.dtype);
+  t->contiguous = t->numel == 0 || is_row_major(*t);
+  return Tensor(Ref<TensorImpl>::adopt(t));
+}
+
+Tensor alias(const Tensor& x) {
+  const TensorImpl& from = x.state();
+  TensorImpl* t = TensorImpl::create();
+  t->dtype = from.dtype;
+  t->storage = from.storage;
+  t->sizes = from.sizes;
+  t->strides = from.strides;
+  t->numel = from.numel;
+  t->data = from.data;
+  t->contiguous = from.contiguous;
+  return Tensor(Ref<TensorImpl>::adopt(t));
+}
+
+bool has_overlap(const Tensor& x) {
+  for (int64_t i = 0; i < x.dim(); ++i) {
+    if (x.sizes()[i] > 1 && x.strides()[i] == 0) return true;
+  }
+  return false;
+}
+
+int64_t Tensor::size(int64_t d) const {
+  if (dim() == 0) throw IndexError("size: a 0-dim tensor has no dims, got dim " + std::to_string(d));
+  return sizes()[dim_index(d, "size")];
+}
+
+int64_t Tensor::stride(int64_t d) const {
+  if (dim() == 0) throw IndexError("stride: a 0-dim tensor has no dims, got dim " + std::to_string(d));
+  return strides()[dim_index(d, "stride")];
+}
+
+int64_t Tensor::storage_offset() const { return (state().data - state().storage->data()) / element_size(); }
+
+Scalar Tensor::item() const {
+  if (numel() != 1)
+    throw ValueError("item: the tensor must have one element, got " + std::to_string(numel()) + " in shape " +
+                     to_string(sizes()));
+  return dispatch(dtype(), [&]<class T>() { return Scalar(*reinterpret_cast<const T*>(impl_->data)); });
+}
+
+void Tensor::undefined() { throw ValueError("tensor: it must be defined, got an undefined tensor (Tensor())"); }
+
+void Tensor::wrong_type(const char* op, DType asked) const {
+  throw DTypeError(std::string(op) + ": the element type must be the tensor's, which is " + name_of(dtype()) +
+                   ", got " + name_of(asked));
+}
+
+}  // namespace tapegrad
