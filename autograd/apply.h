@@ -191,7 +191,7 @@ auto apply(Op op, const In&... in) {
 }
 
 // The same for any number of inputs, which forward receives as a vector.
-template <class Op> auto apply(Op op, const std::vector<Tensor>& in) {
+template <class Op> auto apply_list(Op op, const std::vector<Tensor>& in) {
   std::vector<const Tensor*> inputs;
   for (const Tensor& t : in) inputs.push_back(&t);
   return detail::apply_to<0>(std::move(op), inputs.data(), static_cast<int64_t>(inputs.size()), in);
@@ -218,5 +218,6 @@ template <class Op> Tensor apply_again(const Op& op, const Grads& dx) {
 
 using autograd::apply;
 using autograd::apply_in_place;
+using autograd::apply_list;
 
 }  // namespace tapegrad

@@ -286,6 +286,24 @@ void free_node(Node& node) {
   Access::freed(node) = true;
 }
 
+[[noreturn]] void misfit(Node& node, int64_t i, const std::string& input, const Tensor& dx) {
+  throw AutogradError(std::string("backward of ") + node.name() + ": the gradient by input " + std::to_string(i) +
+                      " must have that input's shape and dtype, which are " + input + ", got " + to_string(dx.sizes()) +
+                      " " + name_of(dx.dtype()) + " (does its rule forget a reduction or a cast?)" + recorded_at(node));
+}
+
+// What a rule returns must fit the tensor it is a gradient of.
+void check_fit(Node& node, int64_t i, const Edge& edge, const Tensor& dx) {
+  if (const Node* n = edge.node()) {
+    const OutputMeta& meta = n->output_meta();
+    if (edge.output() == 0 && meta.known && !meta.fits(*dx.impl())) [[unlikely]] misfit(node, i, meta.text(), dx);
+    return;
+  }
+  const TensorImpl& leaf = *edge.leaf();
+  if (leaf.dtype != dx.dtype() || !(IntArrayRef(leaf.sizes) == IntArrayRef(dx.sizes()))) [[unlikely]]
+    misfit(node, i, to_string(leaf.sizes) + " " + name_of(leaf.dtype), dx);
+}
+
 Grads take_cotangents(Sweep& s, Node& node) {
   const uint32_t first = Access::slot(node);
   Grads dy(node.outputs());
@@ -312,6 +330,7 @@ void step(Sweep& s, Node& node) {
     if (!dx[i].defined()) continue;
     const Edge& edge = node.edge(i);
     if (!wants(s, edge)) continue;
+    check_fit(node, i, edge, dx[i]);
     if (Node* n = edge.node()) accumulate(slot_of(s, *n, edge.output()), std::move(dx[i]));
     else accumulate(s.leaves.slot(edge.leaf()), std::move(dx[i]));
   }
@@ -400,12 +419,12 @@ Tensor leaf_gradient(LeafSlot& slot) {
   return meta && !meta->hooks.empty() ? run_hooks(meta->hooks, std::move(slot.grad)) : std::move(slot.grad);
 }
 
-// What a rule returned must fit the leaf; checked for all leaves before the first is touched.
+// What a hook returned must fit the leaf, and so must the sum so far; checked for all leaves before the first is touched.
 void check_leaf(const TensorImpl& leaf, const Tensor& grad) {
   if (!(IntArrayRef(grad.sizes()) == IntArrayRef(leaf.sizes)) || grad.dtype() != leaf.dtype)
     throw AutogradError("backward: a gradient must have its leaf's shape and dtype, got gradient " +
                         to_string(grad.sizes()) + " " + name_of(grad.dtype()) + " and leaf " + to_string(leaf.sizes) +
-                        " " + name_of(leaf.dtype) + " (does a rule of your own forget a reduction or a cast?)");
+                        " " + name_of(leaf.dtype));
   if (!leaf.meta || !leaf.meta->grad.defined()) return;
   const Tensor& kept = leaf.meta->grad;
   if (!(IntArrayRef(kept.sizes()) == IntArrayRef(leaf.sizes)) || kept.dtype() != leaf.dtype)

@@ -45,6 +45,7 @@ struct Access {
   static bool& marked(Node& n) { return n.marked_; }
   static uint32_t& slot(Node& n) { return n.slot_; }
   static uint64_t& call(Node& n) { return n.call_; }
+  static OutputMeta& output(Node& n) { return n.output_; }
 };
 
 NodeExtras& extras_of(Node& node);

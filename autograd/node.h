@@ -48,6 +48,31 @@ struct SavedView {
   const Tensor* tensor;
 };
 
+// Shape and dtype of a node's first output, in little room: sizes beyond 2^32 - 2 are kept as 2^32 - 1.
+struct OutputMeta {
+  uint8_t rank = 0;
+  bool known = false;
+  DType dtype = kFloat32;
+  uint32_t sizes[kMaxRank];
+
+  static uint32_t narrowed(int64_t size) { return size < 0xFFFFFFFF ? static_cast<uint32_t>(size) : 0xFFFFFFFF; }
+  void set(const TensorImpl& t) {
+    rank = static_cast<uint8_t>(t.sizes.size());
+    known = true;
+    dtype = t.dtype;
+    for (int64_t i = 0; i < rank; ++i) sizes[i] = narrowed(t.sizes[i]);
+  }
+  bool fits(const TensorImpl& t) const {
+    if (t.dtype != dtype || t.sizes.size() != rank) return false;
+    for (int64_t i = 0; i < rank; ++i) {
+      if (narrowed(t.sizes[i]) != sizes[i]) return false;
+    }
+    return true;
+  }
+  // "[64, 300] float32"
+  TAPEGRAD_API std::string text() const;
+};
+
 // Rare company of a node: hooks on its outputs, tensors that retain their gradient, the stack of its recording.
 struct NodeExtras;
 
@@ -74,6 +99,7 @@ class TAPEGRAD_API Node {
   int64_t outputs() const { return outputs_; }
   const Edge& edge(int64_t i) const { return edges_[i]; }
   bool freed() const { return freed_; }
+  const OutputMeta& output_meta() const { return output_; }
   void retain() { refs_.increment(); }
   void release() {
     if (refs_.decrement()) release_node_memory(this);
@@ -97,6 +123,7 @@ class TAPEGRAD_API Node {
   bool marked_ = false;     // scratch of a search
   uint32_t slot_ = 0;       // scratch of the engine: first slot of this node's cotangents in call_
   uint64_t call_ = 0;
+  OutputMeta output_;
 };
 
 }  // namespace tapegrad::autograd

@@ -11,6 +11,8 @@ namespace autograd {
 namespace detail {
 // A view as it is kept: without its tie to the base, which would close a cycle once the base is written.
 TAPEGRAD_API Tensor kept_form(const Tensor& view);
+// A kept output, joined again to the node whose rule runs.
+TAPEGRAD_API Tensor rejoined(const Tensor& held, uint32_t output);
 }  // namespace detail
 
 class TAPEGRAD_API Saved {

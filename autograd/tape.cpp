@@ -13,6 +13,12 @@ State& state() { return thread_state; }
 
 Hook::~Hook() = default;
 
+std::string OutputMeta::text() const {
+  if (!known) return "[?]";
+  std::vector<int64_t> values(sizes, sizes + rank);
+  return to_string(values) + " " + name_of(dtype);
+}
+
 Node::~Node() { delete extras_; }
 
 Grads Node::tangent(const Grads&) { detail::no_tangent(name()); }
@@ -158,6 +164,7 @@ void attach(Tensor& y, Node* node, uint32_t index, const Tensor* const* inputs, 
   node->retain();
   t->node = node;
   t->output = index;
+  if (index == 0) Access::output(*node).set(*t);
 }
 
 void attach(Tensor* y, int64_t outputs, Node* node, const Tensor* const* inputs, int64_t count) {

@@ -126,6 +126,7 @@ void refresh_view(TensorImpl& t) {
   const Tensor* inputs[] = {&base_tensor};
   auto node = detail::new_node<AsStrided, 1>(AsStrided{geometry_of(t)}, 1);
   detail::record(node.get(), inputs, 1);
+  Access::output(*node).set(t);
   set_node(t, node.get());
 }
 
@@ -187,6 +188,7 @@ Tensor apart_from(const Tensor& other, const Tensor& self) {
 
 void rebase(const Tensor& self, Node* node) {
   TensorImpl& t = *self.impl();
+  Access::output(*node).set(t);
   if (!t.base) return set_node(t, node);
   const Tensor base(t.base);
   auto write = new_node<RegionWrite, 2>(RegionWrite{geometry_of(t)}, 2);
@@ -195,6 +197,7 @@ void rebase(const Tensor& self, Node* node) {
   set_node(*written.impl(), node);
   const Tensor* inputs[] = {&base, &written};
   record(write.get(), inputs, 2);
+  Access::output(*write).set(*base.impl());
   set_node(*base.impl(), write.get());
   refresh_view(t);
 }

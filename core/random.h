@@ -5,35 +5,53 @@
 
 namespace tapegrad {
 
-// Philox4x32-10 keyed by (seed, draw): each filled tensor takes one draw, and element i of it is word i of that stream.
+// Philox4x32-10 keyed by (seed, draw): each filled tensor takes one draw, and element i of it depends on (seed, draw, i)
+// only. A handle: copies share one counter, which any number of threads may draw from.
 class TAPEGRAD_API Generator {
  public:
-  explicit Generator(uint64_t seed = 67280421310721ull) : seed_(seed) {}
-  void manual_seed(uint64_t seed) {
-    seed_ = seed;
-    draw_ = 0;
-  }
-  uint64_t seed() const { return seed_; }
+  explicit Generator(uint64_t seed = 67280421310721ull);
+  // Starts over: draw 0 of the seed.
+  void manual_seed(uint64_t seed);
+  uint64_t seed() const;
   // Number of the next draw; set it to repeat or skip.
-  uint64_t draw() const { return draw_; }
-  void set_draw(uint64_t draw) { draw_ = draw; }
-  uint64_t next_draw() { return draw_++; }
+  uint64_t draw() const;
+  void set_draw(uint64_t draw);
+  // Takes a draw: its number, which no other caller gets.
+  uint64_t next_draw();
+
+  // State behind the handle. Library internal.
+  struct State;
 
  private:
-  uint64_t seed_;
-  uint64_t draw_ = 0;
+  Ref<State> state_;
+};
+
+struct TAPEGRAD_API Generator::State {
+  RefCount refs;
+  uint64_t seed;
+  uint64_t draw;
+  void retain() { refs.increment(); }
+  void release() {
+    if (refs.decrement()) delete this;
+  }
 };
 
 // Seeds the default generator, which all threads share.
 TAPEGRAD_API void manual_seed(uint64_t seed);
 TAPEGRAD_API Generator& default_generator();
 
-// Fill x in place, each from one draw of the generator. Floating dtypes; float64 takes 53 random bits, float32 24.
+// Fill x in place, whatever its layout, each from one draw of the generator, taken when the fill runs: a kept launch that
+// runs again draws anew. ShapeError for an expanded x, whose elements share memory.
+
+// Uniform in [from, to). Floating dtypes (DTypeError); float64 takes 53 random bits, float32 24. ValueError unless
+// from <= to and both are finite.
 TAPEGRAD_API void fill_uniform(const Tensor& x, double from, double to, Generator& generator = default_generator());
+// Normal. Floating dtypes (DTypeError); ValueError unless std >= 0. Tails reach 6.7 (float32) and 8.6 (float64) std.
 TAPEGRAD_API void fill_normal(const Tensor& x, double mean, double std, Generator& generator = default_generator());
-// Integers in [low, high), any numeric dtype, without bias.
+// Integers in [low, high), any dtype that holds them all exactly (else ValueError), without bias. ValueError unless
+// low < high.
 TAPEGRAD_API void fill_integers(const Tensor& x, int64_t low, int64_t high, Generator& generator = default_generator());
-// A uniform permutation of 0 ... n-1 into x (int64).
+// A uniform permutation of 0 ... n-1 into x (one dim, int64).
 TAPEGRAD_API void fill_permutation(const Tensor& x, Generator& generator = default_generator());
 
 }  // namespace tapegrad

@@ -1,0 +1,46 @@
+# The one library, from every layer's sources, with an include folder that looks exactly as installed.
+file(GLOB_RECURSE TAPEGRAD_SOURCES CONFIGURE_DEPENDS
+  "${PROJECT_SOURCE_DIR}/core/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/*.cpp"
+  "${PROJECT_SOURCE_DIR}/ops/*.cpp" "${PROJECT_SOURCE_DIR}/nn/*.cpp")
+
+set(TAPEGRAD_INCLUDE_DIR "${PROJECT_BINARY_DIR}/include")
+file(MAKE_DIRECTORY "${TAPEGRAD_INCLUDE_DIR}/tapegrad")
+foreach(entry core autograd ops nn tapegrad.h)
+  file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${entry}" "${TAPEGRAD_INCLUDE_DIR}/tapegrad/${entry}" SYMBOLIC)
+endforeach()
+configure_file("${PROJECT_SOURCE_DIR}/cmake/version.h.in" "${TAPEGRAD_INCLUDE_DIR}/tapegrad/version.h" @ONLY)
+
+# Shared unless BUILD_SHARED_LIBS says otherwise, also inside another project that never set it.
+set(TAPEGRAD_LIBRARY_TYPE SHARED)
+if(DEFINED BUILD_SHARED_LIBS AND NOT BUILD_SHARED_LIBS)
+  set(TAPEGRAD_LIBRARY_TYPE STATIC)
+endif()
+
+add_library(tapegrad ${TAPEGRAD_LIBRARY_TYPE} ${TAPEGRAD_SOURCES})
+add_library(tapegrad::tapegrad ALIAS tapegrad)
+
+target_compile_features(tapegrad PUBLIC cxx_std_20)
+target_include_directories(tapegrad
+  PUBLIC "$<BUILD_INTERFACE:${TAPEGRAD_INCLUDE_DIR}>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>"
+  PRIVATE "${TAPEGRAD_HWY_INCLUDE_DIR}")
+target_compile_definitions(tapegrad PRIVATE TAPEGRAD_BUILDING)
+target_link_libraries(tapegrad PRIVATE
+  $<BUILD_INTERFACE:tapegrad_options>
+  $<BUILD_INTERFACE:fmt::fmt-header-only>  # compiled in, so nobody has to link it
+  OneDNN::OneDNN OpenMP::OpenMP_CXX ZLIB::ZLIB ${CMAKE_DL_LIBS})
+
+if(TAPEGRAD_LIBRARY_TYPE STREQUAL "STATIC")
+  target_compile_definitions(tapegrad PUBLIC TAPEGRAD_STATIC)
+else()
+  target_link_options(tapegrad PRIVATE -Wl,--no-undefined -Wl,--as-needed)
+endif()
+if(TAPEGRAD_SANITIZE)
+  target_link_options(tapegrad INTERFACE $<BUILD_INTERFACE:-fsanitize=${TAPEGRAD_SANITIZE}>)
+endif()
+
+set_target_properties(tapegrad PROPERTIES
+  VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}  # before 1.0 a minor release may break the ABI
+  CXX_VISIBILITY_PRESET hidden
+  VISIBILITY_INLINES_HIDDEN ON
+  POSITION_INDEPENDENT_CODE ON)

@@ -1,0 +1,62 @@
+// Deep copies of modules, and the base that makes a module callable.
+#pragma once
+
+#include "tapegrad/nn/module.h"
+
+namespace tapegrad::nn {
+
+// While alive, copies of modules, Parameters and Buffers on this thread are copies of the state behind them. Everything
+// copied within one scope keeps its sharing: two handles to one module become two handles to one new module.
+class TAPEGRAD_API CloneScope {
+ public:
+  CloneScope();
+  ~CloneScope();
+  CloneScope(const CloneScope&) = delete;
+  CloneScope& operator=(const CloneScope&) = delete;
+  // ValueError naming a parameter, buffer or child of `original` that its members do not hold as nn::Parameter,
+  // nn::Buffer or module, so that the copy would still use the original's.
+  void check(const Module& original) const;
+
+ private:
+  friend class Module;
+  friend Tensor detail::counterpart(const Tensor& t);
+  struct Map;
+  Ref<ModuleState> counterpart(const Ref<ModuleState>& state);
+  Ref<detail::Held> counterpart(const Ref<detail::Held>& held);
+  static CloneScope* current();
+
+  Map* map_;
+  CloneScope* outer_;
+};
+
+// A module of the same type and values that shares nothing with `module`. Gradients are not copied.
+template <class M>
+  requires std::is_base_of_v<Module, M>
+M clone(const M& module) {
+  CloneScope scope;
+  M copy(module);
+  scope.check(module);
+  return copy;
+}
+
+// Base for modules that are called and cloned as objects: net(x), net->forward(x), net.clone().
+template <class Derived> class Cloneable : public Module {
+ public:
+  Derived clone() const { return nn::clone(static_cast<const Derived&>(*this)); }
+
+  template <class... Args>
+    requires requires(Derived& d, Args&&... args) { d.forward(std::forward<Args>(args)...); }
+  decltype(auto) operator()(Args&&... args) {
+    return static_cast<Derived&>(*this).forward(std::forward<Args>(args)...);
+  }
+  template <class... Args>
+    requires requires(const Derived& d, Args&&... args) { d.forward(std::forward<Args>(args)...); }
+  decltype(auto) operator()(Args&&... args) const {
+    return static_cast<const Derived&>(*this).forward(std::forward<Args>(args)...);
+  }
+
+  Derived* operator->() { return static_cast<Derived*>(this); }
+  const Derived* operator->() const { return static_cast<const Derived*>(this); }
+};
+
+}  // namespace tapegrad::nn

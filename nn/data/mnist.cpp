@@ -1,0 +1,96 @@
+// The MNIST handwritten digits, from their four IDX files.
+#include "tapegrad/nn/data/mnist.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "tapegrad/core/copy.h"
+#include "tapegrad/nn/data/idx.h"
+
+namespace tapegrad::data {
+namespace {
+
+bool is_file(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+// The plain file or the gzipped one, or nothing.
+std::string existing(const std::string& path) {
+  if (is_file(path)) return path;
+  return is_file(path + ".gz") ? path + ".gz" : "";
+}
+
+std::string images_name(bool train) { return train ? "/train-images-idx3-ubyte" : "/t10k-images-idx3-ubyte"; }
+std::string labels_name(bool train) { return train ? "/train-labels-idx1-ubyte" : "/t10k-labels-idx1-ubyte"; }
+
+bool holds(const std::string& directory, bool train) {
+  return !existing(directory + images_name(train)).empty() && !existing(directory + labels_name(train)).empty();
+}
+
+std::vector<std::string> places(const std::optional<std::string>& root) {
+  std::vector<std::string> roots;
+  if (root) {
+    roots.push_back(*root);
+  } else {
+    if (const char* data = std::getenv("TAPEGRAD_DATA"); data && *data) roots.emplace_back(data);
+    roots.emplace_back("data");
+  }
+  std::vector<std::string> out;
+  for (const std::string& one : roots) out.insert(out.end(), {one, one + "/mnist"});
+  return out;
+}
+
+std::string directory_of(const std::optional<std::string>& root, bool train) {
+  std::string looked;
+  for (const std::string& place : places(root)) {
+    if (holds(place, train)) return place;
+    looked += (looked.empty() ? "" : ", ") + place;
+  }
+  throw IOError("MNIST: expected " + images_name(train).substr(1) + " and " + labels_name(train).substr(1) +
+                " (plain or .gz), got neither both in any of " + looked + " (scripts/get-mnist downloads them)");
+}
+
+Tensor scaled(const Tensor& bytes) {
+  Tensor out = new_like(bytes, kFloat32);
+  const auto* from = bytes.data_ptr<uint8_t>();
+  auto* to = out.data_ptr<float>();
+  for (int64_t i = 0; i < bytes.numel(); ++i) to[i] = static_cast<float>(from[i]) / 255.0f;
+  return out;
+}
+
+TensorDataset load(const std::string& directory, bool train, const MNISTOptions& options) {
+  const std::string images_path = existing(directory + images_name(train));
+  const std::string labels_path = existing(directory + labels_name(train));
+  Tensor images = read_idx(images_path);
+  Tensor labels = read_idx(labels_path);
+  if (images.dim() != 3 || images.dtype() != kUInt8 || images.size(1) != 28 || images.size(2) != 28)
+    throw IOError("MNIST: " + images_path + " must hold uint8 images [N, 28, 28], got " + name_of(images.dtype()) +
+                     " " + to_string(images.sizes()));
+  if (labels.dim() != 1 || labels.dtype() != kUInt8 || labels.size(0) != images.size(0))
+    throw IOError("MNIST: " + labels_path + " must hold one uint8 label for each of " +
+                     std::to_string(images.size(0)) + " images, got " + name_of(labels.dtype()) + " " +
+                     to_string(labels.sizes()));
+  const auto* first = labels.data_ptr<uint8_t>();
+  if (std::any_of(first, first + labels.numel(), [](uint8_t label) { return label > 9; }))
+    throw IOError("MNIST: " + labels_path + " must hold labels from 0 to 9, got a larger one");
+  const Shape sizes{images.size(0), 1, 28, 28};
+  images = alias(images, sizes, contiguous_strides(sizes), 0);
+  return {options.scale ? scaled(images) : images, converted(labels, kInt64)};
+}
+
+}  // namespace
+
+MNIST::MNIST(const std::optional<std::string>& root, Mode mode, const MNISTOptions& options)
+    : set_(load(directory_of(root, mode == Mode::kTrain), mode == Mode::kTrain, options)) {}
+
+std::optional<std::string> MNIST::find(const std::optional<std::string>& root) {
+  for (const std::string& place : places(root)) {
+    if (holds(place, true) && holds(place, false)) return place;
+  }
+  return {};
+}
+
+}  // namespace tapegrad::data

@@ -1,0 +1,25 @@
+// The operations networks are made of, under the names torch::nn::functional gives them.
+#pragma once
+
+#include "tapegrad/ops/activation.h"
+#include "tapegrad/ops/linalg.h"
+#include "tapegrad/ops/losses.h"
+
+namespace tapegrad::nn::functional {
+
+using tapegrad::leaky_relu;
+using tapegrad::linear;
+using tapegrad::log_softmax;
+using tapegrad::relu;
+using tapegrad::sigmoid;
+using tapegrad::softmax;
+using tapegrad::softplus;
+using tapegrad::tanh;
+
+using tapegrad::binary_cross_entropy;
+using tapegrad::binary_cross_entropy_with_logits;
+using tapegrad::cross_entropy;
+using tapegrad::mse_loss;
+using tapegrad::nll_loss;
+
+}  // namespace tapegrad::nn::functional

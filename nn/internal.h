@@ -1,0 +1,27 @@
+// What the files of nn share and nobody else sees.
+#pragma once
+
+#include "tapegrad/nn/module.h"
+
+namespace tapegrad::nn {
+
+struct ModuleState {
+  struct Child {
+    std::string name;
+    Ref<detail::Held> held;
+    bool own;
+  };
+
+  RefCount refs;
+  bool training = true;
+  NamedTensors parameters, buffers;
+  std::vector<Child> children;
+
+  void retain() { refs.increment(); }
+  void release() {
+    if (refs.decrement()) delete this;
+  }
+  static ModuleState& of(const Module& module) { return module.state(); }
+};
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,47 @@
+// Comparisons and predicates: bool results, no gradient. Operands broadcast and promote.
+#pragma once
+
+#include "tapegrad/core/tensor.h"
+
+namespace tapegrad {
+
+TAPEGRAD_API Tensor eq(const Tensor& a, const Tensor& b);
+TAPEGRAD_API Tensor eq(const Tensor& a, const Scalar& b);
+TAPEGRAD_API Tensor ne(const Tensor& a, const Tensor& b);
+TAPEGRAD_API Tensor ne(const Tensor& a, const Scalar& b);
+TAPEGRAD_API Tensor lt(const Tensor& a, const Tensor& b);
+TAPEGRAD_API Tensor lt(const Tensor& a, const Scalar& b);
+TAPEGRAD_API Tensor le(const Tensor& a, const Tensor& b);
+TAPEGRAD_API Tensor le(const Tensor& a, const Scalar& b);
+TAPEGRAD_API Tensor gt(const Tensor& a, const Tensor& b);
+TAPEGRAD_API Tensor gt(const Tensor& a, const Scalar& b);
+TAPEGRAD_API Tensor ge(const Tensor& a, const Tensor& b);
+TAPEGRAD_API Tensor ge(const Tensor& a, const Scalar& b);
+
+// Elementwise tests of one tensor; integers are finite and no NaN.
+TAPEGRAD_API Tensor isnan(const Tensor& x);
+TAPEGRAD_API Tensor isinf(const Tensor& x);
+TAPEGRAD_API Tensor isfinite(const Tensor& x);
+// x == 0; and both != 0.
+TAPEGRAD_API Tensor logical_not(const Tensor& x);
+TAPEGRAD_API Tensor logical_and(const Tensor& a, const Tensor& b);
+
+// Whether all |a - b| <= atol + rtol |b|; equal infinities count as close, NaNs only with equal_nan.
+TAPEGRAD_API bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false);
+// Whether shapes and all elements are the same; NaN equals nothing.
+TAPEGRAD_API bool equal(const Tensor& a, const Tensor& b);
+
+inline Tensor operator==(const Tensor& a, const Tensor& b) { return eq(a, b); }
+inline Tensor operator==(const Tensor& a, const Scalar& b) { return eq(a, b); }
+inline Tensor operator!=(const Tensor& a, const Tensor& b) { return ne(a, b); }
+inline Tensor operator!=(const Tensor& a, const Scalar& b) { return ne(a, b); }
+inline Tensor operator<(const Tensor& a, const Tensor& b) { return lt(a, b); }
+inline Tensor operator<(const Tensor& a, const Scalar& b) { return lt(a, b); }
+inline Tensor operator<=(const Tensor& a, const Tensor& b) { return le(a, b); }
+inline Tensor operator<=(const Tensor& a, const Scalar& b) { return le(a, b); }
+inline Tensor operator>(const Tensor& a, const Tensor& b) { return gt(a, b); }
+inline Tensor operator>(const Tensor& a, const Scalar& b) { return gt(a, b); }
+inline Tensor operator>=(const Tensor& a, const Tensor& b) { return ge(a, b); }
+inline Tensor operator>=(const Tensor& a, const Scalar& b) { return ge(a, b); }
+
+}  // namespace tapegrad

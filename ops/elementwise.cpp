@@ -1,0 +1,321 @@
+// Powers, roots, exponentials, bounds and choices, elementwise.
+#include "tapegrad/ops/elementwise.h"
+
+#include <limits>
+
+#include "tapegrad/ops/compare.h"
+#include "tapegrad/ops/factory.h"
+#include "tapegrad/ops/inplace.h"
+#include "tapegrad/ops/kernels/map.h"
+#include "tapegrad/ops/operands.h"
+
+namespace tapegrad {
+
+using kernels::Map;
+using kernels::binary;
+using kernels::unary;
+using kernels::binary_scalar;
+using kernels::ternary;
+
+namespace {
+
+// y = x x;  dx = 2 dy x
+struct Square {
+  static constexpr const char* name = "square";
+  static constexpr bool elementwise = true;
+  static constexpr bool saves_input = true;
+  SavedInput x{"x"};
+  Tensor forward(const Tensor& v, const Tensor& out = {}) {
+    x.save(v);
+    return unary(name, Map::square, v, out);
+  }
+  Grads backward(const Tensor& dy) const { return {dy * *x * 2}; }
+  Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::square_backward, dy, *x)}; }
+};
+
+// y = e^x;  dx = dy y
+struct Exp {
+  static constexpr const char* name = "exp";
+  static constexpr bool elementwise = true;
+  SavedOutput y{"y"};
+  Tensor forward(const Tensor& x, const Tensor& out = {}) { return y.save(unary(name, Map::exp, x, out)); }
+  Grads backward(const Tensor& dy) const { return {dy * *y}; }
+};
+
+// y = ln x;  dx = dy / x
+struct Log {
+  static constexpr const char* name = "log";
+  static constexpr bool elementwise = true;
+  static constexpr bool saves_input = true;
+  SavedInput x{"x"};
+  Tensor forward(const Tensor& v, const Tensor& out = {}) {
+    x.save(v);
+    return unary(name, Map::log, v, out);
+  }
+  Grads backward(const Tensor& dy) const { return {dy / *x}; }
+};
+
+// y = sqrt x;  dx = dy / (2 y)
+struct Sqrt {
+  static constexpr const char* name = "sqrt";
+  static constexpr bool elementwise = true;
+  SavedOutput y{"y"};
+  Tensor forward(const Tensor& x, const Tensor& out = {}) { return y.save(unary(name, Map::sqrt, x, out)); }
+  Grads backward(const Tensor& dy) const { return {dy / (*y * 2)}; }
+  Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::sqrt_backward, dy, *y)}; }
+};
+
+// y = |x|;  dx = dy sign(x)
+struct Abs {
+  static constexpr const char* name = "abs";
+  static constexpr bool elementwise = true;
+  static constexpr bool saves_input = true;
+  SavedInput x{"x"};
+  Tensor forward(const Tensor& v, const Tensor& out = {}) {
+    x.save(v);
+    return unary(name, Map::abs, v, out);
+  }
+  Grads backward(const Tensor& dy) const { return {dy * sign(*x)}; }
+  Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::abs_backward, dy, *x)}; }
+};
+
+// y = sign(x);  dx = 0
+struct Sign {
+  static constexpr const char* name = "sign";
+  static constexpr bool elementwise = true;
+  Tensor forward(const Tensor& x, const Tensor& out = {}) { return unary(name, Map::sign, x, out); }
+  Grads backward(const Tensor& dy) const { return {zeros_like(dy)}; }
+};
+
+// y = x^p;  dx = dy p x^(p-1)
+struct PowScalar {
+  static constexpr const char* name = "pow";
+  static constexpr bool elementwise = true;
+  static constexpr bool saves_input = true;
+  Scalar p;
+  SavedInput x{"x"};
+  Tensor forward(const Tensor& v, const Tensor& out = {}) {
+    x.save(v);
+    return binary_scalar(name, Map::pow, v, p, out);
+  }
+  Grads backward(const Tensor& dy) const {
+    const double power = p.to<double>();
+    if (power == 0) return {zeros_like(dy)};
+    return {dy * (pow(*x, power - 1) * power)};
+  }
+};
+
+// y = x^p;  dx = dy p x^(p-1) and 0 where p = 0,  dp = dy y ln x and 0 where x = 0, p >= 0
+struct Pow {
+  static constexpr const char* name = "pow";
+  static constexpr bool elementwise = true;
+  static constexpr bool saves_input = true;
+  SavedInput x{"x"}, p{"exponent"};
+  SavedOutput y{"y"};
+  Tensor forward(const Tensor& base, const Tensor& exponent, const Tensor& out = {}) {
+    x.save(base);
+    p.save(exponent);
+    return y.save(binary(name, Map::pow, base, exponent, out), autograd::needs(1));
+  }
+  Grads backward(const Tensor& dy) const {
+    Tensor dx, dp;
+    if (autograd::needs(0)) dx = where(*p == 0, 0, dy * (*p * pow(*x, *p - 1)));
+    if (autograd::needs(1)) dp = where(logical_and(*x == 0, *p >= 0), 0, dy * *y * log(*x));
+    return {dx, dp};
+  }
+};
+
+// y = min(max(x, lo), hi);  dx = dy where lo <= x <= hi, else 0
+struct Clamp {
+  static constexpr const char* name = "clamp";
+  static constexpr bool elementwise = true;
+  static constexpr bool saves_input = true;
+  double lo, hi;
+  SavedInput x{"x"};
+  Tensor forward(const Tensor& v, const Tensor& out = {}) {
+    x.save(v);
+    return unary(name, Map::clamp, v, out, {lo, hi});
+  }
+  Grads backward(const Tensor& dy) const { return {where(logical_and(*x >= lo, *x <= hi), dy, 0)}; }
+  Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::clamp_backward, dy, *x, {}, {lo, hi})}; }
+};
+
+// y = a where c, else b;  da = dy where c, db = dy elsewhere
+struct Where {
+  static constexpr const char* name = "where";
+  static constexpr bool elementwise = true;
+  SavedInput c{"condition"};
+  Tensor forward(const Tensor& condition, const Tensor& a, const Tensor& b) {
+    c.save(condition);
+    return ternary(name, Map::where, condition, a, b);
+  }
+  Grads backward(const Tensor& dy) const {
+    return {Tensor(), autograd::needs(1) ? where(*c, dy, 0) : Tensor(), autograd::needs(2) ? where(*c, 0, dy) : Tensor()};
+  }
+};
+
+// y = the larger (smaller) one;  dy to it, half to each of equals
+template <Map op> struct Extremum {
+  static constexpr bool largest = op == Map::maximum;
+  static constexpr const char* name = largest ? "maximum" : "minimum";
+  static constexpr bool elementwise = true;
+  SavedInput a{"a"}, b{"b"};
+  Tensor forward(const Tensor& x, const Tensor& y) {
+    a.save(x);
+    b.save(y);
+    return binary(name, op, x, y);
+  }
+  Grads backward(const Tensor& dy) const {
+    const Tensor shared = where(*a == *b, dy * 0.5, dy);
+    return {autograd::needs(0) ? where(largest ? *a < *b : *a > *b, 0, shared) : Tensor(),
+            autograd::needs(1) ? where(largest ? *b < *a : *b > *a, 0, shared) : Tensor()};
+  }
+};
+
+void check_integer_power(DType dtype, const Scalar& exponent) {
+  if (!is_floating_point(dtype) && !exponent.is_floating_point() && exponent.to<int64_t>() < 0)
+    throw ValueError("pow: an integer tensor cannot be raised to a negative integer, got exponent " +
+                     std::to_string(exponent.to<int64_t>()) + " (did you mean to(kFloat32)?)");
+}
+
+struct Bounds {
+  Scalar lo, hi;
+  bool has_lo, has_hi;
+  Clamp op() const {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    return {has_lo ? lo.to<double>() : -infinity, has_hi ? hi.to<double>() : infinity};
+  }
+};
+
+Bounds bounds_of(const char* op, const Tensor& x, const std::optional<Scalar>& min, const std::optional<Scalar>& max) {
+  check_defined(op, x, "x");
+  if (!min && !max) throw ValueError(std::string(op) + ": at least one of min and max must be given, got neither");
+  return {min.value_or(0), max.value_or(0), min.has_value(), max.has_value()};
+}
+
+DType clamp_dtype(const Tensor& x, const Bounds& b) {
+  DType dtype = x.dtype();
+  if (b.has_lo) dtype = promote_types(dtype, b.lo);
+  if (b.has_hi) dtype = promote_types(dtype, b.hi);
+  return dtype;
+}
+
+// Integers are compared as integers: a bound beyond 2^53 must not pass through double.
+Tensor clamp_integers(const Tensor& x, const Bounds& b, const Tensor& out) {
+  Tensor y = x;
+  if (b.has_lo) y = binary_scalar("clamp", Map::maximum, y, b.lo, out);
+  if (b.has_hi) y = binary_scalar("clamp", Map::minimum, y, b.hi, out);
+  return y;
+}
+
+}  // namespace
+
+Tensor square(const Tensor& x) {
+  check_defined("square", x, "x");
+  return apply(Square{}, x.dtype() == kBool ? to(x, kInt64) : x);
+}
+Tensor exp(const Tensor& x) {
+  check_defined("exp", x, "x");
+  return apply(Exp{}, real(x));
+}
+Tensor log(const Tensor& x) {
+  check_defined("log", x, "x");
+  return apply(Log{}, real(x));
+}
+Tensor sqrt(const Tensor& x) {
+  check_defined("sqrt", x, "x");
+  return apply(Sqrt{}, real(x));
+}
+Tensor abs(const Tensor& x) {
+  check_defined("abs", x, "x");
+  return apply(Abs{}, x);
+}
+Tensor sign(const Tensor& x) {
+  check_defined("sign", x, "x");
+  return apply(Sign{}, x);
+}
+
+Tensor pow(const Tensor& x, const Scalar& exponent) {
+  check_defined("pow", x, "x");
+  check_integer_power(x.dtype(), exponent);
+  const DType dtype = promote_types(x.dtype(), exponent);
+  const Tensor base = x.dtype() == dtype ? x : to(x, dtype);
+  if (exponent.to<double>() == 2 && dtype != kBool) return apply(Square{}, base);
+  return apply(PowScalar{exponent}, base);
+}
+
+Tensor pow(const Tensor& x, const Tensor& exponent) { return apply_binary(Pow{}, x, exponent); }
+
+Tensor pow(const Scalar& x, const Tensor& exponent) {
+  check_defined("pow", exponent, "exponent");
+  const DType dtype = promote_types(exponent.dtype(), x);
+  return apply_binary(Pow{}, number_of(x, dtype), exponent, dtype);
+}
+
+Tensor clamp(const Tensor& x, const std::optional<Scalar>& min, const std::optional<Scalar>& max) {
+  const Bounds bounds = bounds_of("clamp", x, min, max);
+  const DType dtype = clamp_dtype(x, bounds);
+  const Tensor v = x.dtype() == dtype ? x : to(x, dtype);
+  return is_floating_point(dtype) ? apply(bounds.op(), v) : clamp_integers(v, bounds, {});
+}
+
+Tensor maximum(const Tensor& a, const Tensor& b) { return apply_binary(Extremum<Map::maximum>{}, a, b); }
+Tensor minimum(const Tensor& a, const Tensor& b) { return apply_binary(Extremum<Map::minimum>{}, a, b); }
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  check_defined("where", condition, "condition");
+  check_defined("where", a, "a");
+  check_defined("where", b, "b");
+  if (condition.dtype() != kBool)
+    throw DTypeError(std::string("where: condition must be bool, got ") + name_of(condition.dtype()) +
+                     " (did you mean condition != 0?)");
+  const DType dtype = result_type(a, b);
+  const Shape both = broadcast_shapes(a.sizes(), b.sizes(), "where");
+  const Shape shape = broadcast_shapes(condition.sizes(), both, "where");
+  return apply(Where{}, condition, operand(a, dtype, shape), operand(b, dtype, shape));
+}
+
+Tensor where(const Tensor& condition, const Tensor& a, const Scalar& b) {
+  check_defined("where", a, "a");
+  return where(condition, a, number_of(b, promote_types(a.dtype(), b)));
+}
+
+Tensor where(const Tensor& condition, const Scalar& a, const Tensor& b) {
+  check_defined("where", b, "b");
+  return where(condition, number_of(a, promote_types(b.dtype(), a)), b);
+}
+
+Tensor& square_(const Tensor& x) { return in_place_unary(Square{}, x, false); }
+Tensor& exp_(const Tensor& x) { return in_place_unary(Exp{}, x, true); }
+Tensor& log_(const Tensor& x) { return in_place_unary(Log{}, x, true); }
+Tensor& sqrt_(const Tensor& x) { return in_place_unary(Sqrt{}, x, true); }
+Tensor& abs_(const Tensor& x) { return in_place_unary(Abs{}, x, false); }
+
+Tensor& pow_(const Tensor& x, const Scalar& exponent) {
+  check_defined("pow_", x, "x");
+  check_integer_power(x.dtype(), exponent);
+  const DType result = promote_types(x.dtype(), exponent);
+  if (!can_cast(result, x.dtype()))
+    throw DTypeError(std::string("pow_: the result is ") + name_of(result) + " and cannot be written in place into " +
+                     name_of(x.dtype()) + " (use the form without _)");
+  return apply_in_place(PowScalar{exponent}, x);
+}
+
+Tensor& pow_(const Tensor& x, const Tensor& exponent) {
+  check_defined("pow_", x, "x");
+  check_defined("pow_", exponent, "exponent");
+  return in_place_binary(Pow{}, x, exponent, result_type(x, exponent));
+}
+
+Tensor& clamp_(const Tensor& x, const std::optional<Scalar>& min, const std::optional<Scalar>& max) {
+  const Bounds bounds = bounds_of("clamp_", x, min, max);
+  if (clamp_dtype(x, bounds) != x.dtype())
+    throw DTypeError(std::string("clamp_: the bounds must not need a wider dtype than the tensor's, which is ") +
+                     name_of(x.dtype()));
+  if (x.is_floating_point()) return apply_in_place(bounds.op(), x);
+  x.impl()->storage->bump_version();
+  clamp_integers(x, bounds, x);
+  return const_cast<Tensor&>(x);
+}
+
+}  // namespace tapegrad

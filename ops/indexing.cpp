@@ -1,0 +1,295 @@
+// Indexing: integers, slices, None and "..." as views, then index tensors and masks by rows.
+#include "tapegrad/ops/indexing.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tapegrad/ops/inplace.h"
+#include "tapegrad/ops/kernels/rows.h"
+#include "tapegrad/ops/operands.h"
+
+namespace tapegrad {
+
+TensorIndex::TensorIndex(const char* dots) : kind(Kind::Ellipsis) {
+  if (std::strcmp(dots, "...") != 0)
+    throw ValueError(std::string("index: the only text an index may hold is \"...\", got \"") + dots + "\"");
+}
+
+namespace {
+
+struct TakeRows;
+
+// y [rows, ...] zeros plus x[j] at y[index[j]];  dx = dy[index]
+struct AddRows {
+  static constexpr const char* name = "index_backward";
+  static constexpr bool linear = true;
+  int64_t rows;
+  Tensor index;
+  Tensor forward(const Tensor& x) { return kernels::add_rows(contiguous_of(x), index, rows); }
+  Grads backward(const Tensor& dy) const;
+};
+
+// y[j] = x[index[j]];  dx = dy added up at index
+struct TakeRows {
+  static constexpr const char* name = "index";
+  static constexpr bool linear = true;
+  Tensor index;
+  int64_t rows = 0;
+  Tensor forward(const Tensor& x) {
+    rows = x.sizes()[0];
+    return kernels::take_rows(contiguous_of(x), index);
+  }
+  Grads backward(const Tensor& dy) const { return {apply(AddRows{rows, index}, dy)}; }
+};
+
+Grads AddRows::backward(const Tensor& dy) const { return {apply(TakeRows{.index = index}, dy)}; }
+
+// y = x with zeros at the rows named;  dx = dy with zeros there
+struct ClearRows {
+  static constexpr const char* name = "index_put_backward";
+  static constexpr bool linear = true;
+  int64_t lead;
+  Tensor index;
+  Tensor forward(const Tensor& x) {
+    Tensor y = clone_of(x);
+    kernels::put_rows(y, lead, index, filled_tensor(IntArrayRef(), x.dtype(), 0));
+    return y;
+  }
+  Grads backward(const Tensor& dy) const { return {apply(ClearRows{lead, index}, dy)}; }
+};
+
+// x[index[j]] = values[j];  dx = dy with zeros there, dvalues = dy at the index
+struct PutRows {
+  static constexpr const char* name = "index_put_";
+  int64_t lead;
+  Tensor index;
+  Shape sizes;  // of x
+  Tensor forward(const Tensor&, const Tensor& values, const Tensor& out) {
+    kernels::put_rows(out, lead, index, contiguous_of(values));
+    return out;
+  }
+  Grads backward(const Tensor& dy) const {
+    Tensor dvalues;
+    if (autograd::needs(1)) dvalues = apply(TakeRows{.index = index}, rows_of(dy));
+    return {autograd::needs(0) ? apply(ClearRows{lead, index}, dy) : Tensor(), dvalues};
+  }
+  Tensor tangent(const Grads& dx) const {
+    const Tensor& any = dx[0].defined() ? dx[0] : dx[1];
+    Tensor y = dx[0].defined() ? clone(dx[0]) : filled_tensor(sizes, any.dtype(), 0);
+    const Tensor values = dx[1].defined() ? dx[1] : filled_tensor(IntArrayRef(), any.dtype(), 0);
+    return apply_in_place(PutRows{lead, index, sizes}, y, values);
+  }
+  // The lead dims joined into one.
+  Tensor rows_of(const Tensor& x) const {
+    Shape joined{1};
+    for (int64_t d = 0; d < lead; ++d) joined[0] *= x.sizes()[d];
+    for (int64_t d = lead; d < x.dim(); ++d) joined.push_back(x.sizes()[d]);
+    return reshape(x, joined);
+  }
+};
+
+// What is left after the views: a tensor, and for some of its dims an index tensor.
+struct Basic {
+  Tensor view;
+  std::vector<Tensor> advanced;  // one per dim of view; undefined: the whole dim
+  bool any() const {
+    for (const Tensor& t : advanced) {
+      if (t.defined()) return true;
+    }
+    return false;
+  }
+};
+
+int64_t dims_taken(const TensorIndex& index) {
+  switch (index.kind) {
+    case TensorIndex::Kind::Integer:
+    case TensorIndex::Kind::Slice: return 1;
+    case TensorIndex::Kind::Tensor: return index.tensor.defined() && index.tensor.dtype() == kBool ? index.tensor.dim() : 1;
+    default: return 0;
+  }
+}
+
+// The positions of true, one int64 tensor per dim of the mask.
+std::vector<Tensor> positions(const Tensor& mask) {
+  const Tensor flat = contiguous_of(mask);
+  const bool* v = flat.data_ptr<bool>();
+  const int64_t count = std::count(v, v + flat.numel(), true);
+  std::vector<Tensor> result;
+  std::vector<int64_t*> out;
+  for (int64_t d = 0; d < mask.dim(); ++d) {
+    result.push_back(new_tensor(count, kInt64));
+    out.push_back(result.back().data_ptr<int64_t>());
+  }
+  const Shape strides = contiguous_strides(mask.sizes());
+  for (int64_t i = 0, found = 0; i < flat.numel(); ++i) {
+    if (!v[i]) continue;
+    for (int64_t d = 0; d < mask.dim(); ++d)
+      out[static_cast<size_t>(d)][found] = i / strides[d] % mask.sizes()[d];
+    ++found;
+  }
+  return result;
+}
+
+void check_mask(const Tensor& mask, const Tensor& x, int64_t dim) {
+  for (int64_t d = 0; d < mask.dim(); ++d) {
+    if (mask.sizes()[d] == x.sizes()[dim + d]) continue;
+    throw IndexError("index: a mask must have the shape of the dims it covers, mask is " + to_string(mask.sizes()) +
+                     " from dim " + std::to_string(dim) + " of " + to_string(x.sizes()));
+  }
+}
+
+// Takes one index tensor or mask at `dim` of basic.view; returns the next dim.
+int64_t take_tensor(Basic& basic, const Tensor& index, int64_t dim) {
+  check_defined("index", index, "an index tensor");
+  if (is_floating_point(index.dtype()))
+    throw DTypeError(std::string("index: an index tensor must be int64, an integer or a bool mask, got ") +
+                     name_of(index.dtype()));
+  if (index.dtype() != kBool) {
+    basic.advanced[static_cast<size_t>(dim)] = converted(index, kInt64);
+    return dim + 1;
+  }
+  if (index.dim() == 0) throw IndexError("index: a mask must have at least 1 dim, got a 0-dim one (use a C++ bool)");
+  check_mask(index, basic.view, dim);
+  for (const Tensor& t : positions(index)) basic.advanced[static_cast<size_t>(dim++)] = t;
+  return dim;
+}
+
+Basic basic_of(const Tensor& x, std::initializer_list<TensorIndex> indices) {
+  check_defined("index", x, "x");
+  int64_t taken = 0, ellipses = 0;
+  for (const TensorIndex& index : indices) {
+    taken += dims_taken(index);
+    ellipses += index.kind == TensorIndex::Kind::Ellipsis;
+  }
+  if (ellipses > 1) throw IndexError("index: \"...\" may stand once, got it " + std::to_string(ellipses) + " times");
+  if (taken > x.dim())
+    throw IndexError("index: at most " + std::to_string(x.dim()) + " dims can be indexed in shape " +
+                     to_string(x.sizes()) + ", got " + std::to_string(taken));
+  Basic basic{x, std::vector<Tensor>(static_cast<size_t>(x.dim()))};
+  int64_t dim = 0;
+  for (const TensorIndex& index : indices) {
+    const auto at = basic.advanced.begin() + dim;
+    switch (index.kind) {
+      case TensorIndex::Kind::Integer:
+        basic.view = select(basic.view, dim, index.integer);
+        basic.advanced.erase(at);
+        break;
+      case TensorIndex::Kind::Slice:
+        basic.view = slice(basic.view, dim++, index.slice.start, index.slice.stop, index.slice.step.value_or(1));
+        break;
+      case TensorIndex::Kind::None:
+        basic.view = unsqueeze(basic.view, dim++);
+        basic.advanced.insert(at, Tensor());
+        break;
+      case TensorIndex::Kind::Boolean:
+        basic.view = narrow(unsqueeze(basic.view, dim), dim, 0, index.integer);
+        basic.advanced.insert(at, Tensor());
+        ++dim;
+        break;
+      case TensorIndex::Kind::Ellipsis: dim += x.dim() - taken; break;
+      case TensorIndex::Kind::Tensor: dim = take_tensor(basic, index.tensor, dim); break;
+    }
+  }
+  return basic;
+}
+
+// The indexed dims brought to the front, and one row number per element of the broadcast index.
+struct Rows {
+  Tensor view;       // [indexed dims..., rest...]
+  int64_t lead;      // how many dims are indexed
+  Tensor index;      // int64, one-dim, contiguous
+  Shape index_shape;
+  int64_t position;  // where the index's dims go in the result
+};
+
+int64_t checked(int64_t i, int64_t size, int64_t dim) {
+  if (i < -size || i >= size)
+    throw IndexError("index: an index must lie in [" + std::to_string(-size) + ", " + std::to_string(size - 1) +
+                     "] at dim " + std::to_string(dim) + ", got " + std::to_string(i));
+  return i < 0 ? i + size : i;
+}
+
+Rows rows_of(const Basic& basic) {
+  Rows rows{};
+  std::vector<int64_t> indexed;
+  Shape order;
+  for (int64_t d = 0; d < basic.view.dim(); ++d) {
+    const Tensor& index = basic.advanced[static_cast<size_t>(d)];
+    if (!index.defined()) continue;
+    indexed.push_back(d);
+    order.push_back(d);
+    rows.index_shape = broadcast_shapes(rows.index_shape, index.sizes(), "index");
+  }
+  rows.lead = static_cast<int64_t>(indexed.size());
+  const bool adjacent = indexed.back() - indexed.front() + 1 == rows.lead;
+  rows.position = adjacent ? indexed.front() : 0;
+  for (int64_t d = 0; d < basic.view.dim(); ++d) {
+    if (!basic.advanced[static_cast<size_t>(d)].defined()) order.push_back(d);
+  }
+  rows.index = filled_tensor(numel_of(rows.index_shape, "index"), kInt64, 0);
+  int64_t* row = rows.index.data_ptr<int64_t>();
+  for (int64_t d : indexed) {
+    const int64_t size = basic.view.sizes()[d];
+    const Tensor flat = contiguous_of(expand(basic.advanced[static_cast<size_t>(d)], rows.index_shape));
+    const int64_t* i = flat.data_ptr<int64_t>();
+    for (int64_t j = 0; j < rows.index.numel(); ++j) row[j] = row[j] * size + checked(i[j], size, d);
+  }
+  rows.view = permute(basic.view, order);
+  return rows;
+}
+
+// The order of dims that takes [index dims..., rest...] to the place the index stood in; and back.
+Shape result_order(const Rows& rows, int64_t rank, bool back) {
+  const int64_t k = rows.index_shape.size();
+  Shape order;
+  for (int64_t d = 0; d < rank; ++d) {
+    const bool before = d < rows.position, inside = !before && d < rows.position + k;
+    order.push_back(before ? d + k : inside ? d - rows.position : d);
+  }
+  if (!back) return order;
+  Shape inverse = order;
+  for (int64_t d = 0; d < rank; ++d) inverse[order[d]] = d;
+  return inverse;
+}
+
+Shape rest_of(const Rows& rows, const Shape& front) {
+  Shape sizes = front;
+  for (int64_t d = rows.lead; d < rows.view.dim(); ++d) sizes.push_back(rows.view.sizes()[d]);
+  return sizes;
+}
+
+}  // namespace
+
+Tensor index(const Tensor& x, std::initializer_list<TensorIndex> indices) {
+  const Basic basic = basic_of(x, indices);
+  if (!basic.any()) return basic.view.is_same(x) ? view(x, x.sizes()) : basic.view;
+  const Rows rows = rows_of(basic);
+  int64_t count = 1;
+  for (int64_t d = 0; d < rows.lead; ++d) count *= rows.view.sizes()[d];
+  const Tensor taken = apply(TakeRows{.index = rows.index}, reshape(rows.view, rest_of(rows, Shape{count})));
+  const Tensor shaped = reshape(taken, rest_of(rows, rows.index_shape));
+  return rows.position == 0 ? shaped : permute(shaped, result_order(rows, shaped.dim(), false));
+}
+
+Tensor& index_put_(const Tensor& x, std::initializer_list<TensorIndex> indices, const Tensor& values) {
+  check_defined("index_put_", values, "values");
+  const Basic basic = basic_of(x, indices);
+  if (!basic.any()) {
+    copy_(basic.view.is_same(x) ? x : basic.view, values);
+    return const_cast<Tensor&>(x);
+  }
+  const Rows rows = rows_of(basic);
+  const Shape front = rest_of(rows, rows.index_shape);
+  Shape result = front;
+  const Shape order = result_order(rows, front.size(), false);
+  for (int64_t d = 0; d < front.size(); ++d) result[d] = front[order[d]];
+  if (!(IntArrayRef(broadcast_shapes(result, values.sizes(), "index_put_")) == IntArrayRef(result)))
+    throw ShapeError("index_put_: values must broadcast to the indexed shape " + to_string(result) + ", got " +
+                     to_string(values.sizes()));
+  const Tensor spread = permute(expand(to(values, x.dtype()), result), result_order(rows, front.size(), true));
+  const Tensor by_row = reshape(spread, rest_of(rows, Shape{rows.index.numel()}));
+  apply_in_place(PutRows{.lead = rows.lead, .index = rows.index, .sizes = rows.view.sizes()}, rows.view, by_row);
+  return const_cast<Tensor&>(x);
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,56 @@
+// NumPy-like indexing: x.index({1, Slice(None, 3), "...", mask}).
+#pragma once
+
+#include <optional>
+
+#include "tapegrad/core/tensor.h"
+
+namespace tapegrad {
+
+namespace indexing {
+struct NoneType {};
+struct EllipsisType {};
+inline constexpr NoneType None{};
+inline constexpr EllipsisType Ellipsis{};
+
+// start:stop:step, each may be None. Negative bounds count from the end; step >= 1.
+struct Slice {
+  std::optional<int64_t> start = {}, stop = {}, step = {};
+
+  Slice() = default;
+  Slice(int64_t end) : stop(end) {}
+  template <class A, class B> Slice(A first, B last) : start(bound(first)), stop(bound(last)) {}
+  template <class A, class B, class C> Slice(A first, B last, C by) : start(bound(first)), stop(bound(last)), step(bound(by)) {}
+
+ private:
+  static std::optional<int64_t> bound(NoneType) { return {}; }
+  static std::optional<int64_t> bound(int64_t i) { return i; }
+};
+}  // namespace indexing
+
+// One entry of an index: an integer, a Slice, None (a new dim), "..." or Ellipsis, a bool, or a tensor (int64 indices, or a bool mask).
+class TAPEGRAD_API TensorIndex {
+ public:
+  enum class Kind : uint8_t { Integer, Slice, None, Ellipsis, Boolean, Tensor };
+  template <class T>
+    requires std::is_integral_v<T>
+  TensorIndex(T value) : kind(std::is_same_v<T, bool> ? Kind::Boolean : Kind::Integer), integer(static_cast<int64_t>(value)) {}
+  TensorIndex(indexing::Slice s) : kind(Kind::Slice), slice(s) {}
+  TensorIndex(indexing::NoneType) : kind(Kind::None) {}
+  TensorIndex(indexing::EllipsisType) : kind(Kind::Ellipsis) {}
+  TensorIndex(const char* dots);  // "..."; ValueError otherwise
+  TensorIndex(Tensor t) : kind(Kind::Tensor), tensor(std::move(t)) {}
+
+  Kind kind;
+  int64_t integer = 0;
+  indexing::Slice slice;
+  Tensor tensor;
+};
+
+// Integers, slices, None and "..." give a view; index tensors and masks a copy, in NumPy's order of dims. Differentiable.
+// IndexError: too many indices, an index out of range, a mask of another shape. DTypeError: an index tensor of floats.
+TAPEGRAD_API Tensor index(const Tensor& x, std::initializer_list<TensorIndex> indices);
+// Writes values (broadcast) at the indices; where an element is named twice, one of its values stays.
+TAPEGRAD_API Tensor& index_put_(const Tensor& x, std::initializer_list<TensorIndex> indices, const Tensor& values);
+
+}  // namespace tapegrad

@@ -1,0 +1,131 @@
+// The tiers of the matrix product: own small kernel, oneDNN for float32, own packed kernel for float64.
+#include "tapegrad/ops/kernels/gemm.h"
+
+#include "tapegrad/core/allocator.h"
+#include "tapegrad/core/copy.h"
+#include "tapegrad/core/launch.h"
+#include "tapegrad/core/parallel.h"
+#include "tapegrad/ops/kernels/onednn/onednn.h"
+#include "tapegrad/ops/kernels/simd/simd.h"
+
+namespace tapegrad::kernels {
+namespace {
+
+using simd::Gemm;
+
+// Up to here a call into oneDNN costs more than it gains.
+constexpr int64_t kSmallWork = 32 * 32 * 32;
+// Rows a thread takes at least, so that a product split by rows keeps the bits of the unsplit one.
+constexpr int64_t kRowBlock = 128;
+
+// A matrix as the kernels want it: rows `ld` apart, or stored transposed. Anything else is copied first.
+struct Stored {
+  Tensor t;
+  int64_t ld;
+  bool transposed;
+};
+
+Stored stored(const Tensor& x, int64_t dim, bool transpose) {
+  const int64_t rows = x.sizes()[dim], cols = x.sizes()[dim + 1];
+  const int64_t row_stride = x.strides()[dim], col_stride = x.strides()[dim + 1];
+  if ((col_stride == 1 || cols == 1) && row_stride >= std::max<int64_t>(cols, 1))
+    return {x, row_stride, transpose};
+  if ((row_stride == 1 || rows == 1) && col_stride >= std::max<int64_t>(rows, 1))
+    return {x, col_stride, !transpose};
+  if (rows == 1 && (col_stride == 1 || cols == 1)) return {x, std::max<int64_t>(cols, 1), transpose};
+  return {clone_of(x), std::max<int64_t>(cols, 1), transpose};
+}
+
+void run_large(const Gemm<float>& g, int threads) {
+  onednn::matmul({.m = g.m, .n = g.n, .k = g.k, .a = g.a, .lda = g.lda, .trans_a = g.trans_a, .b = g.b, .ldb = g.ldb,
+                  .trans_b = g.trans_b, .c = g.c, .ldc = g.ldc, .bias = g.bias, .accumulate = g.accumulate},
+                 threads);
+}
+
+void run_large(const Gemm<double>& g, int threads) {
+  const auto& kernels = simd::table().f64;
+  parallel_for(0, g.m, threads > 1 ? kRowBlock : g.m, [&](int64_t first, int64_t last) {
+    Gemm<double> part = g;
+    part.m = last - first;
+    part.a += g.trans_a ? first : first * g.lda;
+    part.c += first * g.ldc;
+    Scratch<double> workspace(kernels.gemm_workspace(part.m, part.n, part.k));
+    kernels.gemm(part, workspace.data());
+  });
+}
+
+template <class T> void run(const Gemm<T>& g, int threads) {
+  const auto& kernels = simd::floating<T>(simd::table());
+  if (g.m == 1) return kernels.gemv(g);
+  if (g.m * g.n * g.k <= kSmallWork) return kernels.gemm_small(g);
+  run_large(g, threads);
+}
+
+template <class T> Gemm<T> problem(const Stored& a, const Stored& b, int64_t m, int64_t n, int64_t k) {
+  Gemm<T> g{};
+  g.m = m, g.n = n, g.k = k;
+  g.a = reinterpret_cast<const T*>(a.t.impl()->data), g.lda = a.ld, g.trans_a = a.transposed;
+  g.b = reinterpret_cast<const T*>(b.t.impl()->data), g.ldb = b.ld, g.trans_b = b.transposed;
+  return g;
+}
+
+}  // namespace
+
+Tensor gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, const Tensor& bias,
+            const Tensor& into) {
+  const int64_t m = a.sizes()[trans_a], k = a.sizes()[!trans_a], n = b.sizes()[!trans_b];
+  const Stored left = stored(a, 0, trans_a);
+  const Stored right = stored(b, 0, trans_b);
+  const Tensor row = bias.defined() ? contiguous_of(bias) : Tensor();
+  const Tensor y = into.defined() ? into : new_tensor({m, n}, a.dtype());
+  dispatch_floating(a.dtype(), [&]<class T>() {
+    Gemm<T> g = problem<T>(left, right, m, n, k);
+    g.c = reinterpret_cast<T*>(y.impl()->data);
+    g.ldc = n;
+    g.bias = row.defined() ? reinterpret_cast<const T*>(row.impl()->data) : nullptr;
+    g.accumulate = into.defined();
+    launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t, &row}, [g] { run(g, get_num_threads()); });
+  });
+  return y;
+}
+
+Tensor batched_gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b) {
+  const int64_t batch = a.sizes()[0];
+  const int64_t m = a.sizes()[1 + trans_a], k = a.sizes()[2 - trans_a], n = b.sizes()[2 - trans_b];
+  const Stored left = stored(a, 1, trans_a);
+  const Stored right = stored(b, 1, trans_b);
+  const Tensor y = new_tensor({batch, m, n}, a.dtype());
+  dispatch_floating(a.dtype(), [&]<class T>() {
+    Gemm<T> g = problem<T>(left, right, m, n, k);
+    g.c = reinterpret_cast<T*>(y.impl()->data);
+    g.ldc = n;
+    const int64_t stride_a = left.t.strides()[0], stride_b = right.t.strides()[0];
+    launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t}, [=] {
+      const int64_t grain = std::max<int64_t>(1, kSmallWork * 8 / std::max<int64_t>(1, g.m * g.n * g.k));
+      parallel_for(0, batch, grain, [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) {
+          Gemm<T> one = g;
+          one.a += i * stride_a;
+          one.b += i * stride_b;
+          one.c += i * g.m * g.n;
+          run(one, 1);
+        }
+      });
+    });
+  });
+  return y;
+}
+
+Tensor column_sums(const char* name, const Tensor& x, const Tensor& into) {
+  const Tensor src = contiguous_of(x);
+  const int64_t rows = x.sizes()[0], cols = x.sizes()[1];
+  const Tensor y = new_tensor(cols, x.dtype());
+  const auto reduce = simd::table().reduce_cols[static_cast<int>(simd::Reduce::sum)][static_cast<int>(x.dtype())];
+  launch(name, LaunchKind::reduce, {&y}, {&src},
+         [reduce, from = src.impl()->data, to = y.impl()->data, rows, cols] { reduce(from, to, rows, cols, cols); });
+  if (!into.defined()) return y;
+  add_into(into, y);
+  return into;
+}
+
+}  // namespace tapegrad::kernels

@@ -1,0 +1,180 @@
+// From tensors to tiles: contiguous operands of one shape go straight to the tile, anything else through a strided loop.
+#include "tapegrad/ops/kernels/map.h"
+
+#include <cstring>
+
+#include "tapegrad/core/iterate.h"
+#include "tapegrad/core/launch.h"
+
+namespace tapegrad::kernels {
+namespace {
+
+using simd::Tile;
+
+Tile tile_for(const char* name, Map op, DType dtype) {
+  const Tile tile = simd::table().map[static_cast<int>(op)][static_cast<int>(dtype)];
+  if (!tile) throw DTypeError(std::string(name) + ": " + name_of(dtype) + " is not a dtype it takes");
+  return tile;
+}
+
+// One run over memory without gaps: stride of one element, or 0 for an operand of one element.
+template <int N> struct FlatRun {
+  Tile tile;
+  char* data[N];
+  int64_t stride[N];
+  int64_t n;
+  Attr attr;
+  void operator()() const {
+    if (n <= kParallelGrain) return tile(data, stride, n, attr.value);
+    parallel_for(0, n, kParallelGrain, [this](int64_t first, int64_t last) {
+      char* at[N];
+      for (int k = 0; k < N; ++k) at[k] = data[k] + first * stride[k];
+      tile(at, stride, last - first, attr.value);
+    });
+  }
+};
+
+template <int N> struct StridedRun {
+  Tile tile;
+  StridedLoop<N> loop;
+  Attr attr;
+  void operator()() const {
+    loop.run([this](char* const* at, const int64_t* stride, int64_t n) { tile(at, stride, n, attr.value); });
+  }
+};
+
+template <size_t... I, class Run>
+void launch_map(const char* name, const Tensor* const* operands, const Run& run, std::index_sequence<I...>) {
+  launch(name, LaunchKind::map, {operands[0]}, {operands[I + 1]...}, run);
+}
+
+// operands[0] is the output.
+template <int N> void run_map(const char* name, Tile tile, const Tensor* const* operands, Attr attr) {
+  FlatRun<N> flat{tile, {}, {}, operands[0]->numel(), attr};
+  bool is_flat = true;
+  for (int k = 0; k < N; ++k) {
+    const TensorImpl& t = *operands[k]->impl();
+    is_flat &= t.contiguous && (t.numel == flat.n || t.numel == 1);
+    flat.data[k] = t.data;
+    flat.stride[k] = t.numel == 1 && flat.n != 1 ? 0 : item_size(t.dtype);
+  }
+  constexpr auto inputs = std::make_index_sequence<N - 1>{};
+  if (is_flat) return launch_map(name, operands, flat, inputs);
+  StridedRun<N> strided{tile, StridedLoop<N>(operands[0]->sizes()), attr};
+  for (int k = 0; k < N; ++k) strided.loop.operand(k, *operands[k]);
+  strided.loop.prepare();
+  launch_map(name, operands, strided, inputs);
+}
+
+bool same_sizes(const Tensor& a, const Tensor& b) {
+  const Shape& s = a.sizes();
+  const Shape& t = b.sizes();
+  if (s.size() != t.size()) return false;
+  for (int64_t i = 0; i < s.size(); ++i) {
+    if (s[i] != t[i]) return false;
+  }
+  return true;
+}
+
+void check_dtypes(const char* name, const Tensor& a, const Tensor& b) {
+  if (a.dtype() != b.dtype())
+    throw DTypeError(std::string(name) + ": operands must have one dtype, got " + name_of(a.dtype()) + " and " +
+                     name_of(b.dtype()));
+}
+
+Tensor output_for(const char* name, const Tensor& a, const Tensor& b, DType dtype) {
+  if (same_sizes(a, b)) return new_like(a, dtype);
+  return new_tensor(broadcast_shapes(a.sizes(), b.sizes(), name), dtype);
+}
+
+// The number as an operand of stride 0, held by the closure itself.
+struct ScalarRun {
+  FlatRun<3> flat;
+  char value[8];
+  void operator()() const {
+    FlatRun<3> run = flat;
+    run.data[2] = const_cast<char*>(value);
+    run();
+  }
+};
+
+Tensor run_scalar(const char* name, Map op, const Tensor& x, const Scalar& s, const Tensor& y) {
+  const Tile tile = tile_for(name, op, x.dtype());
+  const bool flat_output = y.is_contiguous();
+  const Tensor flat_x = x.is_contiguous() ? x : Tensor();
+  ScalarRun run{{tile, {}, {}, y.numel(), {}}, {}};
+  dispatch(x.dtype(), [&]<class T>() {
+    const T v = s.to<T>();
+    std::memcpy(run.value, &v, sizeof v);
+  });
+  if (flat_output && flat_x.defined()) {
+    run.flat.data[0] = y.impl()->data;
+    run.flat.data[1] = x.impl()->data;
+    run.flat.stride[0] = item_size(y.dtype());
+    run.flat.stride[1] = item_size(x.dtype());
+    launch(name, LaunchKind::map, {&y}, {&x}, run);
+    return y;
+  }
+  Tensor number = new_tensor(IntArrayRef(), x.dtype());
+  std::memcpy(number.impl()->data, run.value, sizeof run.value / 8 * static_cast<size_t>(item_size(x.dtype())));
+  const Tensor* operands[] = {&y, &x, &number};
+  run_map<3>(name, tile, operands, {});
+  return y;
+}
+
+}  // namespace
+
+Tensor unary(const char* name, Map op, const Tensor& x, const Tensor& out, Attr attr) {
+  const Tile tile = tile_for(name, op, x.dtype());
+  const Tensor y = out.defined() ? out : new_like(x);
+  const Tensor* operands[] = {&y, &x};
+  run_map<2>(name, tile, operands, attr);
+  return y;
+}
+
+Tensor binary(const char* name, Map op, const Tensor& a, const Tensor& b, const Tensor& out, Attr attr) {
+  check_dtypes(name, a, b);
+  const Tile tile = tile_for(name, op, a.dtype());
+  const Tensor y = out.defined() ? out : output_for(name, a, b, a.dtype());
+  const Tensor* operands[] = {&y, &a, &b};
+  run_map<3>(name, tile, operands, attr);
+  return y;
+}
+
+Tensor ternary(const char* name, Map op, const Tensor& c, const Tensor& a, const Tensor& b, const Tensor& out) {
+  check_dtypes(name, a, b);
+  const Tile tile = tile_for(name, op, a.dtype());
+  Tensor y = out;
+  if (!y.defined()) {
+    const Shape shape = broadcast_shapes(a.sizes(), b.sizes(), name);
+    y = new_tensor(broadcast_shapes(c.sizes(), shape, name), a.dtype());
+  }
+  const Tensor* operands[] = {&y, &c, &a, &b};
+  run_map<4>(name, tile, operands, {});
+  return y;
+}
+
+Tensor binary_scalar(const char* name, Map op, const Tensor& x, const Scalar& s, const Tensor& out) {
+  return run_scalar(name, op, x, s, out.defined() ? out : new_like(x));
+}
+
+Tensor test(const char* name, Map op, const Tensor& x) {
+  const Tensor y = new_like(x, kBool);
+  const Tensor* operands[] = {&y, &x};
+  run_map<2>(name, tile_for(name, op, x.dtype()), operands, {});
+  return y;
+}
+
+Tensor test(const char* name, Map op, const Tensor& a, const Tensor& b) {
+  check_dtypes(name, a, b);
+  const Tensor y = output_for(name, a, b, kBool);
+  const Tensor* operands[] = {&y, &a, &b};
+  run_map<3>(name, tile_for(name, op, a.dtype()), operands, {});
+  return y;
+}
+
+Tensor test_scalar(const char* name, Map op, const Tensor& x, const Scalar& s) {
+  return run_scalar(name, op, x, s, new_like(x, kBool));
+}
+
+}  // namespace tapegrad::kernels

@@ -1,0 +1,201 @@
+// Runs one product on the calling thread, by sgemm or by a held primitive with this thread's arguments and scratchpad.
+#include "tapegrad/ops/kernels/onednn/primitive.h"
+
+#include <omp.h>
+
+#include <cstdlib>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "tapegrad/core/error.h"
+#include "tapegrad/ops/kernels/onednn/cache.h"
+
+namespace tapegrad::kernels::onednn {
+namespace {
+
+// Grows, never shrinks; the content does not survive growing.
+struct Buffer {
+  void* data = nullptr;
+  size_t size = 0;
+  Buffer() = default;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { std::free(data); }
+  void* at_least(size_t bytes) {
+    if (bytes <= size) return data;
+    const size_t wanted = (bytes + 4095) / 4096 * 4096;
+    std::free(data);
+    size = 0;
+    data = std::aligned_alloc(64, wanted);
+    if (data == nullptr) throw OutOfMemoryError("matmul: no memory for a scratchpad of " + std::to_string(wanted) + " bytes");
+    size = wanted;
+    return data;
+  }
+};
+
+// A primitive with this thread's memory objects: a hit only rebinds four pointers.
+struct Slot {
+  Key key{};
+  std::shared_ptr<const Held> held;  // shared, so an eviction elsewhere leaves it valid
+  dnnl::memory a, b, c, scratchpad;
+  size_t scratchpad_bytes = 0;
+  dnnl_exec_arg_t args[4];
+  const void* bound[4] = {};  // what the memory objects point at: binding costs 15 ns each, and often nothing has moved
+};
+
+struct ThreadState {
+  static constexpr size_t kSlots = 32;
+  Slot slots[kSlots];
+  dnnl::stream stream{cpu_engine()};
+  Buffer scratchpad;
+  uint64_t generation = cache_generation();
+  int64_t hits = 0;
+};
+
+// Plain pointers, because static destructors run after the main thread's thread-local objects are gone.
+thread_local ThreadState* state = nullptr;
+thread_local Buffer* buffer = nullptr;
+thread_local bool leaving = false;
+
+struct Cleaner {
+  bool armed = false;
+  ~Cleaner() {
+    flush_thread_hits();
+    delete state;
+    delete buffer;
+    state = nullptr;
+    buffer = nullptr;
+    leaving = true;
+  }
+};
+thread_local Cleaner cleaner;
+
+// Registers the clean-up; what is made after the thread's end has begun is left to the process.
+void arm_cleaner() {
+  if (!leaving) cleaner.armed = true;
+}
+
+void drop_old(ThreadState& s, uint64_t generation) {
+  for (Slot& slot : s.slots) slot = Slot{};
+  s.generation = generation;
+}
+
+ThreadState& thread_state() {
+  if (state == nullptr) {
+    state = new ThreadState;
+    arm_cleaner();
+  }
+  if (const uint64_t now = cache_generation(); state->generation != now) drop_old(*state, now);
+  return *state;
+}
+
+void fill(Slot& slot, const Key& key) {
+  slot = Slot{};
+  slot.held = find_or_create(key);
+  const Held& h = *slot.held;
+  const auto& engine = cpu_engine();
+  slot.a = dnnl::memory(h.a, engine, nullptr);
+  slot.b = dnnl::memory(h.b, engine, nullptr);
+  slot.c = dnnl::memory(h.c, engine, nullptr);
+  slot.scratchpad_bytes = h.scratchpad.get_size();
+  slot.args[0] = {DNNL_ARG_SRC, slot.a.get()};
+  slot.args[1] = {DNNL_ARG_WEIGHTS, slot.b.get()};
+  slot.args[2] = {DNNL_ARG_DST, slot.c.get()};
+  if (slot.scratchpad_bytes > 0) {
+    slot.scratchpad = dnnl::memory(h.scratchpad, engine, nullptr);
+    slot.args[3] = {DNNL_ARG_SCRATCHPAD, slot.scratchpad.get()};
+  }
+  slot.key = key;  // last: a slot whose filling threw never matches
+}
+
+Slot& slot_for(ThreadState& s, const Key& key) {
+  Slot& slot = s.slots[hash_of(key) % ThreadState::kSlots];
+  if (slot.held != nullptr && slot.key == key) [[likely]] {
+    ++s.hits;
+    return slot;
+  }
+  fill(slot, key);
+  return slot;
+}
+
+bool bind(Slot& slot, int i, const void* data) {
+  if (slot.bound[i] == data) return true;
+  if (dnnl_memory_set_data_handle(slot.args[i].memory, const_cast<void*>(data)) != dnnl_success) return false;
+  slot.bound[i] = data;
+  return true;
+}
+
+// "[2, 3]": the operand as stored.
+std::string stored(int64_t rows, int64_t cols, bool transposed) {
+  if (transposed) std::swap(rows, cols);
+  return "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
+}
+
+const char* reason_of(dnnl_status_t status) {
+  return status == dnnl_out_of_memory ? "out of memory"
+         : status == dnnl_invalid_arguments ? "invalid arguments"
+         : status == dnnl_unimplemented ? "not implemented" : "a runtime error";
+}
+
+}  // namespace
+
+OneThread::OneThread() : before_(omp_get_max_threads()) {
+  if (before_ != 1) omp_set_num_threads(1);
+}
+OneThread::~OneThread() {
+  if (before_ != 1) omp_set_num_threads(before_);
+}
+
+void flush_thread_hits() {
+  if (state == nullptr || state->hits == 0) return;
+  add_hits(state->hits);
+  state->hits = 0;
+}
+
+void run_sgemm(const Matmul& p) {
+  for (int64_t i = 0; i < p.batch; ++i) {
+    const dnnl_status_t status =
+        dnnl_sgemm(p.trans_a ? 'T' : 'N', p.trans_b ? 'T' : 'N', p.m, p.n, p.k, 1.f, p.a + i * p.stride_a, p.lda,
+                   p.b + i * p.stride_b, p.ldb, p.accumulate ? 1.f : 0.f, p.c + i * p.stride_c, p.ldc);
+    if (status != dnnl_success) fail(p, reason_of(status));
+  }
+}
+
+bool run_primitive(const Matmul& p, bool any) try {
+  ThreadState& s = thread_state();
+  Slot& slot = slot_for(s, key_of(p));
+  const Held& held = *slot.held;
+  if (held.kind != Held::Kind::brgemm && !(any && held.kind == Held::Kind::gemm)) return false;
+  bool bound = bind(slot, 0, p.a) && bind(slot, 1, p.b) && bind(slot, 2, p.c);
+  const int count = slot.scratchpad_bytes > 0 ? 4 : 3;
+  if (count == 4) bound = bound && bind(slot, 3, s.scratchpad.at_least(slot.scratchpad_bytes));
+  if (!bound) fail(p, "a memory object refused its pointer");
+  const dnnl_status_t status = dnnl_primitive_execute(held.primitive.get(), s.stream.get(), count, slot.args);
+  if (status != dnnl_success) fail(p, reason_of(status));
+  return true;
+} catch (const dnnl::error& e) {
+  fail(p, e.what());
+}
+
+const char* primitive_name(const Matmul& p) try {
+  return find_or_create(key_of(p))->name;
+} catch (const dnnl::error& e) {
+  fail(p, e.what());
+}
+
+float* thread_buffer(int64_t bytes) {
+  if (buffer == nullptr) {
+    buffer = new Buffer;
+    arm_cleaner();
+  }
+  return static_cast<float*>(buffer->at_least(static_cast<size_t>(bytes)));
+}
+
+void fail(const Matmul& p, const char* reason) {
+  throw Error("matmul: oneDNN failed (" + std::string(reason) + "), a is " + stored(p.m, p.k, p.trans_a) + " (lda " +
+              std::to_string(p.lda) + "), b is " + stored(p.k, p.n, p.trans_b) + " (ldb " + std::to_string(p.ldb) + "), c is " +
+              stored(p.m, p.n, false) + " (ldc " + std::to_string(p.ldc) + "), batch " + std::to_string(p.batch));
+}
+
+}  // namespace tapegrad::kernels::onednn

@@ -1,0 +1,259 @@
+// Any reduction as passes over [outer, n, inner], each in pieces of a fixed size, so that the bits do not depend on threads.
+#include "tapegrad/ops/kernels/reduce.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "tapegrad/core/allocator.h"
+#include "tapegrad/core/copy.h"
+#include "tapegrad/core/launch.h"
+#include "tapegrad/core/parallel.h"
+#include "tapegrad/ops/kernels/map.h"
+
+namespace tapegrad::kernels {
+namespace {
+
+using Fn = void (*)(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld);
+
+constexpr int64_t kPiece = 1 << 16;      // elements reduced at a stretch
+constexpr int64_t kGrain = 4 * kPiece;   // elements worth a second thread: a sum is little more than reading them
+constexpr int64_t kWide = 4096;          // columns from which there is work enough side by side
+constexpr int64_t kColumns = 512;        // columns taken together
+
+struct Pass {
+  Fn fn;
+  const char* src;
+  char* dst;
+  int64_t outer, n, inner, item;
+};
+
+int64_t pieces_of(int64_t total, int64_t piece) { return (total + piece - 1) / piece; }
+
+// [outer, n] -> [outer]
+void reduce_rows(const Pass& p) {
+  const int64_t pieces = pieces_of(p.n, kPiece);
+  if (pieces <= 1) {
+    return parallel_for(0, p.outer, std::max<int64_t>(1, kGrain / p.n), [&p](int64_t first, int64_t last) {
+      p.fn(p.src + first * p.n * p.item, p.dst + first * p.item, last - first, p.n, p.n);
+    });
+  }
+  const Scratch<char> partial(p.outer * pieces * p.item);
+  parallel_for(0, p.outer * pieces, kGrain / kPiece, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t start = i % pieces * kPiece;
+      const int64_t count = std::min(kPiece, p.n - start);
+      p.fn(p.src + (i / pieces * p.n + start) * p.item, partial.data() + i * p.item, 1, count, count);
+    }
+  });
+  p.fn(partial.data(), p.dst, p.outer, pieces, pieces);
+}
+
+// [outer, n, inner] -> [outer, inner], where the rows of one outer index are few or wide
+void reduce_wide(const Pass& p) {
+  const int64_t strips = pieces_of(p.inner, kColumns);
+  const int64_t work = p.n * std::min(p.inner, kColumns);
+  parallel_for(0, p.outer * strips, std::max<int64_t>(1, kGrain / work), [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t o = i / strips;
+      const int64_t c = i % strips * kColumns;
+      p.fn(p.src + (o * p.n * p.inner + c) * p.item, p.dst + (o * p.inner + c) * p.item, p.n,
+           std::min(kColumns, p.inner - c), p.inner);
+    }
+  });
+}
+
+void reduce_cols(const Pass& p) {
+  const int64_t piece = std::max<int64_t>(256, kPiece / p.inner);  // rows
+  if (p.n <= piece || p.inner >= kWide) return reduce_wide(p);
+  const int64_t pieces = pieces_of(p.n, piece);
+  const Scratch<char> partial(p.outer * pieces * p.inner * p.item);
+  parallel_for(0, p.outer * pieces, std::max<int64_t>(1, kGrain / (piece * p.inner)), [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t start = i % pieces * piece;
+      p.fn(p.src + (i / pieces * p.n + start) * p.inner * p.item, partial.data() + i * p.inner * p.item,
+           std::min(piece, p.n - start), p.inner, p.inner);
+    }
+  });
+  for (int64_t o = 0; o < p.outer; ++o)
+    p.fn(partial.data() + o * pieces * p.inner * p.item, p.dst + o * p.inner * p.item, pieces, p.inner, p.inner);
+}
+
+void run_pass(const char* name, Reduce kind, const Tensor& y, const Tensor& x, int64_t outer, int64_t n, int64_t inner) {
+  const auto& table = simd::table();
+  const auto k = static_cast<int>(kind);
+  const auto t = static_cast<int>(x.dtype());
+  const Fn fn = inner == 1 ? table.reduce_rows[k][t] : table.reduce_cols[k][t];
+  const Pass pass{fn, x.impl()->data, y.impl()->data, outer, n, inner, item_size(x.dtype())};
+  launch(name, LaunchKind::reduce, {&y}, {&x}, [pass] { pass.inner == 1 ? reduce_rows(pass) : reduce_cols(pass); });
+}
+
+// The dims of a contiguous tensor, neighbours of one kind joined: kept and reduced runs take turns.
+struct Runs {
+  int count = 0;
+  int64_t size[kMaxRank];
+  bool reduced[kMaxRank];
+
+  Runs(const Shape& sizes, uint32_t mask) {
+    for (int64_t d = 0; d < sizes.size(); ++d) add(sizes[d], mask >> d & 1);
+  }
+  void add(int64_t n, bool is_reduced) {
+    if (n == 1) return;
+    if (count > 0 && reduced[count - 1] == is_reduced) {
+      size[count - 1] *= n;
+    } else {
+      size[count] = n;
+      reduced[count++] = is_reduced;
+    }
+  }
+  int last_reduced() const {
+    int k = count - 1;
+    while (k >= 0 && !reduced[k]) --k;
+    return k;
+  }
+  int64_t product(int first, int last) const {
+    int64_t n = 1;
+    for (int k = first; k < last; ++k) n *= size[k];
+    return n;
+  }
+  // A kept run to the left, if there is one, and the kept run to the right become neighbours.
+  void drop(int k) {
+    Runs rest(Shape{}, 0);
+    for (int i = 0; i < count; ++i) {
+      if (i != k) rest.add(size[i], reduced[i]);
+    }
+    *this = rest;
+  }
+};
+
+// One pass per run of reduced dims, the last first; x is contiguous and not empty.
+void reduce_into(const char* name, Reduce kind, const Tensor& y, Tensor x, uint32_t mask) {
+  Runs runs(x.sizes(), mask);
+  int k = runs.last_reduced();
+  if (k < 0) return copy(y, alias(x, y.sizes(), contiguous_strides(y.sizes()), 0), name);
+  for (;;) {
+    const int64_t outer = runs.product(0, k);
+    const int64_t n = runs.size[k];
+    const int64_t inner = runs.product(k + 1, runs.count);
+    runs.drop(k);
+    k = runs.last_reduced();
+    if (k < 0) return run_pass(name, kind, y, x, outer, n, inner);
+    Tensor part = new_tensor(outer * inner, x.dtype());
+    run_pass(name, kind, part, x, outer, n, inner);
+    x = std::move(part);
+  }
+}
+
+Tensor reduce(const char* name, Reduce kind, const Tensor& x, uint32_t mask, bool keepdim) {
+  const int64_t rank = x.dim();
+  const bool all = mask + 1 == uint32_t{1} << rank;
+  const Tensor y = all && !keepdim ? new_tensor(IntArrayRef(), x.dtype())
+                                   : new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
+  if (x.numel() == 0) {
+    fill(y, 0);
+  } else if (all) {
+    run_pass(name, kind, y, contiguous_of(x), 1, x.numel(), 1);
+  } else {
+    reduce_into(name, kind, y, contiguous_of(x), mask);
+  }
+  return y;
+}
+
+// x as [outer, n] with the reduced dims last.
+Tensor rows_of(const Tensor& x, uint32_t mask) {
+  Shape sizes, strides;
+  for (const bool reduced : {false, true}) {
+    for (int64_t d = 0; d < x.dim(); ++d) {
+      if ((mask >> d & 1) != reduced) continue;
+      sizes.push_back(x.sizes()[d]);
+      strides.push_back(x.strides()[d]);
+    }
+  }
+  return contiguous_of(alias(x, sizes, strides, 0));
+}
+
+Tensor& divide(const char* name, Tensor& y, int64_t n) {
+  dispatch_floating(y.dtype(), [&]<class T>() {
+    launch(name, LaunchKind::map, {&y}, {&y}, [at = y.data_ptr<T>(), count = y.numel(), by = static_cast<T>(n)] {
+      for (int64_t i = 0; i < count; ++i) at[i] /= by;
+    });
+  });
+  return y;
+}
+
+// |x|^p, and for the p that need no power less than that.
+Tensor powers(const char* name, const Tensor& x, double p) {
+  if (p == 0) return converted(test_scalar(name, Map::ne, x, 0), x.dtype());
+  if (p == 2) return unary(name, Map::square, x);
+  Tensor y = unary(name, Map::abs, x);
+  return p == 1 || std::isinf(p) ? y : binary_scalar(name, Map::pow, y, p, y);
+}
+
+}  // namespace
+
+Shape reduced_sizes(const Shape& sizes, uint32_t mask, bool keepdim) {
+  Shape result;
+  for (int64_t d = 0; d < sizes.size(); ++d) {
+    if (!(mask >> d & 1)) result.push_back(sizes[d]);
+    else if (keepdim) result.push_back(1);
+  }
+  return result;
+}
+
+int64_t reduced_count(const Shape& sizes, uint32_t mask) {
+  int64_t n = 1;
+  for (int64_t d = 0; d < sizes.size(); ++d) {
+    if (mask >> d & 1) n *= sizes[d];
+  }
+  return n;
+}
+
+Tensor spread(const Tensor& y, const Shape& sizes, uint32_t mask) {
+  const Shape& from = y.strides();
+  const bool kept = from.size() == sizes.size();
+  Shape strides = sizes;
+  for (int64_t d = 0, e = 0; d < sizes.size(); ++d) {
+    const bool reduced = mask >> d & 1;
+    strides[d] = reduced ? 0 : from[e];
+    e += kept || !reduced;
+  }
+  return alias(y, sizes, strides, 0);
+}
+
+Tensor sum(const char* name, const Tensor& x, uint32_t mask, bool keepdim) {
+  return reduce(name, Reduce::sum, x.is_floating_point() ? x : converted(x, kInt64), mask, keepdim);
+}
+
+Tensor mean(const char* name, const Tensor& x, uint32_t mask, bool keepdim) {
+  Tensor y = sum(name, x, mask, keepdim);
+  return divide(name, y, reduced_count(x.sizes(), mask));
+}
+
+Tensor extreme(const char* name, const Tensor& x, uint32_t mask, bool keepdim, bool smallest) {
+  return reduce(name, smallest ? Reduce::amin : Reduce::amax, x, mask, keepdim);
+}
+
+Tensor logsumexp(const char* name, const Tensor& x, uint32_t mask, bool keepdim) {
+  const Tensor rows = rows_of(x, mask);
+  Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
+  const int64_t n = reduced_count(x.sizes(), mask);
+  dispatch_floating(x.dtype(), [&]<class T>() {
+    const auto fn = simd::floating<T>(simd::table()).logsumexp;
+    launch(name, LaunchKind::reduce, {&y}, {&rows},
+           [fn, n, src = rows.data_ptr<T>(), dst = y.data_ptr<T>(), count = y.numel()] {
+             parallel_for(0, count, std::max<int64_t>(1, 32768 / std::max<int64_t>(n, 1)),
+                          [&](int64_t first, int64_t last) { fn(src + first * n, dst + first, last - first, n); });
+           });
+  });
+  return y;
+}
+
+Tensor norm(const char* name, const Tensor& x, double p, uint32_t mask, bool keepdim) {
+  const Tensor terms = powers(name, x, p);
+  if (std::isinf(p)) return extreme(name, terms, mask, keepdim, p < 0);
+  Tensor y = sum(name, terms, mask, keepdim);
+  if (p == 0 || p == 1) return y;
+  return p == 2 ? unary(name, Map::sqrt, y, y) : binary_scalar(name, Map::pow, y, 1 / p, y);
+}
+
+}  // namespace tapegrad::kernels

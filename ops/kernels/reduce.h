@@ -1,0 +1,28 @@
+// Reductions over any dims of tensors of any layout. Dims are named by a mask: bit d for dim d.
+#pragma once
+
+#include "tapegrad/core/tensor.h"
+#include "tapegrad/ops/kernels/simd/simd.h"
+
+namespace tapegrad::kernels {
+
+using simd::Reduce;
+
+// sizes without the dims in `mask`, or with 1 in their place; and the number of elements that meet in one.
+Shape reduced_sizes(const Shape& sizes, uint32_t mask, bool keepdim);
+int64_t reduced_count(const Shape& sizes, uint32_t mask);
+
+// A result of a reduction (with its dims kept or not) as a view with the sizes of what was reduced, repeated without copying.
+Tensor spread(const Tensor& y, const Shape& sizes, uint32_t mask);
+
+// bool and integers sum in int64.
+Tensor sum(const char* name, const Tensor& x, uint32_t mask, bool keepdim);
+Tensor mean(const char* name, const Tensor& x, uint32_t mask, bool keepdim);
+// The largest, or smallest, element; the caller has made sure that there is one.
+Tensor extreme(const char* name, const Tensor& x, uint32_t mask, bool keepdim, bool smallest);
+// ln sum e^x.
+Tensor logsumexp(const char* name, const Tensor& x, uint32_t mask, bool keepdim);
+// (sum |x|^p)^(1/p), see ops/reduce.h.
+Tensor norm(const char* name, const Tensor& x, double p, uint32_t mask, bool keepdim);
+
+}  // namespace tapegrad::kernels

@@ -1,0 +1,152 @@
+// Sums, extrema and their indices along rows and columns.
+#include "tapegrad/ops/kernels/simd/targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tapegrad/ops/kernels/simd/reduce.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "tapegrad/ops/kernels/simd/reduce-inl.h"
+
+#include <algorithm>
+
+HWY_BEFORE_NAMESPACE();
+namespace tapegrad::kernels::simd::HWY_NAMESPACE {
+namespace {
+
+constexpr int64_t kColumnBlock = 512;  // accumulators that stay in the first-level cache
+constexpr int64_t kRowBlock = 64;      // rows summed before they join the next level
+constexpr int kLevels = 4;             // 64^3 rows fill three levels; the last takes any number
+
+template <class T> HWY_INLINE T plus(T a, T b) {
+  if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  else return a + b;
+}
+
+template <class T> struct Sum {
+  static HWY_INLINE T combine(T a, T b) { return plus(a, b); }
+  template <class D, class V> static HWY_INLINE V combine(D, V a, V b) { return hn::Add(a, b); }
+  static HWY_INLINE T row(const T* x, int64_t n) {
+    if constexpr (std::is_floating_point_v<T>) return row_sum(x, n);
+    T sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum = plus(sum, x[i]);
+    return sum;
+  }
+};
+template <class T> struct Max {
+  static HWY_INLINE T combine(T a, T b) { return ((b > a) | (b != b)) ? b : a; }
+  template <class D, class V> static HWY_INLINE V combine(D, V a, V b) { return hn::IfThenElse(hn::Or(hn::Gt(b, a), hn::IsNaN(b)), b, a); }
+  static HWY_INLINE T row(const T* x, int64_t n) { return row_extreme<T, false>(x, n); }
+};
+template <class T> struct Min {
+  static HWY_INLINE T combine(T a, T b) { return ((b < a) | (b != b)) ? b : a; }
+  template <class D, class V> static HWY_INLINE V combine(D, V a, V b) { return hn::IfThenElse(hn::Or(hn::Lt(b, a), hn::IsNaN(b)), b, a); }
+  static HWY_INLINE T row(const T* x, int64_t n) { return row_extreme<T, true>(x, n); }
+};
+
+template <class T, class Op> void reduce_rows(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld) {
+  const T* x = static_cast<const T*>(src);
+  for (int64_t r = 0; r < rows; ++r) static_cast<T*>(dst)[r] = Op::row(x + r * ld, cols);
+}
+
+// acc = acc op rows; four rows at a time touch the accumulators once.
+template <class T, class Op> HWY_INLINE void take_rows(const T* x, int64_t rows, int64_t cols, int64_t ld, T* HWY_RESTRICT acc) {
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4, x += 4 * ld) {
+    const T *x0 = x, *x1 = x + ld, *x2 = x + 2 * ld, *x3 = x + 3 * ld;
+    int64_t c = 0;
+    if constexpr (std::is_floating_point_v<T>) {
+      const Full<T> d;
+      for (; c + kLanes<T> <= cols; c += kLanes<T>) {
+        const Vec<T> low = Op::combine(d, hn::LoadU(d, x0 + c), hn::LoadU(d, x1 + c));
+        const Vec<T> high = Op::combine(d, hn::LoadU(d, x2 + c), hn::LoadU(d, x3 + c));
+        hn::StoreU(Op::combine(d, hn::LoadU(d, acc + c), Op::combine(d, low, high)), d, acc + c);
+      }
+    }
+    for (; c < cols; ++c) acc[c] = Op::combine(acc[c], Op::combine(Op::combine(x0[c], x1[c]), Op::combine(x2[c], x3[c])));
+  }
+  for (; r < rows; ++r, x += ld) {
+    for (int64_t c = 0; c < cols; ++c) acc[c] = Op::combine(acc[c], x[c]);
+  }
+}
+
+template <class T> void sum_column_block(const T* x, T* dst, int64_t rows, int64_t cols, int64_t ld) {
+  HWY_ALIGN T level[kLevels][kColumnBlock];
+  int used = 1;
+  std::fill_n(level[0], cols, T{0});
+  for (int64_t start = 0, blocks = 1; start < rows; start += kRowBlock, ++blocks) {
+    take_rows<T, Sum<T>>(x + start * ld, std::min(kRowBlock, rows - start), cols, ld, level[0]);
+    int64_t filled = blocks;
+    for (int l = 0; l + 1 < kLevels && (l == 0 || filled % kRowBlock == 0); ++l) {
+      if (l > 0) filled /= kRowBlock;
+      if (l + 1 == used) std::fill_n(level[used++], cols, T{0});
+      take_rows<T, Sum<T>>(level[l], 1, cols, 0, level[l + 1]);
+      std::fill_n(level[l], cols, T{0});
+    }
+  }
+  for (int l = used - 1; l > 0; --l) take_rows<T, Sum<T>>(level[l], 1, cols, 0, level[l - 1]);
+  std::copy_n(level[0], cols, dst);
+}
+
+template <class T, class Op> void reduce_cols(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld) {
+  const T* x = static_cast<const T*>(src);
+  T* y = static_cast<T*>(dst);
+  for (int64_t c = 0; c < cols; c += kColumnBlock) {
+    const int64_t width = std::min(kColumnBlock, cols - c);
+    if constexpr (std::is_same_v<Op, Sum<T>>) {
+      sum_column_block(x + c, y + c, rows, width, ld);
+    } else {
+      HWY_ALIGN T acc[kColumnBlock];
+      std::fill_n(acc, width, Op::row(x, 0));
+      take_rows<T, Op>(x + c, rows, width, ld, acc);
+      std::copy_n(acc, width, y + c);
+    }
+  }
+}
+
+// The extreme first, by vectors; then where it is, block by block so that the search vectorises too.
+template <class T, bool kSmallest> HWY_INLINE int64_t row_index(const T* x, int64_t n) {
+  const T best = row_extreme<T, kSmallest>(x, n);
+  const bool nan = best != best;
+  int64_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    unsigned hit = 0;
+    for (int64_t j = 0; j < 64; ++j) hit |= nan ? x[i + j] != x[i + j] : x[i + j] == best;
+    if (hit) break;
+  }
+  for (; i < n; ++i) {
+    if (nan ? x[i] != x[i] : x[i] == best) return i;
+  }
+  return 0;
+}
+
+template <class T> void argmax_rows(const void* src, int64_t* dst, int64_t rows, int64_t cols, int64_t ld, bool smallest) {
+  const T* x = static_cast<const T*>(src);
+  for (int64_t r = 0; r < rows; ++r) dst[r] = smallest ? row_index<T, true>(x + r * ld, cols) : row_index<T, false>(x + r * ld, cols);
+}
+
+template <class T, template <class> class Op> void offer(Table& t, Reduce reduce, DType dtype) {
+  t.reduce_rows[static_cast<int>(reduce)][static_cast<int>(dtype)] = &reduce_rows<T, Op<T>>;
+  t.reduce_cols[static_cast<int>(reduce)][static_cast<int>(dtype)] = &reduce_cols<T, Op<T>>;
+}
+
+template <class T> void offer_extremes(Table& t, DType dtype) {
+  offer<T, Max>(t, Reduce::amax, dtype);
+  offer<T, Min>(t, Reduce::amin, dtype);
+  t.argmax_rows[static_cast<int>(dtype)] = &argmax_rows<T>;
+}
+
+}  // namespace
+
+void fill_reduce(Table& t) {
+  offer<int64_t, Sum>(t, Reduce::sum, kInt64);
+  offer<float, Sum>(t, Reduce::sum, kFloat32);
+  offer<double, Sum>(t, Reduce::sum, kFloat64);
+  offer_extremes<uint8_t>(t, kBool);
+  offer_extremes<uint8_t>(t, kUInt8);
+  offer_extremes<int32_t>(t, kInt32);
+  offer_extremes<int64_t>(t, kInt64);
+  offer_extremes<float>(t, kFloat32);
+  offer_extremes<double>(t, kFloat64);
+}
+
+}  // namespace tapegrad::kernels::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();

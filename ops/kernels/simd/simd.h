@@ -1,0 +1,125 @@
+// The own SIMD kernels, as tables of functions over raw memory: one table per instruction set, chosen once.
+#pragma once
+
+#include <cstdint>
+
+#include "tapegrad/core/dtype.h"
+
+namespace tapegrad::kernels::simd {
+
+// One run of an elementwise kernel. Element i of operand k lies at ptr[k] + i * stride[k] (bytes); operand 0 is the
+// output, the inputs follow. An output may be the very same memory as an input (in place), never a shifted overlap.
+// `attr` holds the op's constants (a slope, bounds), in the order given beside the op below.
+using Tile = void (*)(char* const* ptr, const int64_t* stride, int64_t n, const double* attr);
+
+// A pass over contiguous elements.
+using Flat = void (*)(void* dst, const void* src, int64_t n);
+
+// Elementwise kernels. "all" = every dtype, "num" = all but bool, "float" = float32 and float64. Operands have the
+// output's dtype unless said otherwise. NaN propagates through everything arithmetic, maximum and minimum included.
+enum class Map : uint8_t {
+  // y = f(x)
+  neg, abs, square,                     // num
+  sqrt, exp, log, sigmoid, tanh, relu,  // float (relu: num)
+  leaky_relu,                           // float; attr slope
+  softplus,                             // float; attr beta, threshold: log(1 + exp(beta x)) / beta, x where beta x > threshold
+  clamp,                                // num; attr lo, hi
+  sign,                                 // num; sign(0) = 0
+  logical_not, isnan, isinf, isfinite,  // bool from all
+  // y = f(a, b)
+  add, sub, mul, maximum, minimum,      // num (add, mul of bool: or, and)
+  div,                                  // float
+  pow,                                  // num; integers by repeated multiplication, negative exponents give 0 (1 for base 1, +-1 for -1)
+  eq, ne, lt, le, gt, ge,               // bool from all
+  logical_and,                          // bool from bool
+  // y = f(c, a, b)
+  where,                                // all; c is bool
+  mul_add,                              // float; a * b + c with operands (a, b, c), two roundings
+  // fused first-order rules: dx from (dy, v), v the saved output or input
+  sigmoid_backward,                     // float; (dy, y): dy y (1 - y)
+  tanh_backward,                        // float; (dy, y): dy (1 - y^2)
+  relu_backward,                        // float; (dy, y): dy where y > 0, else 0
+  leaky_relu_backward,                  // float; (dy, x); attr slope
+  softplus_backward,                    // float; (dy, x); attr beta, threshold
+  clamp_backward,                       // float; (dy, x); attr lo, hi: dy where lo <= x <= hi, else 0
+  sqrt_backward,                        // float; (dy, y): dy / (2 y)
+  abs_backward,                         // float; (dy, x): dy sign(x)
+  square_backward,                      // float; (dy, x): 2 dy x
+  count_
+};
+
+// Reductions over `cols` contiguous elements per row, or over `rows` for each of `cols` contiguous columns.
+// sum has a fixed tree (blocks of a fixed size, several accumulators), so its bits never depend on the caller's threads.
+enum class Reduce : uint8_t { sum, amax, amin, count_ };
+
+// The two matrices of a product: C[m,n] (+)= op(A)[m,k] op(B)[k,n] (+ bias[n]); all row-major, op transposes when asked.
+template <class T> struct Gemm {
+  int64_t m, n, k;
+  const T* a; int64_t lda; bool trans_a;  // trans_a: A is stored [k, m]
+  const T* b; int64_t ldb; bool trans_b;  // trans_b: B is stored [n, k]
+  T* c; int64_t ldc;
+  const T* bias;                          // length n, or null
+  bool accumulate;                        // add to C instead of overwriting it
+};
+
+template <class T> struct SgdStep {       // p, g, momentum buffer m (null when momentum is 0): n elements
+  T* p; const T* g; T* m; int64_t n;
+  double lr, momentum, dampening, weight_decay;
+  bool nesterov, maximize, first;         // first: the buffer starts as the gradient
+};
+
+template <class T> struct AdamStep {      // m, v: first and second moment
+  T* p; const T* g; T* m; T* v; int64_t n;
+  double lr, beta1, beta2, eps, weight_decay;
+  double correction1, correction2;        // 1 - beta1^t, 1 - beta2^t
+  bool maximize;
+};
+
+// Kernels for one floating type. Rows are contiguous, `ld` elements apart; sizes may be zero.
+template <class T> struct Floating {
+  void (*gemm_small)(const Gemm<T>&);                 // no packing, no allocation; meant for up to about 32x32x32
+  void (*gemm)(const Gemm<T>&, T* workspace);         // blocked and packed, one thread; workspace of gemm_workspace() elements
+  int64_t (*gemm_workspace)(int64_t m, int64_t n, int64_t k);
+  void (*gemv)(const Gemm<T>&);                       // m == 1: C = A op(B) (+ bias)
+  void (*softmax)(const T* x, T* y, int64_t rows, int64_t cols, bool log);
+  void (*softmax_backward)(const T* dy, const T* y, T* dx, int64_t rows, int64_t cols, bool log);
+  void (*logsumexp)(const T* x, T* y, int64_t rows, int64_t cols);
+  // loss[r] = -w log softmax(x[r])[target[r]]; lse[r] keeps logsumexp(x[r]) for the gradient.
+  void (*cross_entropy)(const T* x, const int64_t* target, T* loss, T* lse, int64_t rows, int64_t cols);
+  // dx[r] = scale[r] (softmax(x[r]) - onehot(target[r])); a row with scale 0 is written as 0.
+  void (*cross_entropy_backward)(const T* x, const T* lse, const int64_t* target, const T* scale, T* dx, int64_t rows, int64_t cols);
+  T (*dot)(const T* a, const T* b, int64_t n);
+  void (*sgd)(const SgdStep<T>&);
+  void (*adam)(const AdamStep<T>&);
+};
+
+struct Table {
+  const char* isa;                                              // "sse4", "avx2", "avx512"
+  Tile map[static_cast<int>(Map::count_)][6];                   // by Map and DType (of the inputs a, b, x); null where not offered
+  // rows: dst[r] = reduce(src[r * ld + 0 .. cols)); cols: dst[c] = reduce over r of src[r * ld + c]. src and dst have dtype
+  // of the table row; sum of bool and integers goes through a cast to int64 before it comes here (int64 is offered).
+  void (*reduce_rows[static_cast<int>(Reduce::count_)][6])(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld);
+  void (*reduce_cols[static_cast<int>(Reduce::count_)][6])(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld);
+  // index of the largest (smallest) element of each row, the first of equals, the first NaN if there is one
+  void (*argmax_rows[6])(const void* src, int64_t* dst, int64_t rows, int64_t cols, int64_t ld, bool smallest);
+  Flat fill[6];                                                 // dst[i] = *src
+  Flat add_into[6];                                             // dst[i] += src[i]; null for bool
+  // Philox4x32-10: words first .. first + n of the stream (seed, op). Word i is lane i % 4 of counter (i / 4, op) under key
+  // seed, so a stream cut anywhere gives the same words.
+  void (*philox)(uint64_t seed, uint64_t op, uint64_t first, uint32_t* dst, int64_t n);
+  Floating<float> f32;
+  Floating<double> f64;
+};
+
+template <class T> const Floating<T>& floating(const Table& t) {
+  if constexpr (sizeof(T) == 4) return t.f32; else return t.f64;
+}
+
+// The table in use: the best this CPU runs, or the one named by TAPEGRAD_CPU_ISA (sse4, avx2, avx512).
+TAPEGRAD_API const Table& table();
+
+// For tests: names the tables this CPU can run (null-terminated), and switches; false if the CPU cannot.
+TAPEGRAD_API const char* const* available();
+TAPEGRAD_API bool select(const char* isa);
+
+}  // namespace tapegrad::kernels::simd

@@ -1,0 +1,26 @@
+// What the losses share: the total over elements, and the wording of shapes that do not fit. Internal.
+#pragma once
+
+#include "tapegrad/ops/kernels/loss.h"
+#include "tapegrad/ops/losses.h"
+#include "tapegrad/ops/reduce.h"
+
+namespace tapegrad {
+
+inline kernels::Total total_of(Reduction reduction) {
+  if (reduction == kNone) return kernels::Total::each;
+  return reduction == kMean ? kernels::Total::mean : kernels::Total::sum;
+}
+
+inline Tensor totalled(const Tensor& losses, kernels::Total total) {
+  if (total == kernels::Total::each) return losses;
+  return total == kernels::Total::mean ? mean(losses) : sum(losses);
+}
+
+// [N, 1] against [N] is the mistake that is likely.
+inline const char* hint_for_shapes(const Tensor& input, const Tensor& target) {
+  if (input.numel() != target.numel()) return "";
+  return input.dim() > target.dim() ? " (did you mean input.squeeze()?)" : " (did you mean target.view(input.sizes())?)";
+}
+
+}  // namespace tapegrad
