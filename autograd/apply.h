@@ -40,6 +40,7 @@ class TAPEGRAD_API Recording {
 TAPEGRAD_API void record(Node* node, const Tensor* const* inputs, int64_t count);
 // `y` becomes output `index` of node; an input handed through, or a tensor with a history, is aliased first.
 TAPEGRAD_API void attach(Tensor& y, Node* node, uint32_t index, const Tensor* const* inputs, int64_t count);
+TAPEGRAD_API void finish(Tensor& y, Node* node, const Tensor* const* inputs, int64_t count);  // both, for one output
 TAPEGRAD_API void attach(Tensor* y, int64_t outputs, Node* node, const Tensor* const* inputs, int64_t count);
 TAPEGRAD_API void mark_view(Tensor& y, const Tensor& base);
 // In place: checks self, returns what stands for it as an input (a snapshot if the rule needs the old value).
@@ -75,8 +76,9 @@ template <class Op> Grads call_rule(const Op& op, Grads& dy) {
         else return op.backward_fused(dy[0]);
       }
     }
-    if constexpr (requires { op.backward(dy[0]); }) return op.backward(dy[0]);
-    else return op.backward(dy);
+    // A Tensor becomes a Grads by itself, so whether the rule takes them all is what to ask.
+    if constexpr (requires { op.backward(dy); }) return op.backward(dy);
+    else return op.backward(dy[0]);
   }
 }
 
@@ -87,7 +89,7 @@ template <class Op> Tensor apply_again(const Op& op, const Grads& dx);
 // The node of an operation given as a struct; N inputs, or any number when N is 0.
 template <class Op, size_t N> class OpNode final : public Node {
  public:
-  OpNode(Op op, int64_t inputs) : Node(nullptr, inputs), op_(std::move(op)) {
+  OpNode(Op&& op, int64_t inputs) : Node(nullptr, inputs), op_(std::move(op)) {
     if constexpr (N == 0) edges_here_.resize(static_cast<size_t>(inputs));
     set_edges(edges_here_.data());
   }
@@ -98,8 +100,8 @@ template <class Op, size_t N> class OpNode final : public Node {
   }
   Grads tangent(const Grads& dx) override {
     if constexpr (HasTangent<Op>) {
-      if constexpr (requires { op_.tangent(dx[0]); }) return Grads(op_.tangent(dx[0]));
-      else return Grads(op_.tangent(dx));
+      if constexpr (requires { op_.tangent(dx); }) return Grads(op_.tangent(dx));
+      else return Grads(op_.tangent(dx[0]));
     } else if constexpr (Linear<Op>) {
       return Grads(apply_again(op_, dx));
     } else if constexpr (Elementwise<Op>) {
@@ -107,8 +109,8 @@ template <class Op, size_t N> class OpNode final : public Node {
           Op::name,
           [](const void* op, Grads& dy) {
             const Op& rule = *static_cast<const Op*>(op);
-            if constexpr (requires { rule.backward(dy[0]); }) return rule.backward(dy[0]);
-            else return rule.backward(dy);
+            if constexpr (requires { rule.backward(dy); }) return rule.backward(dy);
+            else return rule.backward(dy[0]);
           },
           &op_, dx);
     } else {
@@ -135,13 +137,13 @@ template <class Op, size_t N> class OpNode final : public Node {
 
 namespace detail {
 
-template <class Op, size_t N> Ref<OpNode<Op, N>> new_node(Op op, int64_t inputs) {
+template <class Op, size_t N> Ref<OpNode<Op, N>> new_node(Op&& op, int64_t inputs) {
   void* memory = allocate(sizeof(OpNode<Op, N>));
   return Ref<OpNode<Op, N>>::adopt(new (memory) OpNode<Op, N>(std::move(op), inputs));
 }
 
 template <size_t N, class Op, class... In>
-auto apply_to(Op op, const Tensor* const* inputs, int64_t count, const In&... in) {
+auto apply_to(Op&& op, const Tensor* const* inputs, int64_t count, const In&... in) {
   Recording recording(Op::name, inputs, count, OptionalInputs<Op>);
   if (!recording.needed()) {
     auto y = op.forward(in...);
@@ -150,20 +152,18 @@ auto apply_to(Op op, const Tensor* const* inputs, int64_t count, const In&... in
   }
   auto node = new_node<Op, N>(std::move(op), count);
   auto y = node->op().forward(in...);
-  record(node.get(), inputs, count);
   if constexpr (std::is_same_v<decltype(y), Tensor>) {
-    attach(y, node.get(), 0, inputs, count);
-  } else if constexpr (std::is_same_v<decltype(y), std::vector<Tensor>>) {
+    finish(y, node.get(), inputs, count);
+  } else {  // std::vector<Tensor> or std::array<Tensor, K>
+    record(node.get(), inputs, count);
     attach(y.data(), static_cast<int64_t>(y.size()), node.get(), inputs, count);
-  } else {
-    attach(y.data(), static_cast<int64_t>(y.size()), node.get(), inputs, count);  // std::array<Tensor, K>
   }
   if constexpr (ViewOp<Op>) mark_view(y, *inputs[0]);
   return y;
 }
 
 template <size_t N, class Op, class... In>
-Tensor& write_in_place(Op op, const Tensor& self, const In&... in) {
+Tensor& write_in_place(Op&& op, const Tensor& self, const In&... in) {
   const Tensor* inputs[] = {&self, &in...};
   Recording recording(Op::name, inputs, N);
   constexpr bool old_value = requires { requires Op::saves_input; };

@@ -9,8 +9,6 @@
 
 namespace tapegrad::autograd {
 
-extern constinit thread_local State thread_state __attribute__((tls_model("initial-exec")));
-
 // A leaf's gradient and hooks; also the hooks of a recorded tensor, until its node is asked for them.
 struct GradMeta {
   Tensor grad;

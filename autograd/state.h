@@ -21,7 +21,13 @@ struct State {
   Node* current = nullptr;      // the node whose rule runs now
 };
 
-TAPEGRAD_API State& state();
+TAPEGRAD_API State& state_of_thread();
+#ifdef TAPEGRAD_BUILDING
+extern constinit thread_local State thread_state __attribute__((tls_model("initial-exec")));
+inline State& state() { return thread_state; }
+#else
+inline State& state() { return state_of_thread(); }
+#endif
 
 // Inside forward: whether input i requires grad and the op is being recorded. Inside a rule: whether the gradient by
 // input i is wanted. Inputs from the 63rd on share one answer.

@@ -9,7 +9,7 @@ namespace autograd {
 
 constinit thread_local State thread_state __attribute__((tls_model("initial-exec"))) = {};
 
-State& state() { return thread_state; }
+State& state_of_thread() { return thread_state; }
 
 Hook::~Hook() = default;
 
@@ -165,6 +165,11 @@ void attach(Tensor& y, Node* node, uint32_t index, const Tensor* const* inputs, 
   t->node = node;
   t->output = index;
   if (index == 0) Access::output(*node).set(*t);
+}
+
+void finish(Tensor& y, Node* node, const Tensor* const* inputs, int64_t count) {
+  record(node, inputs, count);
+  attach(y, node, 0, inputs, count);
 }
 
 void attach(Tensor* y, int64_t outputs, Node* node, const Tensor* const* inputs, int64_t count) {

@@ -32,7 +32,9 @@ target_link_libraries(tapegrad PRIVATE
 if(TAPEGRAD_LIBRARY_TYPE STREQUAL "STATIC")
   target_compile_definitions(tapegrad PUBLIC TAPEGRAD_STATIC)
 else()
-  target_link_options(tapegrad PRIVATE -Wl,--no-undefined -Wl,--as-needed)
+  # Calls within the library go straight to the function: nobody replaces ours from outside.
+  target_compile_options(tapegrad PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-semantic-interposition>)
+  target_link_options(tapegrad PRIVATE -Wl,--no-undefined -Wl,--as-needed -Wl,-Bsymbolic-functions)
 endif()
 if(TAPEGRAD_SANITIZE)
   target_link_options(tapegrad INTERFACE $<BUILD_INTERFACE:-fsanitize=${TAPEGRAD_SANITIZE}>)

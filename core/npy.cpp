@@ -296,8 +296,8 @@ std::string header_for(const Tensor& x) {
   const size_t start = kMagic.size() + 4;
   text.append(63 - (start + text.size()) % 64, ' ');
   text += '\n';
-  const std::string prefix = std::string(kMagic) + '\1' + '\0' + static_cast<char>(text.size() & 255) +
-                             static_cast<char>(text.size() >> 8);
+  const std::string prefix =
+      std::string(kMagic) + '\1' + '\0' + static_cast<char>(text.size() & 255) + static_cast<char>(text.size() >> 8);
   return prefix + text;
 }
 
@@ -355,8 +355,9 @@ void save_npy(const std::string& path, const Tensor& x) {
   if (whole) return;
   const int reason = errno;
   ::unlink(beside.c_str());
-  fail("save_npy", path, "cannot write " + std::to_string(header.size() + static_cast<size_t>(elements.nbytes())) +
-                             " bytes: " + std::strerror(reason));
+  fail("save_npy", path,
+       "cannot write " + std::to_string(header.size() + static_cast<size_t>(elements.nbytes())) +
+           " bytes: " + std::strerror(reason));
 }
 
 }  // namespace tapegrad

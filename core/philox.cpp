@@ -42,8 +42,8 @@ struct Quad {
   for (int64_t b = 0; b < blocks; b += kLanes) {
     Quad q[2];
     for (int h = 0; h < 2; ++h) {
-      const __m256i number = _mm256_add_epi64(_mm256_set1_epi64x(static_cast<int64_t>(block) + b + 4 * h),
-                                              _mm256_set_epi64x(3, 2, 1, 0));
+      const __m256i number =
+          _mm256_add_epi64(_mm256_set1_epi64x(static_cast<int64_t>(block) + b + 4 * h), _mm256_set_epi64x(3, 2, 1, 0));
       q[h] = {number, _mm256_srli_epi64(number, 32), c2, c3};
     }
     auto k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);

@@ -36,13 +36,13 @@ class Printer {
   }
   // The first index that a summary leaves out of dim d, and how many.
   int64_t gap_at() const { return options_.edgeitems; }
-  int64_t gap(int64_t d) const {
-    return summary_ ? std::max<int64_t>(x_.sizes()[d] - 2 * options_.edgeitems, 0) : 0;
-  }
+  int64_t gap(int64_t d) const { return summary_ ? std::max<int64_t>(x_.sizes()[d] - 2 * options_.edgeitems, 0) : 0; }
   const char* item(int64_t d, const char* p, int64_t i) const { return p + i * x_.strides()[d] * x_.element_size(); }
 
   // visit(Scalar) for every element that is shown.
-  template <class Visit> void each(const Visit& visit) const { each(0, static_cast<const char*>(x_.data_ptr()), visit); }
+  template <class Visit> void each(const Visit& visit) const {
+    each(0, static_cast<const char*>(x_.data_ptr()), visit);
+  }
   template <class Visit> void each(int64_t d, const char* p, const Visit& visit) const {
     if (d == x_.dim()) return visit(read(p));
     for (int64_t i = 0; i < x_.sizes()[d]; ++i) {
@@ -82,7 +82,8 @@ class Printer {
   }
   std::string aligned(const char* p) const {
     const std::string text = bare(read(p));
-    return std::string(static_cast<size_t>(std::max<int64_t>(width_ - static_cast<int64_t>(text.size()), 0)), ' ') + text;
+    return std::string(static_cast<size_t>(std::max<int64_t>(width_ - static_cast<int64_t>(text.size()), 0)), ' ') +
+           text;
   }
 
   std::string block(int64_t d, const char* p, int64_t indent) const {
@@ -149,9 +150,10 @@ void set_print_options(const PrintOptions& options) {
   if (options.precision < 0 || options.precision > 100)
     throw ValueError("set_print_options: precision must lie in [0, 100], got " + std::to_string(options.precision));
   if (options.threshold < 0 || options.edgeitems < 0 || options.linewidth < 1)
-    throw ValueError("set_print_options: threshold and edgeitems must not be negative and linewidth be at least 1, got " +
-                     std::to_string(options.threshold) + ", " + std::to_string(options.edgeitems) + " and " +
-                     std::to_string(options.linewidth));
+    throw ValueError(
+        "set_print_options: threshold and edgeitems must not be negative and linewidth be at least 1, got " +
+        std::to_string(options.threshold) + ", " + std::to_string(options.edgeitems) + " and " +
+        std::to_string(options.linewidth));
   std::lock_guard lock(options_mutex);
   current_options = options;
 }

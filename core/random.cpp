@@ -165,9 +165,7 @@ template <class T> inline T log_of(T u) {
 inline float radius_unit(const uint32_t* words, int pair, float) {
   return (static_cast<float>(static_cast<int32_t>(words[2 * pair] >> 1)) + 0.5f) * 0x1p-31f;
 }
-inline double radius_unit(const uint32_t* words, int pair, double) {
-  return unit(words, 2 * pair, double()) + 0x1p-54;
-}
+inline double radius_unit(const uint32_t* words, int pair, double) { return unit(words, 2 * pair, double()) + 0x1p-54; }
 
 // A turn as its nearest quarter and the angle beyond, in [-pi/4, pi/4].
 template <class T> struct Turn {
@@ -259,8 +257,8 @@ template <int kWords> struct Permutation {
       const int at = static_cast<int>(i % kGroup);
       if (at == 0)
         philox_words(stream.seed, stream.draw, static_cast<uint64_t>(i) * kWords / 4, kGroup * kWords / 4, words);
-      const auto j = static_cast<int64_t>(
-          bounded_from<kWords>(stream, i, words + kWords * at, static_cast<uint64_t>(i) + 1));
+      const auto j =
+          static_cast<int64_t>(bounded_from<kWords>(stream, i, words + kWords * at, static_cast<uint64_t>(i) + 1));
       data[i * stride] = data[j * stride];
       data[j * stride] = i;
     }

@@ -7,8 +7,6 @@
 
 namespace tapegrad {
 
-bool operator==(IntArrayRef a, IntArrayRef b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
-
 Shape::Shape(IntArrayRef values) {
   if (values.size() > kMaxRank)
     throw ShapeError("shape: at most 8 dimensions, got " + std::to_string(values.size()) + " in " + to_string(values));
@@ -60,7 +58,9 @@ int64_t numel_of(IntArrayRef sizes, const char* op) {
 
 Shape contiguous_strides(IntArrayRef sizes) {
   Shape strides = Shape::filled(sizes.size(), 1);
-  for (int64_t i = sizes.size() - 2; i >= 0; --i) strides[i] = strides[i + 1] * std::max<int64_t>(sizes[i + 1], 1);
+  // Beside a size of 0 the others may be anything; their strides are never used and may wrap.
+  for (int64_t i = sizes.size() - 2; i >= 0; --i)
+    (void)__builtin_mul_overflow(strides[i + 1], std::max<int64_t>(sizes[i + 1], 1), &strides[i]);
   return strides;
 }
 

@@ -53,7 +53,13 @@ class IntArrayRef {
   int64_t size_ = 0;
 };
 
-TAPEGRAD_API bool operator==(IntArrayRef a, IntArrayRef b);
+constexpr bool operator==(IntArrayRef a, IntArrayRef b) {
+  if (a.size() != b.size()) return false;
+  for (int64_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
 
 // Up to kMaxRank integers held inline; the sizes or the strides of a tensor.
 class TAPEGRAD_API Shape {

@@ -7,7 +7,7 @@
 
 namespace tapegrad {
 
-Ref<Storage> Storage::create(size_t bytes) {
+inline Ref<Storage> Storage::create(size_t bytes) {
   size_t total;
   if (__builtin_add_overflow(bytes, kStorageHeader, &total))
     throw OutOfMemoryError("allocate: " + std::to_string(bytes) + " bytes cannot be addressed");
@@ -35,7 +35,9 @@ void Storage::destroy() {
   pool::deallocate(this, total);
 }
 
-TensorImpl* TensorImpl::create() { return new (pool::allocate(sizeof(TensorImpl))) TensorImpl; }
+inline TensorImpl* TensorImpl::create_here() { return new (pool::allocate(sizeof(TensorImpl))) TensorImpl; }
+
+TensorImpl* TensorImpl::create() { return create_here(); }
 
 void TensorImpl::destroy() noexcept {
   if (meta || node) autograd::let_go(*this);
@@ -64,7 +66,7 @@ Tensor new_tensor(IntArrayRef sizes, DType dtype) {
   if (__builtin_mul_overflow(numel, item_size(dtype), &bytes))
     throw ShapeError("empty: the number of bytes overflows 63 bits, got sizes " + to_string(sizes));
   Ref<Storage> storage = Storage::create(static_cast<size_t>(bytes));
-  TensorImpl* t = TensorImpl::create();
+  TensorImpl* t = TensorImpl::create_here();
   t->dtype = dtype;
   t->numel = numel;
   t->data = storage->data();
@@ -77,7 +79,7 @@ Tensor new_tensor(IntArrayRef sizes, DType dtype) {
 Tensor new_like(const Tensor& x, DType dtype) {
   const TensorImpl& from = x.state();
   Ref<Storage> storage = Storage::create(static_cast<size_t>(from.numel * item_size(dtype)));
-  TensorImpl* t = TensorImpl::create();
+  TensorImpl* t = TensorImpl::create_here();
   t->dtype = dtype;
   t->numel = from.numel;
   t->data = storage->data();
@@ -89,7 +91,7 @@ Tensor new_like(const Tensor& x, DType dtype) {
 
 Tensor alias(const Tensor& x, const Shape& sizes, const Shape& strides, int64_t offset) {
   const TensorImpl& from = x.state();
-  TensorImpl* t = TensorImpl::create();
+  TensorImpl* t = TensorImpl::create_here();
   t->dtype = from.dtype;
   t->storage = from.storage;
   t->sizes = sizes;
@@ -103,7 +105,7 @@ Tensor alias(const Tensor& x, const Shape& sizes, const Shape& strides, int64_t 
 
 Tensor alias(const Tensor& x) {
   const TensorImpl& from = x.state();
-  TensorImpl* t = TensorImpl::create();
+  TensorImpl* t = TensorImpl::create_here();
   t->dtype = from.dtype;
   t->storage = from.storage;
   t->sizes = from.sizes;

@@ -39,6 +39,7 @@ struct TAPEGRAD_API TensorImpl {
   Shape strides;  // in elements
 
   static TensorImpl* create();
+  static TensorImpl* create_here();  // the same, for inlining where it is defined
   void retain() { refs.increment(); }
   void release() {
     if (refs.decrement()) destroy();

@@ -31,28 +31,26 @@ class TAPEGRAD_API CloneScope {
 
 // A module of the same type and values that shares nothing with `module`. Gradients are not copied.
 template <class M>
-  requires std::is_base_of_v<Module, M>
-M clone(const M& module) {
-  CloneScope scope;
-  M copy(module);
-  scope.check(module);
-  return copy;
-}
+  requires std::is_base_of_v<Module, M> M clone(const M& module) {
+    CloneScope scope;
+    M copy(module);
+    scope.check(module);
+    return copy;
+  }
 
 // Base for modules that are called and cloned as objects: net(x), net->forward(x), net.clone().
 template <class Derived> class Cloneable : public Module {
  public:
   Derived clone() const { return nn::clone(static_cast<const Derived&>(*this)); }
 
-  template <class... Args>
-    requires requires(Derived& d, Args&&... args) { d.forward(std::forward<Args>(args)...); }
-  decltype(auto) operator()(Args&&... args) {
-    return static_cast<Derived&>(*this).forward(std::forward<Args>(args)...);
+  // D delays the look-up of forward until the class is complete.
+  template <class... Args, class D = Derived>
+  auto operator()(Args&&... args) -> decltype(static_cast<D&>(*this).forward(std::forward<Args>(args)...)) {
+    return static_cast<D&>(*this).forward(std::forward<Args>(args)...);
   }
-  template <class... Args>
-    requires requires(const Derived& d, Args&&... args) { d.forward(std::forward<Args>(args)...); }
-  decltype(auto) operator()(Args&&... args) const {
-    return static_cast<const Derived&>(*this).forward(std::forward<Args>(args)...);
+  template <class... Args, class D = Derived>
+  auto operator()(Args&&... args) const -> decltype(static_cast<const D&>(*this).forward(std::forward<Args>(args)...)) {
+    return static_cast<const D&>(*this).forward(std::forward<Args>(args)...);
   }
 
   Derived* operator->() { return static_cast<Derived*>(this); }

@@ -24,4 +24,7 @@ struct ModuleState {
   static ModuleState& of(const Module& module) { return module.state(); }
 };
 
+// Makes p's gradient absent, or zeros in the memory it has.
+void clear_grad(const Tensor& p, bool set_to_none);
+
 }  // namespace tapegrad::nn

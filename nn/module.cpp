@@ -45,8 +45,8 @@ void collect_modules(Module& module, const std::string& prefix, Seen& seen, Orde
 void check_name(const char* op, const std::string& name, const ModuleState& state) {
   if (name.empty()) throw ValueError(std::string(op) + ": a name must not be empty, got \"\"");
   if (name.find('.') != std::string::npos)
-    throw ValueError(std::string(op) + ": a name must not contain a dot, which joins names of parent and child, got \"" +
-                     name + "\"");
+    throw ValueError(std::string(op) +
+                     ": a name must not contain a dot, which joins names of parent and child, got \"" + name + "\"");
   bool taken = state.parameters.contains(name) || state.buffers.contains(name);
   for (const ModuleState::Child& child : state.children) taken = taken || child.name == name;
   if (taken) throw ValueError(std::string(op) + ": a name must be new to the module, got \"" + name + "\" again");
@@ -93,7 +93,9 @@ Buffer Module::register_buffer(std::string name, const Tensor& tensor) {
 std::vector<Tensor> Module::parameters(bool recurse) const { return named_parameters(recurse).values(); }
 std::vector<Tensor> Module::buffers(bool recurse) const { return named_buffers(recurse).values(); }
 
-NamedTensors Module::named_parameters(bool recurse) const { return collect(state(), &ModuleState::parameters, recurse); }
+NamedTensors Module::named_parameters(bool recurse) const {
+  return collect(state(), &ModuleState::parameters, recurse);
+}
 
 NamedTensors Module::named_buffers(bool recurse) const { return collect(state(), &ModuleState::buffers, recurse); }
 
@@ -124,17 +126,19 @@ void Module::requires_grad_(bool value) {
 }
 
 void Module::zero_grad(bool set_to_none) {
-  for (const Tensor& p : parameters()) {
-    if (!p.grad().defined()) continue;
-    Tensor& grad = p.mutable_grad();
-    if (set_to_none) {
-      grad = Tensor();
-      continue;
-    }
-    if (grad.requires_grad()) grad = clone_of(grad);  // out of the graph that computed it
-    fill(grad, 0);
-    grad.impl()->storage->bump_version();
+  for (const Tensor& p : parameters()) clear_grad(p, set_to_none);
+}
+
+void clear_grad(const Tensor& p, bool set_to_none) {
+  if (!p.grad().defined()) return;
+  Tensor& grad = p.mutable_grad();
+  if (set_to_none) {
+    grad = Tensor();
+    return;
   }
+  if (grad.requires_grad()) grad = clone_of(grad);  // out of the graph that computed it
+  fill(grad, 0);
+  grad.impl()->storage->bump_version();
 }
 
 }  // namespace tapegrad::nn

@@ -32,9 +32,7 @@ template <class Key, class Value> class OrderedDict {
     return append(std::move(key), std::move(value));
   }
   // The same for a key known to be new.
-  Value& append(Key key, Value value) {
-    return items_.emplace_back(Item{std::move(key), std::move(value)}).second;
-  }
+  Value& append(Key key, Value value) { return items_.emplace_back(Item{std::move(key), std::move(value)}).second; }
   // Whether there was such a key.
   bool erase(const Key& key) {
     for (auto item = items_.begin(); item != items_.end(); ++item) {

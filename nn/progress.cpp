@@ -46,14 +46,15 @@ void Progress::draw(int64_t now) {
   constexpr int kWidth = 24;
   const double share = total_ > 0 ? static_cast<double>(done_) / static_cast<double>(total_) : 1;
   const int filled = static_cast<int>(share * kWidth);
-  const std::string bar = std::string(static_cast<size_t>(filled), '#') + std::string(static_cast<size_t>(kWidth - filled), '-');
+  const std::string bar =
+      std::string(static_cast<size_t>(filled), '#') + std::string(static_cast<size_t>(kWidth - filled), '-');
   const double seconds = static_cast<double>(now - started_) * 1e-6;
   const bool running = done_ > 0 && done_ < total_;
   const double shown = running ? seconds * (1 / share - 1) : seconds;
   // \033[K clears what a longer line left behind.
   std::fprintf(stderr, "\r%s%s[%s] %3d%%  %lld/%lld  %.0f s%s%s%s\033[K", label_.c_str(), label_.empty() ? "" : " ",
-               bar.c_str(), static_cast<int>(share * 100), static_cast<long long>(done_), static_cast<long long>(total_),
-               shown, running ? " left" : "", note_.empty() ? "" : "  ", note_.c_str());
+               bar.c_str(), static_cast<int>(share * 100), static_cast<long long>(done_),
+               static_cast<long long>(total_), shown, running ? " left" : "", note_.empty() ? "" : "  ", note_.c_str());
   std::fflush(stderr);
 }
 

@@ -32,7 +32,7 @@ class TAPEGRAD_API Progress {
   std::string label_, note_;
   int64_t total_;
   int64_t done_ = 0;
-  int64_t started_;        // microseconds
+  int64_t started_;  // microseconds
   int64_t next_draw_ = 0;
   bool visible_;
 };

@@ -23,21 +23,21 @@ class TAPEGRAD_API Sequential : public Cloneable<Sequential> {
   Sequential() = default;
   template <class... Entries>
     requires(sizeof...(Entries) > 1 || (sizeof...(Entries) == 1 && !(std::is_base_of_v<Sequential, Entries> && ...)))
-  explicit Sequential(Entries... entries) {
-    (push_back(std::move(entries)), ...);
-  }
+  explicit Sequential(Entries... entries) { (push_back(std::move(entries)), ...); }
 
   template <class Entry> Sequential& push_back(Entry entry) {
     return push_back(std::to_string(size()), std::move(entry));
   }
   template <class Entry> Sequential& push_back(std::string name, Entry entry) {
     if constexpr (std::is_base_of_v<Module, Entry>) {
-      static_assert(requires(const Tensor& x) { Tensor(entry.forward(x)); },
-                    "an entry of Sequential needs Tensor forward(const Tensor&)");
+      static_assert(
+          requires(const Tensor& x) { Tensor(entry.forward(x)); },
+          "an entry of Sequential needs Tensor forward(const Tensor&)");
       add_child(std::move(name), Ref<detail::Held>::adopt(new detail::HeldAs<Entry>(entry)), true);
     } else {
-      static_assert(requires(const Tensor& x) { Tensor(entry(x)); },
-                    "an entry of Sequential is a module or a function of one const Tensor&");
+      static_assert(
+          requires(const Tensor& x) { Tensor(entry(x)); },
+          "an entry of Sequential is a module or a function of one const Tensor&");
       push_back(std::move(name), Functional<Entry>(std::move(entry)));
     }
     return *this;

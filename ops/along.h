@@ -9,6 +9,7 @@ namespace tapegrad {
 // dx = dy put at the indices. IndexError naming `op` for another index outside [0, size of dim).
 Tensor take_along(const char* op, const Tensor& x, const Tensor& index, int64_t dim, int64_t skip = kernels::kSkipNone);
 // Its adjoint, of x's sizes.
-Tensor put_along(const char* op, const Tensor& dy, const Tensor& index, const Shape& sizes, int64_t dim, int64_t skip = kernels::kSkipNone);
+Tensor put_along(const char* op, const Tensor& dy, const Tensor& index, const Shape& sizes, int64_t dim,
+                 int64_t skip = kernels::kSkipNone);
 
 }  // namespace tapegrad

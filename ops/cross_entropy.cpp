@@ -67,7 +67,8 @@ void check_classes(const char* op, const Tensor& input, const Tensor& target) {
     fits = IntArrayRef(expected) == IntArrayRef(target.sizes());
   }
   if (!fits)
-    throw ShapeError(std::string(op) + ": input must be [C], [N, C] or [N, C, d1, ...] and class indices the same without C" +
+    throw ShapeError(std::string(op) +
+                     ": input must be [C], [N, C] or [N, C, d1, ...] and class indices the same without C" +
                      ", got input " + to_string(input.sizes()) + " and target " + to_string(target.sizes()));
 }
 
@@ -75,8 +76,8 @@ void check_weight(const char* op, const Tensor& input, const Tensor& weight) {
   if (!weight.defined()) return;
   const int64_t classes = input.sizes()[class_dim(input)];
   if (weight.dim() != 1 || weight.sizes()[0] != classes)
-    throw ShapeError(std::string(op) + ": weight must have one element per class, got weight " + to_string(weight.sizes()) +
-                     " and input " + to_string(input.sizes()));
+    throw ShapeError(std::string(op) + ": weight must have one element per class, got weight " +
+                     to_string(weight.sizes()) + " and input " + to_string(input.sizes()));
   if (weight.dtype() != input.dtype())
     throw DTypeError(std::string(op) + ": weight must have input's dtype, got weight " + name_of(weight.dtype()) +
                      " and input " + name_of(input.dtype()));
@@ -107,11 +108,12 @@ Tensor probability_loss(const Tensor& input, const Tensor& target, const CrossEn
   constexpr const char* name = CrossEntropy::name;
   check_floating(name, input);
   if (!same_sizes(input, target))
-    throw ShapeError(std::string(name) + ": probabilities must have input's shape, got input " + to_string(input.sizes()) +
-                     " and target " + to_string(target.sizes()) + " (class indices must be int64)");
+    throw ShapeError(std::string(name) + ": probabilities must have input's shape, got input " +
+                     to_string(input.sizes()) + " and target " + to_string(target.sizes()) +
+                     " (class indices must be int64)");
   if (target.dtype() != input.dtype())
-    throw DTypeError(std::string(name) + ": probabilities must have input's dtype, got input " + name_of(input.dtype()) +
-                     " and target " + name_of(target.dtype()));
+    throw DTypeError(std::string(name) + ": probabilities must have input's dtype, got input " +
+                     name_of(input.dtype()) + " and target " + name_of(target.dtype()));
   if (input.dim() == 0) throw ShapeError(std::string(name) + ": input must have a class dim, got shape []");
   check_weight(name, input, options.weight);
   const int64_t dim = class_dim(input);
@@ -162,14 +164,16 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntro
   check_defined(name, input, "input");
   check_defined(name, target, "target");
   if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1))
-    throw ValueError(std::string(name) + ": label_smoothing must lie in [0, 1], got " + std::to_string(options.label_smoothing));
+    throw ValueError(std::string(name) + ": label_smoothing must lie in [0, 1], got " +
+                     std::to_string(options.label_smoothing));
   if (target.is_floating_point()) return probability_loss(input, target, options);
   check_classes(name, input, target);
   check_weight(name, input, options.weight);
   if (options.label_smoothing > 0) return smoothed_loss(input, target, options);
   if (options.weight.defined() || input.dim() > 2)
-    return picked_loss(name, log_softmax(input, class_dim(input)), target,
-                       {.weight = options.weight, .ignore_index = options.ignore_index, .reduction = options.reduction});
+    return picked_loss(
+        name, log_softmax(input, class_dim(input)), target,
+        {.weight = options.weight, .ignore_index = options.ignore_index, .reduction = options.reduction});
   const CrossEntropy op{.ignored = options.ignore_index, .total = total_of(options.reduction)};
   if (input.dim() == 2) return apply(op, input, target);
   const Tensor loss = apply(op, unsqueeze(input, 0), unsqueeze(target, 0));

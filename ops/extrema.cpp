@@ -1,7 +1,7 @@
 // max, min, amax, amin, argmax, argmin.
+#include "tapegrad/ops/kernels/extrema.h"
 #include "tapegrad/ops/along.h"
 #include "tapegrad/ops/elementwise.h"
-#include "tapegrad/ops/kernels/extrema.h"
 #include "tapegrad/ops/kernels/reduce.h"
 #include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/reduce.h"
@@ -109,13 +109,21 @@ Tensor min(const Tensor& x) { return extreme<Min>(x, {}, false); }
 Tensor amax(const Tensor& x, IntArrayRef dim, bool keepdim) { return extreme<Amax>(x, dim, keepdim); }
 Tensor amin(const Tensor& x, IntArrayRef dim, bool keepdim) { return extreme<Amin>(x, dim, keepdim); }
 
-std::tuple<Tensor, Tensor> max(const Tensor& x, int64_t dim, bool keepdim) { return extreme_along<Max>(x, dim, keepdim); }
-std::tuple<Tensor, Tensor> min(const Tensor& x, int64_t dim, bool keepdim) { return extreme_along<Min>(x, dim, keepdim); }
+std::tuple<Tensor, Tensor> max(const Tensor& x, int64_t dim, bool keepdim) {
+  return extreme_along<Max>(x, dim, keepdim);
+}
+std::tuple<Tensor, Tensor> min(const Tensor& x, int64_t dim, bool keepdim) {
+  return extreme_along<Min>(x, dim, keepdim);
+}
 
 Tensor max(const Tensor& a, const Tensor& b) { return maximum(a, b); }
 Tensor min(const Tensor& a, const Tensor& b) { return minimum(a, b); }
 
-Tensor argmax(const Tensor& x, std::optional<int64_t> dim, bool keepdim) { return arg("argmax", x, dim, keepdim, false); }
-Tensor argmin(const Tensor& x, std::optional<int64_t> dim, bool keepdim) { return arg("argmin", x, dim, keepdim, true); }
+Tensor argmax(const Tensor& x, std::optional<int64_t> dim, bool keepdim) {
+  return arg("argmax", x, dim, keepdim, false);
+}
+Tensor argmin(const Tensor& x, std::optional<int64_t> dim, bool keepdim) {
+  return arg("argmin", x, dim, keepdim, true);
+}
 
 }  // namespace tapegrad

@@ -20,7 +20,8 @@ inline Tensor totalled(const Tensor& losses, kernels::Total total) {
 // [N, 1] against [N] is the mistake that is likely.
 inline const char* hint_for_shapes(const Tensor& input, const Tensor& target) {
   if (input.numel() != target.numel()) return "";
-  return input.dim() > target.dim() ? " (did you mean input.squeeze()?)" : " (did you mean target.view(input.sizes())?)";
+  return input.dim() > target.dim() ? " (did you mean input.squeeze()?)"
+                                    : " (did you mean target.view(input.sizes())?)";
 }
 
 }  // namespace tapegrad

@@ -33,7 +33,9 @@ struct SquaredError {
 struct BinaryCrossEntropy {
   static constexpr const char* name = "binary_cross_entropy";
   static constexpr Pair kind = Pair::cross_entropy;
-  static Tensor dx(const Tensor& dl, const Tensor& x, const Tensor& t) { return (x - t) / clamp((1 - x) * x, 1e-12) * dl; }
+  static Tensor dx(const Tensor& dl, const Tensor& x, const Tensor& t) {
+    return (x - t) / clamp((1 - x) * x, 1e-12) * dl;
+  }
   static Tensor dt(const Tensor& dl, const Tensor& x, const Tensor&) {
     return (clamp(log(1 - x), -100) - clamp(log(x), -100)) * dl;
   }

@@ -34,8 +34,8 @@ template <class Step> void on_contiguous(const Tensor& p, const Tensor& g, const
   throw ShapeError(std::string(op) + ": a parameter and its " + what + " must have one shape" + got);
 }
 
-template <class T> void launch_sgd(const Tensor& p, const Tensor& g, const Tensor& buffer,
-                                   const SgdStepOptions& options, int64_t* steps) {
+template <class T>
+void launch_sgd(const Tensor& p, const Tensor& g, const Tensor& buffer, const SgdStepOptions& options, int64_t* steps) {
   const SgdStepOptions* o = &options;
   T* const to = data_of<T>(p);
   const T* const from = data_of<T>(g);
@@ -46,8 +46,8 @@ template <class T> void launch_sgd(const Tensor& p, const Tensor& g, const Tenso
     const bool first = used && (*steps)++ == 0;
     parallel_for(0, n, kParallelGrain, [&](int64_t i, int64_t end) {
       kernels::simd::floating<T>(kernels::simd::table())
-          .sgd({to + i, from + i, used ? used + i : nullptr, end - i, o->lr, o->momentum, o->dampening,
-                o->weight_decay, o->nesterov, o->maximize, first});
+          .sgd({to + i, from + i, used ? used + i : nullptr, end - i, o->lr, o->momentum, o->dampening, o->weight_decay,
+                o->nesterov, o->maximize, first});
     });
   };
   if (b) launch("sgd_step", LaunchKind::other, {&p, &buffer}, {&p, &g, &buffer}, run);
@@ -60,8 +60,9 @@ void correct(AdamCorrections& c, int64_t step, const std::pair<double, double>& 
   c = {step, betas, 1 - std::pow(betas.first, t), 1 - std::pow(betas.second, t)};
 }
 
-template <class T> void launch_adam(const Tensor& p, const Tensor& g, const Tensor& m, const Tensor& v,
-                                    const AdamStepOptions& options, int64_t* steps, AdamCorrections* c) {
+template <class T>
+void launch_adam(const Tensor& p, const Tensor& g, const Tensor& m, const Tensor& v, const AdamStepOptions& options,
+                 int64_t* steps, AdamCorrections* c) {
   const AdamStepOptions* o = &options;
   T* const to = data_of<T>(p);
   const T* const from = data_of<T>(g);

@@ -94,7 +94,9 @@ struct Norm {
     x.save(v);
     return y.save(kernels::norm(name, v, p, mask, keepdim));
   }
-  Grads backward(const Tensor& dy) const { return {p == 0 ? zeros_like(*x) : slope(with_dims(dy, (*x).sizes(), mask))}; }
+  Grads backward(const Tensor& dy) const {
+    return {p == 0 ? zeros_like(*x) : slope(with_dims(dy, (*x).sizes(), mask))};
+  }
   Tensor tangent(const Tensor& dx) const {
     if (p == 0) return zeros_like(*y);
     const Tensor one = ones_like(with_dims((*y).detach(), (*x).sizes(), mask));
@@ -108,7 +110,8 @@ Tensor Norm::slope(const Tensor& dy) const {
   const Tensor v = *x;
   if (p == 1) return dy * sign(v);
   const Tensor total = with_dims(*y, v.sizes(), mask);
-  if (std::isinf(p)) return dy * (sign(v) * kernels::extreme_share(name, kernels::unary(name, Map::abs, v), total, mask));
+  if (std::isinf(p))
+    return dy * (sign(v) * kernels::extreme_share(name, kernels::unary(name, Map::abs, v), total, mask));
   const Tensor none = total == 0;
   const Tensor safe = where(none, 1, total);
   if (p == 2) return v * where(none, 0, dy / safe);

@@ -42,8 +42,9 @@ Tensor stack_copies(const std::vector<Example>& examples, Tensor Example::*part)
   for (size_t i = 0; i < examples.size(); ++i) {
     const Tensor& one = examples[i].*part;
     if (!(IntArrayRef(one.sizes()) == IntArrayRef(first.sizes())) || one.dtype() != first.dtype())
-      throw ShapeError("dataset: the examples of a batch must have one shape and dtype, got " + to_string(first.sizes()) +
-                       " " + name_of(first.dtype()) + " and " + to_string(one.sizes()) + " " + name_of(one.dtype()));
+      throw ShapeError("dataset: the examples of a batch must have one shape and dtype, got " +
+                       to_string(first.sizes()) + " " + name_of(first.dtype()) + " and " + to_string(one.sizes()) +
+                       " " + name_of(one.dtype()));
     copy(alias(out, first.sizes(), inner_strides, static_cast<int64_t>(i) * out.strides()[0]), one);
   }
   return out;

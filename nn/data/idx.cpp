@@ -19,7 +19,8 @@ class IdxFile {
  public:
   explicit IdxFile(const std::string& path) : path_(path) {
     struct stat info;
-    if (stat(path.c_str(), &info) != 0) fail("the file must be readable, got \"" + std::string(std::strerror(errno)) + "\"");
+    if (stat(path.c_str(), &info) != 0)
+      fail("the file must be readable, got \"" + std::string(std::strerror(errno)) + "\"");
     if (!S_ISREG(info.st_mode)) fail("it must be a file, got a directory or device");
     if (info.st_size == 0) fail("expected an IDX header, got an empty file");
     bytes_ = info.st_size;
@@ -43,6 +44,7 @@ class IdxFile {
       int code = Z_OK;
       const char* message = gzerror(file_, &code);
       // Z_BUF_ERROR is a compressed stream that stops early: as short as any truncated file.
+      cut_short_ = cut_short_ || code == Z_BUF_ERROR;
       if (got < 0 && code != Z_BUF_ERROR) fail("expected valid gzip data, got \"" + std::string(message) + "\"");
       if (got <= 0) break;
       done += got;
@@ -55,9 +57,13 @@ class IdxFile {
       fail("expected a header of " + std::to_string(header_ + count) + " bytes, got " + std::to_string(header_ + got));
     header_ += count;
   }
+  // Whether a read came to the end of the file before the end of its gzip stream.
+  bool cut_short() const { return cut_short_; }
   // Whether this many bytes of elements may lie behind the header.
   bool can_hold(int64_t count) const {
-    const int64_t most = gzdirect(file_) ? bytes_ - header_ : bytes_ > INT64_MAX / kMostPacked ? INT64_MAX : bytes_ * kMostPacked;
+    const int64_t most = gzdirect(file_)                    ? bytes_ - header_
+                         : bytes_ > INT64_MAX / kMostPacked ? INT64_MAX
+                                                            : bytes_ * kMostPacked;
     return count <= most;
   }
   std::string capacity() const {
@@ -69,6 +75,7 @@ class IdxFile {
   gzFile file_ = nullptr;
   int64_t bytes_ = 0;
   int64_t header_ = 0;
+  bool cut_short_ = false;
 };
 
 DType element_type(const IdxFile& file, unsigned char code) {
@@ -78,7 +85,8 @@ DType element_type(const IdxFile& file, unsigned char code) {
     case 0x0D: return kFloat32;
     case 0x0E: return kFloat64;
     default:
-      file.fail("expected the type code 8 (uint8), 12 (int32), 13 (float32) or 14 (float64), got " + std::to_string(code));
+      file.fail("expected the type code 8 (uint8), 12 (int32), 13 (float32) or 14 (float64), got " +
+                std::to_string(code));
   }
 }
 
@@ -127,6 +135,7 @@ Tensor read_idx(const std::string& path) {
   if (file.read(&more, 1) != 0)
     file.fail("expected " + std::to_string(out.nbytes()) + " bytes for sizes " + to_string(sizes) +
               ", got more (trailing bytes)");
+  if (file.cut_short()) file.fail("expected gzip data with its checksum at the end, got an end before it (truncated?)");
   swap_bytes(out.data_ptr(), out.numel(), out.element_size());
   return out;
 }

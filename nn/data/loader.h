@@ -7,9 +7,9 @@ namespace tapegrad::data {
 
 struct DataLoaderOptions {
   int64_t batch_size = 1;
-  bool shuffle = false;             // a new order for every pass
+  bool shuffle = false;               // a new order for every pass
   std::optional<uint64_t> seed = {};  // of the orders; by default from the default generator, so manual_seed decides
-  bool drop_last = false;           // leave out a last batch that is not full
+  bool drop_last = false;             // leave out a last batch that is not full
 };
 
 namespace detail {

@@ -68,11 +68,10 @@ TensorDataset load(const std::string& directory, bool train, const MNISTOptions&
   Tensor labels = read_idx(labels_path);
   if (images.dim() != 3 || images.dtype() != kUInt8 || images.size(1) != 28 || images.size(2) != 28)
     throw IOError("MNIST: " + images_path + " must hold uint8 images [N, 28, 28], got " + name_of(images.dtype()) +
-                     " " + to_string(images.sizes()));
+                  " " + to_string(images.sizes()));
   if (labels.dim() != 1 || labels.dtype() != kUInt8 || labels.size(0) != images.size(0))
-    throw IOError("MNIST: " + labels_path + " must hold one uint8 label for each of " +
-                     std::to_string(images.size(0)) + " images, got " + name_of(labels.dtype()) + " " +
-                     to_string(labels.sizes()));
+    throw IOError("MNIST: " + labels_path + " must hold one uint8 label for each of " + std::to_string(images.size(0)) +
+                  " images, got " + name_of(labels.dtype()) + " " + to_string(labels.sizes()));
   const auto* first = labels.data_ptr<uint8_t>();
   if (std::any_of(first, first + labels.numel(), [](uint8_t label) { return label > 9; }))
     throw IOError("MNIST: " + labels_path + " must hold labels from 0 to 9, got a larger one");

@@ -16,7 +16,8 @@ class TAPEGRAD_API MNIST {
   enum class Mode : uint8_t { kTrain, kTest };
 
   // Looks in root and root/mnist; without a root where find() looks.
-  explicit MNIST(const std::optional<std::string>& root = {}, Mode mode = Mode::kTrain, const MNISTOptions& options = {});
+  explicit MNIST(const std::optional<std::string>& root = {}, Mode mode = Mode::kTrain,
+                 const MNISTOptions& options = {});
   // The directory that holds all four files: root or root/mnist; without a root, the directory TAPEGRAD_DATA names, then
   // ./data. Nothing when it is not there.
   static std::optional<std::string> find(const std::optional<std::string>& root = {});

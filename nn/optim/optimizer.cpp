@@ -3,7 +3,7 @@
 
 #include <unordered_set>
 
-#include "tapegrad/core/copy.h"
+#include "tapegrad/nn/internal.h"
 
 namespace tapegrad::optim {
 
@@ -23,8 +23,7 @@ std::vector<Tensor> ParamGroup::params() const {
 Optimizer::~Optimizer() = default;
 
 void Optimizer::add_group(const char* op, Ref<detail::Group> group) {
-  if (group->slots.empty())
-    throw ValueError(std::string(op) + ": the list of parameters must not be empty, got none");
+  if (group->slots.empty()) throw ValueError(std::string(op) + ": the list of parameters must not be empty, got none");
   std::unordered_set<const TensorImpl*> seen;
   for (const Ref<detail::Group>& other : groups_) {
     for (const detail::Slot& slot : other->slots) seen.insert(slot.param.impl());
@@ -48,17 +47,7 @@ void Optimizer::add_group(const char* op, Ref<detail::Group> group) {
 
 void Optimizer::zero_grad(bool set_to_none) {
   for (const Ref<detail::Group>& group : groups_) {
-    for (const detail::Slot& slot : group->slots) {
-      if (!slot.param.grad().defined()) continue;
-      Tensor& grad = slot.param.mutable_grad();
-      if (set_to_none) {
-        grad = Tensor();
-        continue;
-      }
-      if (grad.requires_grad()) grad = clone_of(grad);  // out of the graph that computed it
-      fill(grad, 0);
-      grad.impl()->storage->bump_version();
-    }
+    for (const detail::Slot& slot : group->slots) nn::clear_grad(slot.param, set_to_none);
   }
 }
 

@@ -10,7 +10,8 @@ using SgdGroup = detail::GroupWith<SGDOptions>;
 
 void check(const SGDOptions& o) {
   const auto at_least_zero = [](const char* name, double value) {
-    if (!(value >= 0)) throw ValueError(std::string("SGD: ") + name + " must not be negative, got " + std::to_string(value));
+    if (!(value >= 0))
+      throw ValueError(std::string("SGD: ") + name + " must not be negative, got " + std::to_string(value));
   };
   at_least_zero("lr", o.lr);
   at_least_zero("momentum", o.momentum);

@@ -3,9 +3,9 @@
 
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/launch.h"
+#include "tapegrad/ops/kernels/lines.h"
 #include "tapegrad/ops/kernels/map.h"
 #include "tapegrad/ops/kernels/reduce.h"
-#include "tapegrad/ops/kernels/lines.h"
 
 namespace tapegrad::kernels {
 namespace {
@@ -16,9 +16,8 @@ using ArgFn = void (*)(const void* src, int64_t* dst, int64_t rows, int64_t cols
 
 template <class T> void arg_lines(ArgFn fn, const T* x, int64_t* y, const Axis& axis, bool smallest) {
   if (axis.inner == 1) {
-    return for_rows(axis, kGrain, [&](int64_t row, int64_t rows) {
-      fn(x + row * axis.n, y + row, rows, axis.n, axis.n, smallest);
-    });
+    return for_rows(axis, kGrain,
+                    [&](int64_t row, int64_t rows) { fn(x + row * axis.n, y + row, rows, axis.n, axis.n, smallest); });
   }
   for_strips(axis, kGrain, [&](int64_t at, int64_t line, int64_t width) {
     const Scratch<T> packed(axis.n * width);
@@ -28,7 +27,8 @@ template <class T> void arg_lines(ArgFn fn, const T* x, int64_t* y, const Axis& 
 }
 
 // fn(line, offset of the element that its index names) for every line whose index is not `skip`.
-template <class Fn> void for_indexed(const char* name, const int64_t* index, const Axis& axis, int64_t skip, const Fn& fn) {
+template <class Fn>
+void for_indexed(const char* name, const int64_t* index, const Axis& axis, int64_t skip, const Fn& fn) {
   for (int64_t line = 0; line < axis.lines(); ++line) {
     const int64_t i = index[line];
     if (i == skip) continue;
@@ -53,9 +53,8 @@ Tensor arg_extreme(const char* name, const Tensor& x, int64_t dim, bool keepdim,
   dispatch(x.dtype(), [&]<class T>() {
     using Element = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
     launch(name, LaunchKind::reduce, {&y}, {&from},
-           [fn, axis, smallest, src = reinterpret_cast<const Element*>(from.impl()->data), dst = y.data_ptr<int64_t>()] {
-             arg_lines(fn, src, dst, axis, smallest);
-           });
+           [fn, axis, smallest, src = reinterpret_cast<const Element*>(from.impl()->data),
+            dst = y.data_ptr<int64_t>()] { arg_lines(fn, src, dst, axis, smallest); });
   });
   return y;
 }
@@ -85,7 +84,8 @@ Tensor take_along(const char* name, const Tensor& x, const Tensor& index, int64_
   return y;
 }
 
-Tensor put_along(const char* name, const Tensor& dy, const Tensor& index, const Shape& sizes, int64_t dim, int64_t skip) {
+Tensor put_along(const char* name, const Tensor& dy, const Tensor& index, const Shape& sizes, int64_t dim,
+                 int64_t skip) {
   const Tensor from = contiguous_of(dy);
   const Tensor at = contiguous_of(index);
   Tensor dx = new_tensor(sizes, dy.dtype());

@@ -19,7 +19,8 @@ inline constexpr int64_t kSkipNone = std::numeric_limits<int64_t>::min();
 // IndexError naming position and value for another index outside [0, size of dim).
 Tensor take_along(const char* name, const Tensor& x, const Tensor& index, int64_t dim, int64_t skip = kSkipNone);
 // Its adjoint: zeros of `sizes` with dy at the indices.
-Tensor put_along(const char* name, const Tensor& dy, const Tensor& index, const Shape& sizes, int64_t dim, int64_t skip = kSkipNone);
+Tensor put_along(const char* name, const Tensor& dy, const Tensor& index, const Shape& sizes, int64_t dim,
+                 int64_t skip = kSkipNone);
 
 // Throws the IndexError of the functions above.
 [[noreturn]] void index_out_of_range(const char* name, int64_t index, int64_t position, int64_t size);

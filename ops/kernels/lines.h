@@ -22,24 +22,21 @@ struct Axis {
 inline constexpr int64_t kStrip = 16;  // lines packed together: a cache line of floats side by side
 
 // dst[w, i] = src[i, w] for w < width
-template <class T>
-void pack_lines(const T* src, T* dst, int64_t n, int64_t inner, int64_t width) {
+template <class T> void pack_lines(const T* src, T* dst, int64_t n, int64_t inner, int64_t width) {
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t w = 0; w < width; ++w) dst[w * n + i] = src[i * inner + w];
   }
 }
 
 // dst[i, w] = src[w, i]
-template <class T>
-void unpack_lines(const T* src, T* dst, int64_t n, int64_t inner, int64_t width) {
+template <class T> void unpack_lines(const T* src, T* dst, int64_t n, int64_t inner, int64_t width) {
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t w = 0; w < width; ++w) dst[i * inner + w] = src[w * n + i];
   }
 }
 
 // body(first element of a strip, index of its first line, lines in it) for all strips of `axis` where inner is not 1.
-template <class Body>
-void for_strips(const Axis& axis, int64_t grain, const Body& body) {
+template <class Body> void for_strips(const Axis& axis, int64_t grain, const Body& body) {
   const int64_t strips = (axis.inner + kStrip - 1) / kStrip;
   const int64_t work = std::max<int64_t>(axis.n * std::min(kStrip, axis.inner), 1);
   parallel_for(0, axis.outer * strips, std::max<int64_t>(1, grain / work), [&](int64_t first, int64_t last) {
@@ -52,8 +49,7 @@ void for_strips(const Axis& axis, int64_t grain, const Body& body) {
 }
 
 // body(first row, number of rows) where inner is 1.
-template <class Body>
-void for_rows(const Axis& axis, int64_t grain, const Body& body) {
+template <class Body> void for_rows(const Axis& axis, int64_t grain, const Body& body) {
   parallel_for(0, axis.outer, std::max<int64_t>(1, grain / std::max<int64_t>(axis.n, 1)),
                [&](int64_t first, int64_t last) { body(first, last - first); });
 }

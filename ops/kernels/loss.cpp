@@ -153,7 +153,8 @@ Tensor pair_loss(const char* name, Pair kind, const Tensor& x, const Tensor& t, 
   });
 }
 
-Tensor pair_loss_backward(const char* name, Pair kind, const Tensor& dl, const Tensor& x, const Tensor& t, Total total) {
+Tensor pair_loss_backward(const char* name, Pair kind, const Tensor& dl, const Tensor& x, const Tensor& t,
+                          Total total) {
   const Tensor cotangent = contiguous_of(dl);
   const Tensor from = contiguous_of(x);
   const Tensor target = contiguous_of(t);
@@ -172,7 +173,8 @@ Tensor pair_loss_backward(const char* name, Pair kind, const Tensor& dl, const T
   });
 }
 
-Tensor cross_entropy(const char* name, const Tensor& x, const Tensor& target, int64_t ignored, Total total, Tensor& kept) {
+Tensor cross_entropy(const char* name, const Tensor& x, const Tensor& target, int64_t ignored, Total total,
+                     Tensor& kept) {
   const Tensor from = contiguous_of(x);
   const Tensor classes = contiguous_of(target);
   const int64_t rows = x.sizes()[0];
@@ -180,28 +182,29 @@ Tensor cross_entropy(const char* name, const Tensor& x, const Tensor& target, in
   kept = new_tensor(rows + 1, x.dtype());
   Tensor y = total == Total::each ? new_tensor(rows, x.dtype()) : new_tensor(IntArrayRef(), x.dtype());
   dispatch_floating(x.dtype(), [&]<class T>() {
-    launch(name, LaunchKind::reduce, {&y, &kept}, {&from, &classes},
-           [=, src = from.data_ptr<T>(), t = classes.data_ptr<int64_t>(), l = y.data_ptr<T>(), lse = kept.data_ptr<T>()] {
-             lse[rows] = static_cast<T>(count_rows(name, t, rows, cols, ignored));
-             const Scratch<T> scratch(total == Total::each ? 0 : rows);
-             T* each = total == Total::each ? l : scratch.data();
-             const auto fn = simd::floating<T>(simd::table()).cross_entropy;
-             parallel_for(0, rows, row_grain(cols), [&](int64_t first, int64_t last) {
-               fn(src + first * cols, t + first, each + first, lse + first, last - first, cols);
-             });
-             for (int64_t r = 0; r < rows; ++r) {
-               if (t[r] == ignored) each[r] = 0;
-             }
-             if (total == Total::each) return;
-             sum_row(each, l, rows);
-             if (total == Total::mean) *l /= lse[rows];
-           });
+    launch(
+        name, LaunchKind::reduce, {&y, &kept}, {&from, &classes},
+        [=, src = from.data_ptr<T>(), t = classes.data_ptr<int64_t>(), l = y.data_ptr<T>(), lse = kept.data_ptr<T>()] {
+          lse[rows] = static_cast<T>(count_rows(name, t, rows, cols, ignored));
+          const Scratch<T> scratch(total == Total::each ? 0 : rows);
+          T* each = total == Total::each ? l : scratch.data();
+          const auto fn = simd::floating<T>(simd::table()).cross_entropy;
+          parallel_for(0, rows, row_grain(cols), [&](int64_t first, int64_t last) {
+            fn(src + first * cols, t + first, each + first, lse + first, last - first, cols);
+          });
+          for (int64_t r = 0; r < rows; ++r) {
+            if (t[r] == ignored) each[r] = 0;
+          }
+          if (total == Total::each) return;
+          sum_row(each, l, rows);
+          if (total == Total::mean) *l /= lse[rows];
+        });
   });
   return y;
 }
 
-Tensor cross_entropy_backward(const char* name, const Tensor& dl, const Tensor& x, const Tensor& target, const Tensor& kept,
-                              int64_t ignored, Total total) {
+Tensor cross_entropy_backward(const char* name, const Tensor& dl, const Tensor& x, const Tensor& target,
+                              const Tensor& kept, int64_t ignored, Total total) {
   const Tensor cotangent = contiguous_of(dl);
   const Tensor from = contiguous_of(x);
   const Tensor classes = contiguous_of(target);
@@ -219,7 +222,8 @@ Tensor cross_entropy_backward(const char* name, const Tensor& dl, const Tensor& 
              }
              const auto fn = simd::floating<T>(simd::table()).cross_entropy_backward;
              parallel_for(0, rows, row_grain(cols), [&](int64_t first, int64_t last) {
-               fn(src + first * cols, lse + first, t + first, scale.data() + first, dst + first * cols, last - first, cols);
+               fn(src + first * cols, lse + first, t + first, scale.data() + first, dst + first * cols, last - first,
+                  cols);
              });
            });
   });

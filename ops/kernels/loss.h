@@ -22,9 +22,10 @@ Tensor pair_loss_backward(const char* name, Pair kind, const Tensor& dl, const T
 // l[r] = -log softmax(x[r])[target[r]] for x [N, C] and int64 target [N], 0 where target is `ignored`. `kept`, for the
 // gradient, receives logsumexp(x[r]) and behind those the number of rows that take part, which mean divides by.
 // IndexError for another target outside [0, C).
-Tensor cross_entropy(const char* name, const Tensor& x, const Tensor& target, int64_t ignored, Total total, Tensor& kept);
-Tensor cross_entropy_backward(const char* name, const Tensor& dl, const Tensor& x, const Tensor& target, const Tensor& kept,
-                              int64_t ignored, Total total);
+Tensor cross_entropy(const char* name, const Tensor& x, const Tensor& target, int64_t ignored, Total total,
+                     Tensor& kept);
+Tensor cross_entropy_backward(const char* name, const Tensor& dl, const Tensor& x, const Tensor& target,
+                              const Tensor& kept, int64_t ignored, Total total);
 // d loss / d l[r]: 1, or 1 / (number of rows that take part) for mean; 0 for ignored rows.
 Tensor row_shares(const char* name, const Tensor& target, int64_t ignored, Total total, DType dtype);
 

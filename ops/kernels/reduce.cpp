@@ -16,10 +16,10 @@ namespace {
 
 using Fn = void (*)(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld);
 
-constexpr int64_t kPiece = 1 << 16;      // elements reduced at a stretch
-constexpr int64_t kGrain = 4 * kPiece;   // elements worth a second thread: a sum is little more than reading them
-constexpr int64_t kWide = 4096;          // columns from which there is work enough side by side
-constexpr int64_t kColumns = 512;        // columns taken together
+constexpr int64_t kPiece = 1 << 16;     // elements reduced at a stretch
+constexpr int64_t kGrain = 4 * kPiece;  // elements worth a second thread: a sum is little more than reading them
+constexpr int64_t kWide = 4096;         // columns from which there is work enough side by side
+constexpr int64_t kColumns = 512;       // columns taken together
 
 struct Pass {
   Fn fn;
@@ -79,7 +79,8 @@ void reduce_cols(const Pass& p) {
     p.fn(partial.data() + o * pieces * p.inner * p.item, p.dst + o * p.inner * p.item, pieces, p.inner, p.inner);
 }
 
-void run_pass(const char* name, Reduce kind, const Tensor& y, const Tensor& x, int64_t outer, int64_t n, int64_t inner) {
+void run_pass(const char* name, Reduce kind, const Tensor& y, const Tensor& x, int64_t outer, int64_t n,
+              int64_t inner) {
   const auto& table = simd::table();
   const auto k = static_cast<int>(kind);
   const auto t = static_cast<int>(x.dtype());

@@ -14,7 +14,8 @@ constexpr int64_t kGrain = 16384;
 template <class T> void softmax_lines(const T* x, T* y, const Axis& axis, bool log) {
   const auto fn = simd::floating<T>(simd::table()).softmax;
   if (axis.inner == 1) {
-    return for_rows(axis, kGrain, [&](int64_t row, int64_t rows) { fn(x + row * axis.n, y + row * axis.n, rows, axis.n, log); });
+    return for_rows(axis, kGrain,
+                    [&](int64_t row, int64_t rows) { fn(x + row * axis.n, y + row * axis.n, rows, axis.n, log); });
   }
   for_strips(axis, kGrain, [&](int64_t at, int64_t, int64_t width) {
     const Scratch<T> rows(2 * axis.n * width);

@@ -74,6 +74,18 @@ template <class T> HWY_INLINE T sum_lanes(Vec<T> v) {
   return hn::GetLane(hn::SumOfLanes(d, v));
 }
 
+// The largest (smallest) lane, NaN aside. Highway 1.0.3's emulation starts from the largest finite number, so it does not do.
+template <class T, bool kMin = false> HWY_INLINE T extreme_lane(Vec<T> v) {
+  const Full<T> d;
+  if constexpr (kX86) return hn::GetLane(kMin ? hn::MinOfLanes(d, v) : hn::MaxOfLanes(d, v));
+  HWY_ALIGN T lane[kLanes<T>];
+  hn::Store(v, d, lane);
+  for (int64_t i = 1; i < kLanes<T>; ++i) {
+    if (kMin ? lane[i] < lane[0] : lane[i] > lane[0]) lane[0] = lane[i];
+  }
+  return lane[0];
+}
+
 // Adds values pairwise as they come: a binary counter whose digits are partial sums.
 template <class T> struct PairwiseSum {
   T level[64];

@@ -55,7 +55,7 @@ struct Isa {
   void (*fill)(Table&);
 };
 
-#if HWY_ARCH_X86
+#if HWY_TARGETS & (HWY_AVX3 | HWY_AVX2 | HWY_SSE4)
 // What Highway lets the compiler use for each target (HWY_TARGET_STR), the operating system's part included.
 bool has_sse4() {
   return __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("sse4.2");
@@ -83,7 +83,7 @@ constexpr Isa kIsas[] = {
 #if HWY_TARGETS & HWY_SSE4
     {"sse4", &has_sse4, &N_SSE4::fill_all},
 #endif
-#if !HWY_ARCH_X86
+#if !(HWY_TARGETS & (HWY_AVX3 | HWY_AVX2 | HWY_SSE4))
     {"native", &always, &HWY_NAMESPACE::fill_all},
 #endif
 };

@@ -55,6 +55,9 @@ template <class T, class Op, int kIn> struct CompareKernel {
         std::memcpy(y + i + v, &bytes, 8);
       }
     }
+#if !defined(__clang__)
+#pragma GCC unroll 1
+#endif
     for (; i < n; ++i) {
       const One<T> one;
       y[i] = hn::CountTrue(one, Op()(one, hn::Set(one, a[i]), hn::Set(one, b[i]))) != 0;

@@ -82,7 +82,7 @@ template <class T, bool kMin> HWY_INLINE T row_extreme(const T* x, int64_t n) {
     if (i < n) take(m1, hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(n - i)), load_few(x + i, n - i), start));
     if (!hn::AllFalse(d, nan)) return kNan<T>;
     const Vec<T> m = kMin ? hn::Min(hn::Min(m0, m1), hn::Min(m2, m3)) : hn::Max(hn::Max(m0, m1), hn::Max(m2, m3));
-    return hn::GetLane(kMin ? hn::MinOfLanes(d, m) : hn::MaxOfLanes(d, m));
+    return extreme_lane<T, kMin>(m);
   }
 }
 

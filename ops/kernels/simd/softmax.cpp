@@ -34,7 +34,7 @@ template <class T> HWY_INLINE T row_max(const T* x, int64_t n) {
   }
   for (; i + N <= n; i += N) m0 = hn::Max(hn::LoadU(d, x + i), m0);
   if (i < n) m1 = hn::Max(hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(n - i)), load_few(x + i, n - i), lowest), m1);
-  return hn::GetLane(hn::MaxOfLanes(d, hn::Max(m0, m1)));
+  return extreme_lane<T>(hn::Max(m0, m1));
 }
 
 // The sum of exp(x - max), and the terms themselves in y unless it is null.

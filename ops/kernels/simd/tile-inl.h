@@ -93,6 +93,9 @@ template <class T, class Op, int kIn, bool kCheap> struct VectorKernel {
       else hn::StoreU(y, d, p.y + i);
     }
     if constexpr (kCheap || N == 1) {
+#if !defined(__clang__)
+#pragma GCC unroll 1  // peeled seven times over, the tails would be most of the library's code
+#endif
       for (; i < n; ++i) one(op, p, i);
     } else if (i < n) {
       store_few(apply(op, p, i, Part{d, n - i}), p.y + i, n - i);

@@ -1,0 +1,218 @@
+// The ladder of central differences: Richardson's extrapolation on each rung, credible rungs, noise, kinks.
+#include "tapegrad/autograd/check/ladder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace tapegrad::check {
+namespace {
+
+constexpr double kAllowed = 10;    // a verdict allows this many error bounds
+constexpr double kTight = 3e-10;   // relative bound with which a rung may decide alone
+constexpr double kSides[] = {1e-3, 1e-5, 1e-7};
+constexpr double kSpacings[] = {3e-13, 3e-10, 3e-8, 1e-6};
+constexpr int kNoiseSamples = 8;
+
+// Written so that a NaN never agrees.
+bool agrees(double a, double b, double allowed) { return std::abs(a - b) <= allowed; }
+
+bool same_kind_of_infinity(double a, double b) { return (std::isnan(a) && std::isnan(b)) || (std::isinf(a) && a == b); }
+
+// Standard deviation of the noise in equally spaced samples, from their differences of the given order.
+double difference_noise(std::vector<double> f, int order) {
+  double gamma = 1;  // (order!)^2 / (2 order)!
+  for (int k = 1; k <= order; ++k) gamma *= static_cast<double>(k) / (order + k);
+  for (int k = 0; k < order; ++k) {
+    for (size_t j = 0; j + 1 < f.size(); ++j) f[j] = f[j + 1] - f[j];
+    f.pop_back();
+  }
+  double sum = 0;
+  for (double d : f) sum += d * d;
+  return std::sqrt(gamma * sum / static_cast<double>(f.size()));
+}
+
+}  // namespace
+
+Ladder::Ladder(Line line) : line_(std::move(line)), pairs_(kRungs), sides_(std::size(kSides)) {}
+
+double Ladder::step(int rung) const { return std::ldexp(line_.scale, -2 - rung); }
+
+bool Ladder::evaluate(double t, Values& f) {
+  ++evaluations_;
+  return line_.at(t, f);
+}
+
+const Ladder::Pair& Ladder::pair(int rung) {
+  Pair& p = pairs_[static_cast<size_t>(rung)];
+  if (!p.known) {
+    p.known = true;
+    p.valid = evaluate(step(rung), p.plus) && evaluate(-step(rung), p.minus);
+  }
+  return p;
+}
+
+Ladder::Rung Ladder::rung(int k, size_t i, double noise) {
+  Rung rung;
+  const Pair& wide = pair(k);
+  if (!wide.valid) return rung;
+  const Pair& narrow = pair(k + 1);
+  if (!narrow.valid) return rung;
+  const double values[] = {wide.plus[i], wide.minus[i], narrow.plus[i], narrow.minus[i]};
+  for (double v : values) {
+    if (!std::isfinite(v)) return rung;
+    rung.peak = std::max(rung.peak, std::abs(v));
+  }
+  rung.h = step(k);
+  const double d1 = (values[0] - values[1]) / line_.width(rung.h);
+  const double d2 = (values[2] - values[3]) / line_.width(rung.h / 2);
+  rung.r = (4 * d2 - d1) / 3;
+  const double floor = std::max({line_.eps * rung.peak, noise, line_.noise, 1e-4 * line_.eps * line_.scale});
+  rung.est = std::abs(rung.r - d2) / 4 + 4 * floor / rung.h + 8 * line_.eps * std::abs(rung.r);
+  rung.valid = std::isfinite(rung.r);
+  return rung;
+}
+
+bool Ladder::credible(const Rung& a, const Rung& b) const {
+  return a.valid && b.valid && agrees(a.r, b.r, kAllowed * (a.est + b.est));
+}
+
+// A credible pair decides early when it is tight and holds the analytic value, or when everything is exactly zero.
+bool Ladder::settles(const Rung& a, const Rung& b, double analytic, double terms) const {
+  if (!credible(a, b)) return false;
+  if (analytic == 0 && a.r == 0 && b.r == 0) return true;
+  const double tight = std::max(kTight, 100 * line_.eps) * std::abs(b.r);
+  const double allowed = kAllowed * std::min(a.est, b.est) + 1e-11 * terms;
+  return a.est <= tight && b.est <= tight && agrees(analytic, a.est < b.est ? a.r : b.r, allowed);
+}
+
+double Ladder::measured_noise(size_t i) {
+  if (!noise_known_) {
+    noise_known_ = true;
+    for (double spacing : kSpacings) {
+      for (int k = 0; k < kNoiseSamples; ++k) {
+        Values f;
+        if (!evaluate((k - kNoiseSamples / 2 + 0.5) * spacing * line_.scale, f)) f.clear();
+        noise_samples_.push_back(std::move(f));
+      }
+    }
+  }
+  double noise = 0;
+  for (size_t s = 0; s < std::size(kSpacings); ++s) {
+    std::vector<double> f;
+    for (size_t k = 0; k < kNoiseSamples; ++k) {
+      const Values& sample = noise_samples_[s * kNoiseSamples + k];
+      if (!sample.empty() && std::isfinite(sample[i])) f.push_back(sample[i]);
+    }
+    if (f.size() < kNoiseSamples) continue;
+    const double five = difference_noise(f, 5);
+    const double six = difference_noise(f, 6);
+    if (five <= 4 * six && six <= 4 * five) noise = std::max({noise, five, six});  // else f's own course
+  }
+  return noise;
+}
+
+// Constant on every fine rung, and what ends that is a jump, not a last bit.
+bool Ladder::is_step_function(size_t i) {
+  int flat = 0;
+  for (int k = kRungs - 1; k >= 0; --k, ++flat) {
+    const Pair& p = pair(k);
+    if (!p.valid) return false;
+    if (p.plus[i] == p.minus[i]) continue;
+    const double peak = std::max(std::abs(p.plus[i]), std::abs(p.minus[i]));
+    return flat >= 3 && std::abs(p.plus[i] - p.minus[i]) > 1e4 * std::max(line_.eps * peak, line_.noise);
+  }
+  return true;
+}
+
+Verdict Ladder::finish(Verdict v) const {
+  v.evaluations = evaluations_;
+  return v;
+}
+
+Verdict Ladder::judge_linear(size_t i, double analytic, double terms) {
+  Verdict v;
+  Values plus, minus;
+  v.step = std::max(1.0, line_.scale);
+  if (!evaluate(v.step, plus) || !evaluate(-v.step, minus)) return finish(v);
+  v.numeric = (plus[i] - minus[i]) / line_.width(v.step);
+  const double peak = std::max(std::abs(plus[i]), std::abs(minus[i]));
+  v.bound = 64 * line_.eps * (peak / v.step + terms) / kAllowed;
+  const bool right = agrees(analytic, v.numeric, kAllowed * v.bound) || same_kind_of_infinity(analytic, v.numeric);
+  v.judgement = right ? Judgement::pass : Judgement::wrong;
+  return finish(v);
+}
+
+Verdict Ladder::judge(size_t i, double analytic, double terms) {
+  if (line_.linear) return judge_linear(i, analytic, terms);
+  Verdict v;
+  Rung last = rung(0, i, 0);
+  for (int k = 1; k + 1 < kRungs; ++k) {
+    const Rung next = rung(k, i, 0);
+    if (settles(last, next, analytic, terms)) {
+      const Rung& best = last.est < next.est ? last : next;
+      return finish({Judgement::pass, best.r, best.est, best.h, 0, 0, 0});
+    }
+    last = next;
+  }
+  if (is_step_function(i)) {
+    v.judgement = analytic == 0 ? Judgement::pass : Judgement::wrong;
+    v.step = step(kRungs - 1);
+    if (v.judgement == Judgement::wrong) look_for_kink(i, analytic, terms, v);
+    return finish(v);
+  }
+  const double noise = measured_noise(i);
+  Rung best;
+  last = rung(0, i, noise);
+  for (int k = 1; k + 1 < kRungs; ++k) {
+    const Rung next = rung(k, i, noise);
+    if (credible(last, next)) {
+      const auto relative = [](const Rung& r) { return r.est / std::max(std::abs(r.r), 1e-300); };
+      if (!best.valid || relative(last) < relative(best)) best = last;
+    }
+    last = next;
+  }
+  if (best.valid) {
+    v.numeric = best.r, v.bound = best.est, v.step = best.h;
+    v.judgement = agrees(analytic, best.r, kAllowed * best.est + 1e-11 * terms) ? Judgement::pass : Judgement::wrong;
+  }
+  if (v.judgement != Judgement::pass) look_for_kink(i, analytic, terms, v);
+  return finish(v);
+}
+
+void Ladder::look_for_kink(size_t i, double analytic, double terms, Verdict& v) {
+  if (!centre_known_) {
+    centre_known_ = true;
+    centre_valid_ = evaluate(0, centre_);
+    for (size_t k = 0; k < sides_.size(); ++k) {
+      const double t = kSides[k] * line_.scale;
+      sides_[k].valid = evaluate(t, sides_[k].plus) && evaluate(-t, sides_[k].minus);
+    }
+  }
+  if (!centre_valid_ || !std::isfinite(centre_[i])) return;
+  double gap[3], right[3], left[3];
+  for (size_t k = 0; k < sides_.size(); ++k) {
+    if (!sides_[k].valid) return;
+    const double half = line_.width(kSides[k] * line_.scale) / 2;
+    right[k] = (sides_[k].plus[i] - centre_[i]) / half;
+    left[k] = (centre_[i] - sides_[k].minus[i]) / half;
+    if (!std::isfinite(right[k]) || !std::isfinite(left[k])) return;
+    gap[k] = std::abs(right[k] - left[k]);
+  }
+  const double finest = kSides[2] * line_.scale;
+  const double noise = 20 * (std::max(line_.eps * std::abs(centre_[i]), line_.noise) / finest);
+  const double steepest = std::max(std::abs(right[2]), std::abs(left[2]));
+  // At a jump the slopes grow as 1 / h.
+  if (steepest > 1e3 * std::max(std::abs(right[0]), std::abs(left[0])) && steepest > noise) {
+    v.judgement = std::isfinite(analytic) ? Judgement::jump : Judgement::wrong;
+    return;
+  }
+  if (gap[2] <= noise || gap[2] <= 0.3 * gap[0]) return;
+  v.low = std::min(left[2], right[2]);
+  v.high = std::max(left[2], right[2]);
+  // The slopes carry an error of first order in the step, seen in how they still move.
+  const double slack = 2 * (std::abs(right[2] - right[1]) + std::abs(left[2] - left[1])) + noise + 1e-11 * terms;
+  if (analytic >= v.low - slack && analytic <= v.high + slack) v.judgement = Judgement::kink;
+}
+
+}  // namespace tapegrad::check

@@ -1,0 +1,393 @@
+// Analytic against numerical derivatives: every entry of a small Jacobian, random directions through a large one.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "tapegrad/autograd/check/system.h"
+#include "tapegrad/core/copy.h"
+
+namespace tapegrad::check {
+namespace {
+
+constexpr int kFindingsPerProbe = 5;
+
+// x of the system with room for one input to move: at(t) is the values at x + t d.
+class Moved {
+ public:
+  Moved(const System& s, size_t input) : s_(s), x_(s.x) {
+    x_[input] = clone_of(s.x[input]);
+    moving_ = x_[input];
+    base_ = values_of(moving_);
+  }
+  bool element(size_t j, double t, Values& f) {
+    Values v = base_;
+    v[j] += t;
+    return set(v, f);
+  }
+  bool along(const Values& d, double t, Values& f) {
+    Values v = base_;
+    for (size_t j = 0; j < v.size(); ++j) v[j] += t * d[j];
+    return set(v, f);
+  }
+  const Values& base() const { return base_; }
+
+ private:
+  bool set(const Values& v, Values& f) {
+    copy(moving_, tensor_of(v, moving_));
+    try {
+      return s_.eval(x_, f);
+    } catch (const std::exception&) {
+      return false;
+    }
+  }
+  const System& s_;
+  Tensors x_;
+  Tensor moving_;
+  Values base_;
+};
+
+class Numeric {
+ public:
+  Numeric(Problem& p, System& s) : p_(p), s_(s), draws_(p.options.seed + 2) {
+    for (const Shape& sizes : s.outputs) {
+      first_.push_back(outputs_);
+      outputs_ += numel_of(sizes, "gradcheck");
+    }
+  }
+  void run() {
+    if (outputs_ == 0) return;
+    for (size_t k = 0; k < s_.x.size(); ++k) {
+      const int64_t n = s_.x[k].numel();
+      if (n == 0) continue;
+      if (!s_.probes_only && n * outputs_ <= p_.options.full_limit) full(k);
+      else probe(k);
+    }
+  }
+
+ private:
+  bool linear(size_t k) const {
+    const auto& list = p_.options.linear_in;
+    return std::find(list.begin(), list.end(), s_.x_index[k]) != list.end();
+  }
+  void full(size_t k);
+  Values weighted_rows(size_t k, const Values& w);
+  void probe(size_t k);
+  bool accept(Verdict& v, double analytic, const std::string& where);
+  void suspect(size_t k, Moved& moved, const Values& w, const Values& terms, const Values& d, int& findings);
+  Verdict along(size_t k, Moved& moved, const Values& w, const Values& d, double analytic, double terms, bool single, size_t j);
+
+  Problem& p_;
+  System& s_;
+  Draws draws_;
+  int64_t outputs_ = 0;
+  std::vector<int64_t> first_;  // of each output among all
+};
+
+// Whether the verdict is fine after all, by the policy for kinks or the classical criterion; notes what was met.
+bool Numeric::accept(Verdict& v, double analytic, const std::string& where) {
+  if (v.judgement != Judgement::inconclusive) ++p_.report.checked;
+  switch (v.judgement) {
+    case Judgement::pass: return true;
+    case Judgement::kink:
+      if (p_.options.kinks == Kinks::note)
+        p_.note("kink at " + where + ": " + number(analytic) + " lies between the slopes " + number(v.low) + " and " +
+                number(v.high));
+      return p_.options.kinks != Kinks::fail;
+    case Judgement::jump: p_.note("jump at " + where + ": there is no derivative"); return true;
+    case Judgement::inconclusive: p_.note("no verdict at " + where + ": no step gives a credible difference"); return true;
+    case Judgement::wrong: break;
+  }
+  if (!p_.options.rtol && !p_.options.atol) return false;
+  return std::abs(analytic - v.numeric) <= p_.options.atol.value_or(0) + p_.options.rtol.value_or(0) * std::abs(v.numeric);
+}
+
+// Row i of the Jacobian by x[k], times a weight of either sign, for every i.
+Values Numeric::weighted_rows(size_t k, const Values& w) {
+  const size_t n = static_cast<size_t>(s_.x[k].numel());
+  Values rows(static_cast<size_t>(outputs_) * n);
+  for (size_t i = 0; i < static_cast<size_t>(outputs_); ++i) {
+    Values one(static_cast<size_t>(outputs_));
+    one[i] = w[i];
+    const Values g = s_.vjp(one)[k];
+    std::copy(g.begin(), g.end(), rows.begin() + static_cast<std::ptrdiff_t>(i * n));
+  }
+  return rows;
+}
+
+// Where one output's derivative by x[j] is infinite, the other rows read 0 * inf.
+void excuse_nan(std::vector<Block>& blocks, size_t j, size_t n) {
+  for (Block& b : blocks) {
+    for (size_t at = j; at < b.wrong.size(); at += n) {
+      if (std::isnan(b.analytic[at]) && b.numeric[at] == 0) b.wrong[at] = false;
+    }
+  }
+}
+
+void Numeric::full(size_t k) {
+  Values w(static_cast<size_t>(outputs_));
+  for (double& e : w) e = draws_.weight();
+  const Values rows = weighted_rows(k, w);
+  const size_t n = static_cast<size_t>(s_.x[k].numel());
+  std::vector<Block> blocks;
+  for (size_t o = 0; o < s_.outputs.size(); ++o) {
+    const size_t entries = static_cast<size_t>(numel_of(s_.outputs[o], "gradcheck")) * n;
+    blocks.push_back({&p_, s_.what, s_.y_names[o], s_.x_names[k], s_.outputs[o], s_.x[k].sizes(), Values(entries), Values(entries),
+                      Values(entries), Values(entries), std::vector<int>(entries), std::vector<bool>(entries),
+                      std::vector<bool>(entries)});
+  }
+  Moved moved(s_, k);
+  for (size_t j = 0; j < n; ++j) {
+    const double x = moved.base()[j];
+    Ladder ladder({[&, j](double t, Values& f) { return moved.element(j, t, f); },
+                   [x](double t) { return (x + t) - (x - t); }, std::max(std::abs(x), 1e-3), 0, s_.eps, linear(k)});
+    bool infinite = false;  // some derivative by x[j] does not exist
+    for (size_t o = 0; o < blocks.size(); ++o) {
+      Block& b = blocks[o];
+      const size_t count = b.analytic.size() / n;
+      for (size_t i = 0; i < count; ++i) {
+        const size_t all = static_cast<size_t>(first_[o]) + i;
+        const size_t at = i * n + j;
+        const double analytic = rows[all * n + j] / w[all];
+        Verdict v = ladder.judge(all, analytic, std::abs(analytic));
+        const std::string where = s_.what + " " + b.out_name + position(static_cast<int64_t>(i), b.out_sizes) + " / d " +
+                                  b.in_name + position(static_cast<int64_t>(j), b.in_sizes);
+        b.wrong[at] = !accept(v, analytic, where);
+        infinite = infinite || v.judgement == Judgement::inconclusive;
+        b.checked[at] = v.judgement != Judgement::inconclusive;
+        b.analytic[at] = analytic, b.numeric[at] = v.numeric, b.bound[at] = v.bound, b.step[at] = v.step;
+        b.evaluations[at] = v.evaluations;
+      }
+    }
+    if (infinite) excuse_nan(blocks, j, n);
+  }
+  for (size_t o = 0; o < blocks.size(); ++o) {
+    if (std::find(blocks[o].wrong.begin(), blocks[o].wrong.end(), true) == blocks[o].wrong.end()) continue;
+    p_.report.findings.push_back(describe(blocks[o], static_cast<int64_t>(o), s_.x_index[k]));
+  }
+}
+
+// The derivative of <w, f> along d (or by element j alone).
+Verdict Numeric::along(size_t k, Moved& moved, const Values& w, const Values& d, double analytic, double terms, bool single,
+                       size_t j) {
+  double size = 1e-3;
+  double input_noise = 0;  // x + t d is rounded, element by element
+  for (size_t e = 0; e < d.size(); ++e) {
+    if (d[e] != 0) size = std::max(size, std::abs(moved.base()[e]));
+  }
+  if (!single) input_noise = s_.eps * terms * size;
+  Ladder ladder({[&](double t, Values& f) {
+                   Values all;
+                   if (!(single ? moved.element(j, t, all) : moved.along(d, t, all))) return false;
+                   long double sum = 0;
+                   for (size_t i = 0; i < all.size(); ++i) {
+                     if (w[i] != 0) sum += static_cast<long double>(w[i]) * all[i];
+                   }
+                   f.assign(1, static_cast<double>(sum));
+                   return true;
+                 },
+                 [&, j](double t) {
+                   const double x = single ? moved.base()[j] : 0;
+                   return (x + t) - (x - t);
+                 },
+                 size, 0, s_.eps, linear(k)});
+  Values centre;
+  if (s_.eval(s_.x, centre)) {
+    double squares = 0;
+    for (size_t i = 0; i < centre.size(); ++i) squares += w[i] == 0 ? 0 : w[i] * w[i] * centre[i] * centre[i];
+    ladder.set_noise(std::max(input_noise, s_.eps * std::sqrt(squares)));
+  }
+  return ladder.judge(0, analytic, terms);
+}
+
+// Halves a wrong direction until single elements are left.
+void Numeric::suspect(size_t k, Moved& moved, const Values& w, const Values& g, const Values& d, int& findings) {
+  if (findings >= kFindingsPerProbe) return;
+  std::vector<size_t> support;
+  double analytic = 0, terms = 0;
+  for (size_t j = 0; j < d.size(); ++j) {
+    if (d[j] == 0) continue;
+    support.push_back(j);
+    analytic += g[j] * d[j];
+    terms += std::abs(g[j] * d[j]);
+  }
+  if (support.empty()) return;
+  const bool single = support.size() == 1;
+  if (single) analytic = g[support[0]], terms = std::abs(analytic);
+  Verdict v = along(k, moved, w, d, analytic, terms, single, support[0]);
+  const std::string where = single ? s_.x_names[k] + position(static_cast<int64_t>(support[0]), s_.x[k].sizes())
+                                   : "a direction of " + s_.x_names[k];
+  if (!single) {
+    if (v.judgement == Judgement::pass) {
+      ++p_.report.checked;
+      return;
+    }
+    for (const bool upper : {false, true}) {
+      Values half = d;
+      for (size_t s = 0; s < support.size(); ++s) {
+        if ((s >= support.size() / 2) != upper) half[support[s]] = 0;
+      }
+      suspect(k, moved, w, g, half, findings);
+    }
+    return;
+  }
+  if (accept(v, analytic, "d <w, f> / d " + where)) return;
+  ++findings;
+  Block b{&p_, s_.what, "<w, " + (s_.y_names.size() == 1 ? s_.y_names[0] : std::string("out")) + ">", s_.x_names[k], {},
+          s_.x[k].sizes(), Values(d.size()), Values(d.size()), Values(d.size()), Values(d.size()),
+          std::vector<int>(d.size()), std::vector<bool>(d.size()), std::vector<bool>(d.size())};
+  const size_t j = support[0];
+  b.analytic[j] = analytic, b.numeric[j] = v.numeric, b.bound[j] = v.bound, b.step[j] = v.step;
+  b.evaluations[j] = v.evaluations;
+  b.wrong[j] = b.checked[j] = true;
+  p_.report.findings.push_back(describe(b, -1, s_.x_index[k]));
+}
+
+void Numeric::probe(size_t k) {
+  Moved moved(s_, k);
+  Values centre;
+  if (!s_.eval(s_.x, centre)) return;
+  int findings = 0;
+  for (int round = 0; round < p_.options.probes && findings == 0; ++round) {
+    Values w(static_cast<size_t>(outputs_));
+    for (size_t i = 0; i < w.size(); ++i) {
+      w[i] = draws_.weight();
+      if (std::isfinite(centre[i])) continue;
+      w[i] = 0;
+      p_.note("outputs that are not finite are left out of " + s_.x_names[k] + "'s directions");
+    }
+    const Values g = s_.vjp(w)[k];
+    Values d(g.size());
+    for (double& e : d) e = draws_.sign();
+    suspect(k, moved, w, g, d, findings);
+  }
+}
+
+bool flatten(const Tensors& y, const std::vector<size_t>& place, const std::vector<Shape>& shapes, Values& f) {
+  f.clear();
+  for (size_t i = 0; i < place.size(); ++i) {
+    const Tensor& t = y.at(place[i]);
+    if (!t.defined() || !(IntArrayRef(t.sizes()) == IntArrayRef(shapes[i]))) return false;
+    const Values v = values_of(t);
+    f.insert(f.end(), v.begin(), v.end());
+  }
+  return true;
+}
+
+}  // namespace
+
+void check_numeric(Problem& p, System& s) {
+  try {
+    Numeric(p, s).run();
+  } catch (const Error& e) {
+    p.find("backward throws", e.what());
+  }
+}
+
+// f's inputs in float64 where f takes them so, its floating outputs, and their gradients from one recorded run.
+System first_order(Problem& p) {
+  auto inputs = std::make_shared<Tensors>();
+  const auto convert = [&](DType floating) {
+    inputs->clear();
+    for (const Tensor& x : p.inputs) {
+      const bool real = x.defined() && x.is_floating_point();
+      inputs->push_back(real ? converted(clone_of(x), x.dtype() == kFloat32 ? floating : x.dtype())
+                             : x.defined() ? clone_of(x) : x);
+    }
+    return p.run(leaves_of(*inputs, p.wanted));
+  };
+  Tensors first;
+  System s;
+  try {
+    first = convert(kFloat64);
+  } catch (const Error&) {
+    p.note("f does not run in float64: differences are taken in float32 and see less");
+    first = convert(kFloat32);
+  }
+  auto place = std::make_shared<std::vector<size_t>>();
+  for (size_t i = 0; i < first.size(); ++i) {
+    if (!first[i].defined() || !first[i].is_floating_point()) continue;
+    place->push_back(i);
+    s.outputs.push_back(first[i].sizes());
+    s.y_names.push_back("out" + std::to_string(i));
+    if (first[i].dtype() == kFloat32) s.eps = std::numeric_limits<float>::epsilon();
+  }
+  for (size_t i : p.wanted) {
+    s.x.push_back((*inputs)[i]);
+    s.x_names.push_back(p.input_name(i));
+    s.x_index.push_back(static_cast<int64_t>(i));
+  }
+  const std::vector<Shape> shapes = s.outputs;
+  s.eval = [&p, inputs, place, shapes](const Tensors& x, Values& f) {
+    Tensors at = *inputs;
+    for (size_t k = 0; k < p.wanted.size(); ++k) at[p.wanted[k]] = x[k];
+    Tensors y;
+    try {
+      const NoGradGuard no_grad;
+      y = p.run(at);
+    } catch (const AutogradError&) {  // f differentiates by itself
+      y = p.run(leaves_of(at, p.wanted));
+    }
+    if (flatten(y, *place, shapes, f)) return true;
+    p.find("shape", "the shapes of f's outputs change with the values of its inputs");
+    return false;
+  };
+  auto leaves = std::make_shared<Tensors>(leaves_of(*inputs, p.wanted));
+  auto all = std::make_shared<Tensors>(p.run(*leaves));
+  s.vjp = [&p, leaves, all, place](const Values& w) {
+    Tensors y, cotangent;
+    size_t offset = 0;
+    for (size_t i : *place) {
+      const Tensor& t = (*all)[i];
+      const size_t count = static_cast<size_t>(t.numel());
+      if (t.requires_grad()) {
+        y.push_back(t);
+        cotangent.push_back(tensor_of(Values(w.begin() + static_cast<std::ptrdiff_t>(offset),
+                                             w.begin() + static_cast<std::ptrdiff_t>(offset + count)), t));
+      }
+      offset += count;
+    }
+    std::vector<Values> g;
+    const Tensors wanted = pick(*leaves, p.wanted);
+    const Tensors by = check::vjp(y, wanted, cotangent);
+    for (size_t k = 0; k < by.size(); ++k)
+      g.push_back(by[k].defined() ? values_of(by[k]) : Values(static_cast<size_t>(wanted[k].numel())));
+    return g;
+  };
+  return s;
+}
+
+// The float32 gradient against that of the float64 copy.
+void check_float32(Problem& p, const System& s) {
+  bool any = false;
+  for (size_t k = 0; k < p.wanted.size(); ++k) any |= p.inputs[p.wanted[k]].dtype() == kFloat32 && s.x[k].dtype() == kFloat64;
+  if (!any) return;
+  const Tensors leaves = leaves_of(p.inputs, p.wanted);
+  const Tensors all = p.run(leaves);
+  Draws draws(p.options.seed + 3);
+  Tensors y, w;
+  Values flat;
+  for (const Tensor& t : all) {
+    if (!t.defined() || !t.is_floating_point()) continue;
+    const Tensor c = cotangents({t}, draws)[0];
+    const Values v = values_of(c);
+    flat.insert(flat.end(), v.begin(), v.end());
+    if (!t.requires_grad()) continue;
+    y.push_back(t);
+    w.push_back(c);
+  }
+  const Tensors g32 = vjp(y, pick(leaves, p.wanted), w);
+  const std::vector<Values> g64 = s.vjp(flat);
+  const double eps = std::numeric_limits<float>::epsilon();
+  for (size_t k = 0; k < g32.size(); ++k) {
+    const Tensor expected = tensor_of(g64[k], s.x[k]);
+    const Tensor got = g32[k].defined() ? converted(g32[k], s.x[k].dtype()) : filled_tensor(expected.sizes(), expected.dtype(), 0);
+    const double n = std::sqrt(static_cast<double>(flat.size())) / 8;
+    const double allowed = 512 * eps * largest(expected) * std::max(1.0, n) + 8 * eps * 1.5;
+    if (distance(got, expected) <= allowed) continue;
+    p.find("float32", "the gradient by " + s.x_names[k] + " in float32 is off the float64 one by " +
+                          number(distance(got, expected)) + " (allowed " + number(allowed) + ")", -1, s.x_index[k]);
+  }
+}
+
+}  // namespace tapegrad::check

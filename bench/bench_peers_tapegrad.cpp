@@ -1,0 +1,103 @@
+// The worker of bench_peers that measures tapegrad, and the limits: oneDNN called directly, a hand-written loop.
+#include <oneapi/dnnl/dnnl.h>
+
+#include <memory>
+
+#include "tapegrad/tapegrad.h"
+
+namespace lib = tapegrad;
+
+namespace bench {
+namespace {
+
+struct Mlp : tapegrad::nn::Module {
+  tapegrad::nn::Linear fc1 = register_module("fc1", tapegrad::nn::Linear(784, 300));
+  tapegrad::nn::Linear fc2 = register_module("fc2", tapegrad::nn::Linear(300, 100));
+  tapegrad::nn::Linear fc3 = register_module("fc3", tapegrad::nn::Linear(100, 10));
+  tapegrad::Tensor forward(const tapegrad::Tensor& x) { return fc3(tapegrad::relu(fc2(tapegrad::relu(fc1(x))))); }
+};
+
+std::shared_ptr<tapegrad::optim::SGD> make_sgd(std::vector<tapegrad::Tensor> params, double lr) {
+  return std::make_shared<tapegrad::optim::SGD>(std::move(params), tapegrad::optim::SGDOptions{.lr = lr});
+}
+
+std::shared_ptr<tapegrad::optim::Adam> make_adam(std::vector<tapegrad::Tensor> params, double lr) {
+  return std::make_shared<tapegrad::optim::Adam>(std::move(params), tapegrad::optim::AdamOptions{.lr = lr});
+}
+
+void drop_gradients(tapegrad::optim::Optimizer& optimizer) { optimizer.zero_grad(); }
+
+}  // namespace
+}  // namespace bench
+
+#include "peer_rows.h"
+
+namespace bench {
+namespace {
+
+// oneDNN's sgemm into memory that is there already.
+Work sgemm(int64_t n) {
+  const lib::Tensor a = numbers({n, n}, -1, 1), b = numbers({n, n}, -0.5, 1), c = lib::empty({n, n});
+  return {[=] {
+            const auto status = dnnl_sgemm('N', 'N', n, n, n, 1.0f, a.data_ptr<float>(), n, b.data_ptr<float>(), n, 0.0f,
+                                           c.data_ptr<float>(), n);
+            if (status != dnnl_success) throw std::runtime_error("dnnl_sgemm failed");
+          },
+          [=] { return size_of(c); }};
+}
+
+// The sum of two arrays as one loop over warm memory.
+Work add_loop(int64_t n) {
+  const lib::Tensor a = numbers({n}, -1, 1), b = numbers({n}, 0, 1), c = lib::empty({n});
+  return {[=] {
+            const float *pa = a.data_ptr<float>(), *pb = b.data_ptr<float>();
+            float* pc = c.data_ptr<float>();
+            for (int64_t i = 0; i < n; ++i) pc[i] = pa[i] + pb[i];
+          },
+          [=] { return size_of(c); }};
+}
+
+template <class T> Work tutorial_loop() {
+  const auto net = std::make_shared<HandWrittenStep<T>>();
+  return {[=] { net->step(); },
+          [=] {
+            HandWrittenStep<T> next = *net;
+            return static_cast<double>(next.step());
+          }};
+}
+
+// The limits, under the name of their row.
+std::vector<PeerRow> limit_rows() {
+  constexpr int64_t kMillion = 1 << 20;
+  return {
+      {"limit:tutorial_f64", [] { return tutorial_loop<double>(); }},
+      {"limit:tutorial_f32", [] { return tutorial_loop<float>(); }},
+      {"limit:matmul_256", [] { return sgemm(256); }},
+      {"limit:matmul_512", [] { return sgemm(512); }},
+      {"limit:matmul_1024", [] { return sgemm(1024); }},
+      {"limit:matmul_2048", [] { return sgemm(2048); }},
+      {"limit:add_4096", [] { return add_loop(4096); }},
+      {"limit:add_1m", [] { return add_loop(kMillion); }},
+      {"limit:add_8m", [] { return add_loop(8 * kMillion); }},
+  };
+}
+
+std::vector<PeerRow> all_rows() {
+  std::vector<PeerRow> rows = peer_rows();
+  for (PeerRow& limit : limit_rows()) rows.push_back(std::move(limit));
+  return rows;
+}
+
+std::string about() {
+  const dnnl_version_t* v = dnnl_version();
+  return std::string("tapegrad ") + tapegrad::version + " with oneDNN " + std::to_string(v->major) + "." +
+         std::to_string(v->minor) + "." + std::to_string(v->patch);
+}
+
+}  // namespace
+}  // namespace bench
+
+int main(int argc, char** argv) {
+  tapegrad::set_num_threads(1);
+  return bench::PeerWorker(bench::about(), bench::all_rows()).serve(argc, argv);
+}

@@ -1,0 +1,40 @@
+// The worker of bench_peers that measures libtorch.
+#include <torch/torch.h>
+#include <torch/version.h>
+
+namespace lib = torch;
+
+namespace bench {
+namespace {
+
+struct Mlp : torch::nn::Module {
+  torch::nn::Linear fc1 = register_module("fc1", torch::nn::Linear(784, 300));
+  torch::nn::Linear fc2 = register_module("fc2", torch::nn::Linear(300, 100));
+  torch::nn::Linear fc3 = register_module("fc3", torch::nn::Linear(100, 10));
+  torch::Tensor forward(const torch::Tensor& x) { return fc3(torch::relu(fc2(torch::relu(fc1(x))))); }
+};
+
+std::shared_ptr<torch::optim::SGD> make_sgd(std::vector<torch::Tensor> params, double lr) {
+  return std::make_shared<torch::optim::SGD>(std::move(params), torch::optim::SGDOptions(lr));
+}
+
+std::shared_ptr<torch::optim::Adam> make_adam(std::vector<torch::Tensor> params, double lr) {
+  return std::make_shared<torch::optim::Adam>(std::move(params), torch::optim::AdamOptions(lr));
+}
+
+// zero_grad() of 1.13 writes zeros and has no other way; absent gradients are cheaper, and what later versions default to.
+void drop_gradients(torch::optim::Optimizer& optimizer) {
+  for (auto& group : optimizer.param_groups()) {
+    for (torch::Tensor& p : group.params()) p.mutable_grad() = torch::Tensor();
+  }
+}
+
+}  // namespace
+}  // namespace bench
+
+#include "peer_rows.h"
+
+int main(int argc, char** argv) {
+  torch::set_num_threads(1);
+  return bench::PeerWorker("libtorch " TORCH_VERSION, bench::peer_rows()).serve(argc, argv);
+}

@@ -1,0 +1,176 @@
+// The rows of bench_peers, written once: the includer has made `lib` a name of tapegrad or of torch, and has defined Mlp,
+// make_sgd, make_adam and drop_gradients, where the two spell things differently. So both sides run the same calls on the same numbers.
+#pragma once
+
+#include <memory>
+
+#include "hand_written.h"
+#include "peer_worker.h"
+
+namespace bench {
+namespace {
+
+// The same numbers in [low, high) on both sides, from an integer generator of its own.
+lib::Tensor numbers(std::initializer_list<int64_t> sizes, double low, double high, bool wide = false) {
+  int64_t count = 1;
+  for (const int64_t size : sizes) count *= size;
+  std::vector<double> values(static_cast<size_t>(count));
+  uint64_t bits = 88172645463325252ull;
+  for (double& value : values) {
+    bits ^= bits << 13, bits ^= bits >> 7, bits ^= bits << 17;
+    value = low + (high - low) * static_cast<double>(bits >> 11) * 0x1p-53;
+  }
+  return lib::from_blob(values.data(), sizes, lib::kFloat64).clone().to(wide ? lib::kFloat64 : lib::kFloat32);
+}
+
+lib::Tensor classes(int64_t count, int64_t classes_) {
+  std::vector<int64_t> values(static_cast<size_t>(count));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<int64_t>(i * 7 + i / 3) % classes_;
+  return lib::from_blob(values.data(), {count}, lib::kInt64).clone();
+}
+
+double number(const lib::Tensor& x) { return x.detach().to(lib::kFloat64).item<double>(); }
+// The root of the mean square, in double.
+double size_of(const lib::Tensor& x) { return std::sqrt(number(x.detach().to(lib::kFloat64).square().mean())); }
+
+void drop_gradient(const lib::Tensor& x) { x.mutable_grad() = lib::Tensor(); }
+
+// y = x c c ... c over one element, and its backward.
+Work multiply(int64_t length, bool both) {
+  const lib::Tensor x = numbers({1}, 0.5, 1.5).requires_grad_();
+  const lib::Tensor c = numbers({1}, 1.0, 1.0).requires_grad_(both);
+  const auto gradient = std::make_shared<lib::Tensor>();
+  return {[=] {
+            lib::Tensor y = x;
+            for (int64_t i = 0; i < length; ++i) y = y * c;
+            y.backward();
+            *gradient = both ? c.grad() : x.grad();
+            drop_gradient(x);
+            drop_gradient(c);
+          },
+          [=] { return number(*gradient); }};
+}
+
+// The network of hand_written.h; the loss after the last step is what must agree.
+template <class T> Work tutorial() {
+  HandWrittenStep<T> start;
+  const auto dtype = sizeof(T) == 8 ? lib::kFloat64 : lib::kFloat32;
+  const lib::Tensor x = lib::from_blob(start.x, {4, 3}, dtype).clone();
+  const lib::Tensor y = lib::from_blob(start.y, {4, 1}, dtype).clone();
+  const lib::Tensor w0 = lib::from_blob(start.w0, {3, 4}, dtype).clone().requires_grad_();
+  const lib::Tensor w1 = lib::from_blob(start.w1, {4, 1}, dtype).clone().requires_grad_();
+  const auto descent = make_sgd({w0, w1}, 1.0);
+  const auto loss = [=] {
+    const lib::Tensor l1 = lib::sigmoid(lib::mm(x, w0)), l2 = lib::sigmoid(lib::mm(l1, w1));
+    return 0.5 * lib::sum(lib::square(y - l2));
+  };
+  return {[=] {
+            drop_gradients(*descent);
+            loss().backward();
+            descent->step();
+          },
+          [=] { return number(loss()); }};
+}
+
+template <class Optimizer> Work mlp(int64_t batch, Optimizer make_optimizer, double lr) {
+  const auto net = std::make_shared<Mlp>();
+  {
+    const lib::NoGradGuard no_grad;
+    for (lib::Tensor& p : net->parameters())
+      p.copy_(p.dim() == 2 ? numbers({p.size(0), p.size(1)}, -0.05, 0.05) : numbers({p.size(0)}, -0.05, 0.05));
+  }
+  const lib::Tensor x = numbers({batch, 784}, 0, 1), target = classes(batch, 10);
+  const auto optimizer = make_optimizer(net->parameters(), lr);
+  const auto loss = [=] { return lib::nn::functional::cross_entropy(net->forward(x), target); };
+  return {[=] {
+            drop_gradients(*optimizer);
+            loss().backward();
+            optimizer->step();
+          },
+          [=] { return number(loss()); }};
+}
+
+// f(x...), not recorded; its result is dropped with the next.
+template <class F> Work plain(F f) {
+  const auto y = std::make_shared<lib::Tensor>();
+  return {[=] {
+            const lib::NoGradGuard no_grad;
+            *y = lib::Tensor();
+            *y = f();
+          },
+          [=] { return size_of(*y); }};
+}
+
+// f(x) recorded, and backward with `dy` (undefined: of one element).
+template <class F> Work recorded(lib::Tensor x, F f, lib::Tensor dy = {}) {
+  x.requires_grad_();
+  const auto dx = std::make_shared<lib::Tensor>();
+  return {[=] {
+            *dx = lib::Tensor();
+            f(x).backward(dy);
+            *dx = x.grad();
+            drop_gradient(x);
+          },
+          [=] { return size_of(*dx); }};
+}
+
+Work matmul(int64_t n, bool wide) {
+  const lib::Tensor a = numbers({n, n}, -1, 1, wide), b = numbers({n, n}, -0.5, 1, wide);
+  return plain([=] { return lib::mm(a, b); });
+}
+
+Work add(int64_t n) {
+  const lib::Tensor a = numbers({n}, -1, 1), b = numbers({n}, 0, 1);
+  return plain([=] { return a + b; });
+}
+
+template <class F> Work activation(int64_t n, F f) {
+  const lib::Tensor x = numbers({n}, -4, 4);
+  return plain([=] { return f(x); });
+}
+
+std::vector<PeerRow> peer_rows() {
+  constexpr int64_t kMillion = 1 << 20;
+  using lib::Tensor;
+  return {
+      {"multiply", [] { return multiply(1000, false); }},
+      {"multiply_both", [] { return multiply(1000, true); }},
+      {"multiply_alone", [] { return multiply(1, false); }},
+      {"tutorial_f64", [] { return tutorial<double>(); }},
+      {"tutorial_f32", [] { return tutorial<float>(); }},
+      {"mlp_64_sgd", [] { return mlp(64, make_sgd, 0.01); }},
+      {"mlp_64_adam", [] { return mlp(64, make_adam, 0.001); }},
+      {"mlp_1_sgd", [] { return mlp(1, make_sgd, 0.01); }},
+      {"mlp_1_adam", [] { return mlp(1, make_adam, 0.001); }},
+      {"matmul_256", [] { return matmul(256, false); }},
+      {"matmul_512", [] { return matmul(512, false); }},
+      {"matmul_1024", [] { return matmul(1024, false); }},
+      {"matmul_2048", [] { return matmul(2048, false); }},
+      {"matmul_f64_512", [] { return matmul(512, true); }},
+      {"add_4096", [] { return add(4096); }},
+      {"add_1m", [] { return add(kMillion); }},
+      {"add_8m", [] { return add(8 * kMillion); }},
+      {"tanh_1m", [] { return activation(kMillion, [](const Tensor& x) { return lib::tanh(x); }); }},
+      {"sigmoid_1m", [] { return activation(kMillion, [](const Tensor& x) { return lib::sigmoid(x); }); }},
+      {"expression_1m",
+       [] {
+         return recorded(numbers({kMillion}, -1, 1), [](const Tensor& b) {
+           return lib::sum(lib::tanh(b * b + b) * lib::sigmoid(b));
+         });
+       }},
+      {"softmax_1024x1000",
+       [] {
+         return recorded(numbers({1024, 1000}, -2, 2), [](const Tensor& x) { return lib::softmax(x, 1); },
+                         numbers({1024, 1000}, -1, 2));
+       }},
+      {"cross_entropy_1024x1000",
+       [] {
+         const Tensor target = classes(1024, 1000);
+         return recorded(numbers({1024, 1000}, -2, 2),
+                         [=](const Tensor& x) { return lib::nn::functional::cross_entropy(x, target); });
+       }},
+  };
+}
+
+}  // namespace
+}  // namespace bench

@@ -1,0 +1,105 @@
+// A worker of bench_peers: measures rows on demand, one process per library, spoken to over stdin and stdout.
+//   about            -> ok <library and versions>
+//   check <row>      -> ok <number>    that describes the results of three steps from the row's start
+//   run <row> <n>    -> ok <ns>        for n steps, after the row's start has been made and run once
+// and `none` for a row it does not have, `error <text>` when a row throws. Driver and workers agree on nothing else.
+#pragma once
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+// A row made ready: what is timed, and what its results come to.
+struct Work {
+  std::function<void()> step;
+  std::function<double()> value;
+};
+
+struct PeerRow {
+  std::string name;
+  std::function<Work()> make;
+};
+
+class PeerWorker {
+ public:
+  PeerWorker(std::string about, std::vector<PeerRow> rows) : about_(std::move(about)), rows_(std::move(rows)) {}
+
+  int serve(int argc, char** argv) {
+    if (argc != 2 || std::string(argv[1]) != "--worker") {
+      std::printf("%s: a worker that bench_peers starts; run bench_peers\n", argv[0]);
+      return 0;
+    }
+    for (std::string line; std::getline(std::cin, line);) {
+      std::string answer;
+      try {
+        answer = obey(line);
+      } catch (const std::exception& e) {
+        answer = std::string("error ") + e.what();
+        for (char& c : answer) c = c == '\n' ? ' ' : c;
+      }
+      std::printf("%s\n", answer.c_str());
+      std::fflush(stdout);
+    }
+    return 0;
+  }
+
+ private:
+  std::string obey(const std::string& line) {
+    std::istringstream in(line);
+    std::string command, name;
+    int64_t steps = 0;
+    in >> command >> name >> steps;
+    if (command == "about") return "ok " + about_;
+    const PeerRow* row = find(name);
+    if (!row) return "none";
+    if (command == "check") return checked(*row);
+    if (command == "run") return timed(*row, steps);
+    return "error unknown command " + command;
+  }
+
+  const PeerRow* find(const std::string& name) const {
+    for (const PeerRow& row : rows_) {
+      if (row.name == name) return &row;
+    }
+    return nullptr;
+  }
+
+  std::string checked(const PeerRow& row) {
+    open_.clear();
+    work_ = row.make();
+    for (int i = 0; i < 3; ++i) work_.step();
+    char text[64];
+    std::snprintf(text, sizeof text, "ok %.17g", work_.value());
+    return text;
+  }
+
+  // One row's tensors are held at a time; a row that stays open keeps its memory and caches warm.
+  std::string timed(const PeerRow& row, int64_t steps) {
+    if (open_ != row.name) {
+      work_ = {};
+      work_ = row.make();
+      work_.step();
+      open_ = row.name;
+    }
+    const auto start = std::chrono::steady_clock::now();
+    for (int64_t i = 0; i < steps; ++i) work_.step();
+    const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start);
+    return "ok " + std::to_string(ns.count());
+  }
+
+  std::string about_, open_;
+  std::vector<PeerRow> rows_;
+  Work work_;
+};
+
+}  // namespace bench
