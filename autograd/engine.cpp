@@ -97,13 +97,36 @@ struct Sweep {
   bool create_graph = false;
   bool retain_graph = false;
   bool pruned = false;  // only nodes whose mark is set lead to a wanted input
-  std::vector<Ready> ready;
+  Ready top{0, nullptr};     // the latest ready node; in a chain the only one
+  std::vector<Ready> ready;  // the others, a heap
   std::vector<Tensor> slots;
   std::vector<uint32_t> free_slots;
   std::vector<Interrupted> interrupted;
   std::vector<Captured> captured;
   std::vector<TensorImpl*> wanted_leaves;
   LeafTable leaves;
+
+  void push(Node& node) {
+    const Ready entry{node.sequence(), &node};
+    if (!top.node) {
+      top = entry;
+      return;
+    }
+    ready.push_back(top < entry ? std::exchange(top, entry) : entry);
+    std::push_heap(ready.begin(), ready.end());
+  }
+  // The latest ready node, whose reference passes to the caller; null when there is none.
+  Node* pop() {
+    Node* node = top.node;
+    if (ready.empty()) {
+      top = {0, nullptr};
+    } else {
+      std::pop_heap(ready.begin(), ready.end());
+      top = ready.back();
+      ready.pop_back();
+    }
+    return node;
+  }
 
   void reset() {
     ready.clear();
@@ -140,9 +163,9 @@ class SweepScope {
   ~SweepScope() {
     thread_state.needs = outer_needs_;
     thread_state.current = outer_current_;
-    for (const Ready& r : sweep_->ready) {
-      Access::call(*r.node) = 0;
-      r.node->release();
+    while (Node* node = sweep_->pop()) {
+      Access::call(*node) = 0;
+      node->release();
     }
     for (const Interrupted& i : sweep_->interrupted) {
       Access::call(*i.node) = i.call;
@@ -178,18 +201,18 @@ Tensor& slot_of(Sweep& s, Node& node, uint32_t output) {
     Access::call(node) = s.id;
     Access::slot(node) = take_slots(s, static_cast<uint32_t>(node.outputs()));
     node.retain();
-    s.ready.push_back({node.sequence(), &node});
-    std::push_heap(s.ready.begin(), s.ready.end());
+    s.push(node);
   }
   return s.slots[Access::slot(node) + output];
 }
 
 // Sums go into the slot's own memory when nobody else can see it.
-void accumulate(Tensor& slot, Tensor&& grad) {
+// `added`: the rule was lent the slot, and returning that very tensor means that it has added into it.
+void accumulate(Tensor& slot, Tensor&& grad, bool added = false) {
   if (!slot.defined()) {
     slot = std::move(grad);
-  } else if (slot.is_same(grad)) {
-    return;  // the rule has added into the slot itself
+  } else if (added && slot.is_same(grad)) {
+    return;
   } else if (GradMode::is_enabled()) {
     slot = recorded_add(slot, grad);
   } else if (slot.unique() && slot.is_contiguous()) {
@@ -306,42 +329,48 @@ void check_fit(Node& node, int64_t i, const Edge& edge, const Tensor& dx) {
 
 Grads take_cotangents(Sweep& s, Node& node) {
   const uint32_t first = Access::slot(node);
+  if (node.outputs() == 1) {
+    s.free_slots.push_back(first);
+    return Grads(std::move(s.slots[first]));
+  }
   Grads dy(node.outputs());
   for (int64_t i = 0; i < dy.size(); ++i) dy[i] = std::move(s.slots[first + static_cast<uint32_t>(i)]);
-  if (node.outputs() == 1) s.free_slots.push_back(first);
   return dy;
 }
 
 // Where a rule may add its gradient directly, see accumulator().
 constinit thread_local Sweep* running_sweep = nullptr;
+constinit thread_local uint64_t lent_slots = 0;  // bit i: the running rule was lent the slot of input i
 
 void step(Sweep& s, Node& node) {
   Grads dy = take_cotangents(s, node);
   if (Access::extras(node) || !s.captured.empty()) present_outputs(s, node, dy);
   State& state = thread_state;
-  state.needs = needs_mask(s, node);
-  if (state.needs == 0) return;
+  const uint64_t wanted = needs_mask(s, node);
+  if (wanted == 0) return;
+  state.needs = wanted;
   if (node.freed()) freed_graph(node);
   state.current = &node;
   running_sweep = &s;
+  const uint64_t outer_lent = std::exchange(lent_slots, 0);
   Grads dx = run_rule(node, dy);
+  const uint64_t lent = std::exchange(lent_slots, outer_lent);
   const int64_t count = std::min(dx.size(), node.inputs());
   for (int64_t i = 0; i < count; ++i) {
-    if (!dx[i].defined()) continue;
+    if (!dx[i].defined() || !(wanted >> std::min<int64_t>(i, 63) & 1)) continue;
     const Edge& edge = node.edge(i);
-    if (!wants(s, edge)) continue;
+    if (i >= 63 && !wants(s, edge)) continue;
     check_fit(node, i, edge, dx[i]);
-    if (Node* n = edge.node()) accumulate(slot_of(s, *n, edge.output()), std::move(dx[i]));
-    else accumulate(s.leaves.slot(edge.leaf()), std::move(dx[i]));
+    const bool added = i < 64 && (lent >> i & 1);
+    if (Node* n = edge.node()) accumulate(slot_of(s, *n, edge.output()), std::move(dx[i]), added);
+    else accumulate(s.leaves.slot(edge.leaf()), std::move(dx[i]), added);
   }
 }
 
 void sweep(Sweep& s) {
   Sweep* outer = running_sweep;
-  while (!s.ready.empty()) {
-    std::pop_heap(s.ready.begin(), s.ready.end());
-    const auto node = Ref<Node>::adopt(s.ready.back().node);
-    s.ready.pop_back();
+  while (Node* next = s.pop()) {
+    const auto node = Ref<Node>::adopt(next);
     Access::call(*node) = 0;
     try {
       step(s, *node);
@@ -504,7 +533,9 @@ Tensor accumulator(int64_t input) {
   } else if (edge) {
     slot = &s->leaves.slot(edge.leaf());
   }
-  return slot && slot->unique() && slot->is_contiguous() ? *slot : Tensor();
+  if (input >= 64 || !slot || !slot->unique() || !slot->is_contiguous()) return {};
+  lent_slots |= uint64_t{1} << input;
+  return *slot;
 }
 
 namespace {

@@ -36,7 +36,7 @@ constinit thread_local Graveyard graveyard __attribute__((tls_model("initial-exe
 
 void bury(Node* node) noexcept {
   const size_t bytes = node->allocated_bytes();
-  --thread_state.live_nodes;
+  if (Access::tape(*node) != 0) --thread_state.live_nodes;  // else its forward threw before it was recorded
   node->~Node();
   pool::deallocate(node, bytes);
 }

@@ -1,7 +1,8 @@
-// tapegrad against libtorch, row by row: bench_peers [--rows REGEX] [--rounds N] [--quick] [--json FILE].
+// tapegrad against libtorch, row by row: bench_peers [--rows REGEX] [--rounds N] [--quick] [--cpu] [--json FILE].
 // Each library runs in a process of its own (their OpenMP and oneDNN disturb each other in one), libtorch in two: as shipped,
 // and with a malloc that keeps its heap. Every row is first checked to come to the same numbers, then measured in turns,
 // A B C A B C ..., so that a noisy machine is noisy for all; medians are compared, with the better of the two libtorch columns.
+// --cpu counts processor time instead of the clock's: for a machine that others use.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -22,12 +23,13 @@ struct Options {
   std::regex rows{""};
   int rounds = 9;
   double seconds = 0.05;  // of one measurement
+  bool cpu = false;
   std::string json = "out/bench_peers.json";
 };
 
 [[noreturn]] void usage(const std::string& complaint) {
   if (!complaint.empty()) std::fprintf(stderr, "bench_peers: %s\n", complaint.c_str());
-  std::fprintf(stderr, "usage: bench_peers [--rows REGEX] [--rounds N] [--quick] [--json FILE]\nrows:");
+  std::fprintf(stderr, "usage: bench_peers [--rows REGEX] [--rounds N] [--quick] [--cpu] [--json FILE]\nrows:");
   for (const RowInfo& row : kRows) std::fprintf(stderr, " %s", row.name);
   std::fprintf(stderr, "\n");
   std::exit(2);
@@ -40,6 +42,10 @@ Options parse(int argc, char** argv) {
     if (option == "--quick") {
       options.rounds = 3;
       options.seconds = 0.005;
+      continue;
+    }
+    if (option == "--cpu") {
+      options.cpu = true;
       continue;
     }
     if (option != "--rows" && option != "--rounds" && option != "--json") usage("unknown option " + option);
@@ -55,10 +61,13 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-// Workers of a column; `prefix` selects other rows of the same worker.
+// A worker and which of its rows: `prefix` stands before the row's name.
 struct Column {
   Peer* peer;
   std::string prefix;
+  std::optional<double> nanoseconds(const std::string& row, int64_t steps, bool cpu) const {
+    return peer->ask("run " + prefix + row + " " + std::to_string(steps), cpu);
+  }
 };
 
 std::optional<Timing> median_of(std::vector<double> samples) {
@@ -69,12 +78,12 @@ std::optional<Timing> median_of(std::vector<double> samples) {
 }
 
 // Steps that take about `seconds`, found by doubling; the row is made and warm afterwards. 0: the peer does not have it.
-int64_t steps_for(const Column& column, const std::string& row, double seconds) {
+int64_t steps_for(const Column& column, const std::string& row, const Options& options) {
   for (int64_t steps = 1;; steps *= 2) {
-    const auto ns = column.peer->ask("run " + column.prefix + row + " " + std::to_string(steps));
+    const auto ns = column.nanoseconds(row, steps, options.cpu);
     if (!ns) return 0;
-    if (*ns * 1e-9 >= seconds / 2 || steps > int64_t{1} << 40)
-      return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(steps) * seconds * 1e9 / *ns));
+    if (*ns * 1e-9 >= options.seconds / 2)
+      return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(steps) * options.seconds * 1e9 / *ns));
   }
 }
 
@@ -82,12 +91,12 @@ Result measure(const RowInfo& info, std::vector<Column>& columns, const Options&
   Result result{info, {}};
   std::vector<int64_t> steps;
   std::vector<std::vector<double>> samples(columns.size());
-  for (const Column& column : columns) steps.push_back(steps_for(column, info.name, options.seconds));
+  for (const Column& column : columns) steps.push_back(steps_for(column, info.name, options));
   for (int round = 0; round < options.rounds; ++round) {
     for (size_t c = 0; c < columns.size(); ++c) {
       if (steps[c] == 0) continue;
-      const auto ns = columns[c].peer->ask("run " + columns[c].prefix + info.name + " " + std::to_string(steps[c]));
-      samples[c].push_back(*ns / static_cast<double>(steps[c]) / info.per);
+      const auto ns = columns[c].nanoseconds(info.name, steps[c], options.cpu);
+      samples[c].push_back(ns.value() / static_cast<double>(steps[c]) / info.per);
     }
   }
   for (size_t c = 0; c < columns.size(); ++c) result.columns[c] = median_of(samples[c]);
@@ -119,8 +128,8 @@ int run(const Options& options) {
   if (shipped.alive() && kept.alive()) columns.insert(columns.end(), {{&shipped, ""}, {&kept, ""}});
   else std::printf("libtorch is not measured: bench_peers_torch was not built (Debian: libtorch-dev)\n");
 
-  std::printf("%s; %s; one thread each, medians of %d interleaved rounds\n\n", ours.about().c_str(),
-              columns.size() > 2 ? shipped.about().c_str() : "no peer", options.rounds);
+  std::printf("%s; %s; one thread each, medians of %d interleaved rounds, %s time\n\n", ours.about().c_str(),
+              columns.size() > 2 ? shipped.about().c_str() : "no peer", options.rounds, options.cpu ? "processor" : "wall");
   print_head();
   std::vector<Result> results;
   bool agreed = true;
@@ -139,7 +148,11 @@ int run(const Options& options) {
   const std::filesystem::path folder = std::filesystem::path(options.json).parent_path();
   if (!folder.empty()) std::filesystem::create_directories(folder);
   std::ofstream out(options.json);
-  write_json(out, results, ours.about(), columns.size() > 2 ? shipped.about() : "", options.rounds);
+  write_json(out, results,
+             {{"tapegrad", ours.about()},
+              {"peer", columns.size() > 2 ? shipped.about() : ""},
+              {"clock", options.cpu ? "processor" : "wall"},
+              {"rounds", std::to_string(options.rounds)}});
   if (!out.flush()) throw std::runtime_error("cannot write " + options.json);
   std::printf("\nwritten: %s\n", options.json.c_str());
   return agreed ? 0 : 1;

@@ -52,12 +52,14 @@ class Peer {
   bool alive() const { return pid_ > 0; }
   const std::string& about() const { return about_; }
 
-  // The number it answers; nothing for a row it does not have. std::runtime_error when it fails or dies.
-  std::optional<double> ask(const std::string& question) {
+  // The first (or second) number it answers; nothing for a row it does not have. std::runtime_error when it fails or dies.
+  std::optional<double> ask(const std::string& question, bool second = false) {
     const std::string text = answer(question);
     if (text == "none") return {};
     if (text.rfind("ok ", 0) != 0) throw std::runtime_error(about_ + ", asked to " + question + ": " + text);
-    return std::strtod(text.c_str() + 3, nullptr);
+    char* end = nullptr;
+    const double first = std::strtod(text.c_str() + 3, &end);
+    return second ? std::strtod(end, nullptr) : first;
   }
 
  private:

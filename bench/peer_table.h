@@ -7,6 +7,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bench {
@@ -108,11 +109,12 @@ inline void print_row(const Result& r) {
   std::fflush(stdout);
 }
 
-inline void write_json(std::ostream& out, const std::vector<Result>& results, const std::string& ours,
-                       const std::string& peer, int rounds) {
+inline void write_json(std::ostream& out, const std::vector<Result>& results,
+                       const std::vector<std::pair<std::string, std::string>>& about) {
   const char* const names[] = {"tapegrad", "limit", "libtorch", "libtorch_heap_kept"};
-  out << "{\n  \"tapegrad\": \"" << ours << "\",\n  \"peer\": \"" << peer << "\",\n  \"rounds\": " << rounds
-      << ",\n  \"unit\": \"ns\",\n  \"rows\": [";
+  out << "{\n";
+  for (const auto& [key, text] : about) out << "  \"" << key << "\": \"" << text << "\",\n";
+  out << "  \"unit\": \"ns\",\n  \"rows\": [";
   for (size_t i = 0; i < results.size(); ++i) {
     const Result& r = results[i];
     out << (i ? ",\n" : "\n") << "    {\"row\": \"" << r.info.name << "\"";

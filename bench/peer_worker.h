@@ -1,15 +1,13 @@
 // A worker of bench_peers: measures rows on demand, one process per library, spoken to over stdin and stdout.
 //   about            -> ok <library and versions>
 //   check <row>      -> ok <number>    that describes the results of three steps from the row's start
-//   run <row> <n>    -> ok <ns>        for n steps, after the row's start has been made and run once
+//   run <row> <n>    -> ok <ns> <ns>   wall and processor time of n steps, after the row was made and run once
 // and `none` for a row it does not have, `error <text>` when a row throws. Driver and workers agree on nothing else.
 #pragma once
 
-#include <unistd.h>
-
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <exception>
 #include <functional>
 #include <iostream>
@@ -91,10 +89,16 @@ class PeerWorker {
       work_.step();
       open_ = row.name;
     }
-    const auto start = std::chrono::steady_clock::now();
+    const int64_t wall = now(CLOCK_MONOTONIC), processor = now(CLOCK_PROCESS_CPUTIME_ID);
     for (int64_t i = 0; i < steps; ++i) work_.step();
-    const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start);
-    return "ok " + std::to_string(ns.count());
+    return "ok " + std::to_string(now(CLOCK_MONOTONIC) - wall) + " " +
+           std::to_string(now(CLOCK_PROCESS_CPUTIME_ID) - processor);
+  }
+
+  static int64_t now(clockid_t clock) {
+    timespec time;
+    clock_gettime(clock, &time);
+    return time.tv_sec * 1'000'000'000 + time.tv_nsec;
   }
 
   std::string about_, open_;

@@ -58,6 +58,12 @@ bool same_layout(const Tensor& a, const Tensor& b) {
 void fill(const Tensor& dst, const Scalar& value) {
   dispatch(dst.dtype(), [&]<class T>() {
     const T v = value.to<T>();
+    if (dst.is_contiguous()) {
+      launch("fill", LaunchKind::map, {&dst}, {}, [y = reinterpret_cast<T*>(dst.data_ptr()), n = dst.numel(), v] {
+        parallel_for(0, n, kParallelGrain, [=](int64_t first, int64_t last) { std::fill(y + first, y + last, v); });
+      });
+      return;
+    }
     StridedLoop<1> loop(dst.sizes());
     loop.operand(0, dst);
     loop.prepare();
@@ -84,6 +90,14 @@ void copy(const Tensor& dst, const Tensor& src, const char* op) {
     Tensor apart = new_like(src);
     copy(apart, src, op);
     return copy(dst, apart, op);
+  }
+  if (dst.is_contiguous() && src.is_contiguous() && dst.dtype() == src.dtype() && dst.numel() == src.numel()) {
+    launch("copy", LaunchKind::copy, {&dst}, {&src}, [to = dst.impl()->data, from = src.impl()->data, n = dst.nbytes()] {
+      parallel_for(0, n, kParallelGrain * 8, [=](int64_t first, int64_t last) {
+        std::memcpy(to + first, from + first, static_cast<size_t>(last - first));
+      });
+    });
+    return;
   }
   StridedLoop<2> loop(dst.sizes());
   loop.operand(0, dst);

@@ -22,11 +22,11 @@ inline constexpr DType kFloat = DType::Float32;
 inline constexpr DType kFloat64 = DType::Float64;
 inline constexpr DType kDouble = DType::Float64;
 
-// Bytes of one element.
-constexpr int64_t item_size(DType dtype) {
-  constexpr int64_t sizes[] = {1, 1, 4, 8, 4, 8};
-  return sizes[static_cast<int>(dtype)];
+namespace detail {
+inline constexpr int64_t item_sizes[] = {1, 1, 4, 8, 4, 8};
 }
+// Bytes of one element.
+constexpr int64_t item_size(DType dtype) { return detail::item_sizes[static_cast<int>(dtype)]; }
 
 constexpr bool is_floating_point(DType dtype) { return dtype >= DType::Float32; }
 constexpr bool is_integral(DType dtype) { return dtype > DType::Bool && dtype < DType::Float32; }

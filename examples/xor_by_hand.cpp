@@ -67,8 +67,8 @@ int main() {
   report.equals("delta hidden sums, by the tape", "-0.00798 -0.01139 -0.02605", tape.delta_hidden_sums);
 
   const Tensor hidden = tape.hidden.detach().requires_grad_();
-  const auto of_tape = autograd::gradcheck_report(multiply, {hidden, W2});
-  const auto of_told = autograd::gradcheck_report(as_told, {hidden, W2});
+  const auto of_tape = gradcheck_report(multiply, {hidden, W2});
+  const auto of_told = gradcheck_report(as_told, {hidden, W2});
   report.holds("numerical check of the tape", "right", of_tape.ok() ? "right" : "wrong", of_tape.ok());
   report.holds("numerical check of the division", "wrong", of_told.ok() ? "right" : "wrong", !of_told.ok());
   std::printf("%s\n", of_told.text().c_str());

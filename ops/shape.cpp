@@ -106,9 +106,10 @@ struct SliceAdjoint {
   static constexpr const char* name = "slice_backward";
   static constexpr bool linear = true;
   int64_t dim, start, step, extent;
+  int64_t length = 0;
   Tensor forward(const Tensor& x) {
     Shape sizes = x.sizes();
-    const int64_t length = std::exchange(sizes[dim], extent);
+    length = std::exchange(sizes[dim], extent);
     Tensor y = filled_tensor(sizes, x.dtype(), 0);
     copy(sliced(y, dim, start, step, length), x, name);
     return y;
@@ -130,7 +131,9 @@ struct Slice {
   Grads backward(const Tensor& dy) const { return {apply(SliceAdjoint{dim, start, step, extent}, dy)}; }
 };
 
-Grads SliceAdjoint::backward(const Tensor& dy) const { return {slice(dy, dim, start, extent, step)}; }
+Grads SliceAdjoint::backward(const Tensor& dy) const {
+  return {apply(Slice{.dim = dim, .start = start, .step = step, .length = length}, dy)};
+}
 
 struct SelectAdjoint {
   static constexpr const char* name = "select_backward";

@@ -57,6 +57,7 @@ struct Case {
   Reference reference;
   int64_t terms = 1;   // length of the longest sum behind one element of the result
   int order = 2;       // how often the result can be differentiated: 0 for integer results
+  bool own_attributes = false;  // not what the row's in-place form computes
 };
 
 // A call that must fail, and the exact text of its error.
@@ -75,6 +76,7 @@ struct Row {
   std::vector<DType> integers = {};   // further dtypes in which the reference must come out exactly
   bool elementwise = false;           // also tested at 0, +-inf, NaN, 1e+-38, and over vector tails
   bool view = false;                  // the result shares memory with operand 0
+  bool needs_contiguous = false;      // refuses other layouts, by contract
   std::vector<Case> bench = {};       // calls to be timed (no reference)
   // Work of a benchmarked call; bytes are those of the operands and the result.
   std::function<double(const Tensors& in, const Tensor& out)> flops = {};

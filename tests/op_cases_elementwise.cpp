@@ -14,7 +14,7 @@ BadInput undefined(const char* op, const char* argument, std::function<void()> c
 // The same op with a number in place of a tensor.
 Case with_number(const std::string& label, std::function<Tensor(const Tensor&)> f, std::function<double(double)> reference,
                  Domain domain = {}) {
-  return {label, {{.sizes = {3, 5}, .domain = domain}}, [f](const Tensors& in) { return f(in[0]); }, map(reference)};
+  return {label, {{.sizes = {3, 5}, .domain = domain}}, [f](const Tensors& in) { return f(in[0]); }, map(reference), 1, 2, true};
 }
 
 std::vector<BadInput> bad_pair(const std::string& op, Tensor (*f)(const Tensor&, const Tensor&)) {
@@ -38,7 +38,7 @@ void arithmetic(std::vector<Row>& rows) {
   Row row = binary("add", add2, [](double a, double b) { return a + b; },
                    {.in_place = [](const Tensors& in) { return add_(in[0], in[1]); }, .integers = kAllInts, .bad_inputs = bad_pair("add", add2)});
   row.cases.push_back(with_number("x + 2.5", [](const Tensor& x) { return x + 2.5; }, [](double x) { return x + 2.5; }));
-  row.cases.push_back(with_number("alpha", [](const Tensor& x) { return add(x, x, -3); }, [](double x) { return x - 3 * x; }));
+  row.cases.push_back(with_number("alpha", [](const Tensor& x) { return add(x, x, 3); }, [](double x) { return x + 3 * x; }));
   row.bad_inputs.push_back(bad<DTypeError>([] { add(ones({2}, kInt64), ones({2}, kInt64), 0.5); },
                                            "add: alpha must be an integer for integer tensors, got a floating point number"));
   rows.push_back(row);

@@ -17,6 +17,7 @@ struct Sum {
     const Values x = values_of(a);
     const Values y = values_of(b);
     for (size_t i = 0; i < x.size(); ++i) {
+      if (x[i] == 0) continue;  // an output without a value has no weight
       value += x[i] * y[i];
       terms += std::abs(x[i] * y[i]);
     }
@@ -168,7 +169,13 @@ void check_forward_mode(Problem& p) {
   const Tensors wanted = pick(leaves, p.wanted);
   const Outputs y = recorded_outputs(p.run(leaves));
   if (y.y.empty()) return;
-  const Tensors w = cotangents(y.y, draws);
+  Tensors w = cotangents(y.y, draws);
+  for (size_t i = 0; i < w.size(); ++i) {
+    Values weight = values_of(w[i]);
+    const Values value = values_of(y.y[i]);
+    for (size_t j = 0; j < weight.size(); ++j) weight[j] = std::isfinite(value[j]) ? weight[j] : 0;
+    w[i] = tensor_of(weight, w[i]);
+  }
   const Tensors v = cotangents(wanted, draws);
   Tensors t, g;
   try {
@@ -197,7 +204,7 @@ void check_forward_mode(Problem& p) {
   int64_t n = 1;
   for (size_t i = 0; i < t.size(); ++i) forward.add(w[i], t[i]), n = std::max(n, w[i].numel());
   for (size_t k = 0; k < g.size(); ++k) {
-    reverse.add(g[k], v[k]);
+    reverse.add(v[k], g[k]);
     size = std::max(size, largest(g[k]));
     n = std::max(n, v[k].numel());
   }

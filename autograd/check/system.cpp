@@ -60,7 +60,8 @@ Tensor strided(const Tensor& x, const Shape& strides, int64_t offset) {
 }  // namespace
 
 Tensor copy_in_layout(const Tensor& x) {
-  return has_overlap(x) || x.numel() == 0 ? clone_of(x.detach()) : strided(x, x.strides(), 0);
+  return has_overlap(x) || x.numel() == 0 ? clone_of(x.detach())
+                                               : strided(x, x.strides(), std::min<int64_t>(x.storage_offset(), 16));
 }
 
 Tensor laid_out(const Tensor& x, Layout layout) {

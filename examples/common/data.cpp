@@ -9,7 +9,7 @@ namespace {
 
 using tapegrad::data::MNIST;
 
-constexpr int64_t drawn_for_training = 20000, drawn_for_testing = 4000;
+constexpr int64_t drawn_for_training = 30000, drawn_for_testing = 5000;
 
 DigitData from_mnist(const std::string& folder) {
   const MNIST train(folder, MNIST::Mode::kTrain), test(folder, MNIST::Mode::kTest);
@@ -18,7 +18,8 @@ DigitData from_mnist(const std::string& folder) {
 }
 
 DigitData drawn() {
-  std::printf("data: digits drawn by this program; no MNIST in TAPEGRAD_DATA or data/ (scripts/get-mnist fetches it)\n");
+  std::printf(
+      "data: digits drawn by this program; no MNIST in TAPEGRAD_DATA or data/ (scripts/get-mnist fetches it)\n");
   return {draw_digits(drawn_for_training, 1), draw_digits(drawn_for_testing, 2), false};
 }
 

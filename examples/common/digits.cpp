@@ -49,14 +49,22 @@ const std::array<std::vector<Glyph>, 10>& ways() {
        {{{.2f, .06f}, {.75f, .06f}}, {{.75f, .06f}, {.4f, .42f}, {.8f, .62f}, {.6f, .95f}, {.18f, .88f}}}},
       {{{{.3f, .05f}, {.2f, .55f}}, {{.2f, .55f}, {.85f, .52f}}, {{.7f, .1f}, {.65f, .97f}}},
        {{{.62f, .04f}, {.15f, .65f}}, {{.15f, .65f}, {.88f, .65f}}, {{.62f, .04f}, {.62f, .97f}}}},
-      {{{{.75f, .06f}, {.28f, .08f}}, {{.28f, .08f}, {.25f, .45f}},
+      {{{{.75f, .06f}, {.28f, .08f}},
+        {{.28f, .08f}, {.25f, .45f}},
         {{.25f, .45f}, {.6f, .4f}, {.8f, .65f}, {.6f, .93f}, {.2f, .9f}}},
        {{{.8f, .06f}, {.4f, .08f}, {.28f, .4f}, {.65f, .5f}, {.72f, .78f}, {.45f, .95f}, {.2f, .85f}}}},
       {{{{.65f, .05f}, {.3f, .4f}, {.22f, .75f}, {.5f, .95f}, {.78f, .75f}, {.55f, .55f}, {.25f, .7f}}},
        {{{.4f, .03f}, {.25f, .5f}, {.3f, .9f}, {.65f, .92f}, {.7f, .65f}, {.45f, .58f}, {.26f, .75f}}}},
       {{{{.18f, .08f}, {.82f, .08f}}, {{.82f, .08f}, {.55f, .5f}, {.4f, .97f}}},
        {{{.18f, .08f}, {.82f, .08f}}, {{.82f, .08f}, {.4f, .97f}}, {{.35f, .5f}, {.8f, .48f}}}},
-      {{{{.72f, .15f}, {.4f, .05f}, {.25f, .25f}, {.7f, .65f}, {.6f, .93f}, {.3f, .9f}, {.28f, .65f}, {.7f, .3f},
+      {{{{.72f, .15f},
+         {.4f, .05f},
+         {.25f, .25f},
+         {.7f, .65f},
+         {.6f, .93f},
+         {.3f, .9f},
+         {.28f, .65f},
+         {.7f, .3f},
          {.72f, .15f}}},
        {{{.5f, .05f}, {.25f, .25f}, {.5f, .47f}, {.75f, .25f}, {.5f, .05f}},
         {{.5f, .47f}, {.2f, .72f}, {.5f, .96f}, {.8f, .72f}, {.5f, .47f}}}},
@@ -79,9 +87,14 @@ Point between(const Stroke& s, size_t i, float t) {
 // From the unit square to pixels: one writer's slant, proportions, turn and place.
 struct Hand {
   explicit Hand(Chance& chance)
-      : width(chance.uniform(11, 19)), height(chance.uniform(15, 22)), slant(chance.spread(0.25f)),
-        turn(chance.spread(0.12f)), x(14 + chance.spread(1.3f)), y(14 + chance.spread(1.3f)),
-        thickness(chance.uniform(0.7f, 1.9f)), ink(chance.uniform(0.6f, 1)) {}
+      : width(chance.uniform(11, 19)),
+        height(chance.uniform(15, 22)),
+        slant(chance.spread(0.25f)),
+        turn(chance.spread(0.12f)),
+        x(14 + chance.spread(1.3f)),
+        y(14 + chance.spread(1.3f)),
+        thickness(chance.uniform(0.7f, 1.9f)),
+        ink(chance.uniform(0.6f, 1)) {}
   Point place(Point p) const {
     const float v = (p.y - 0.5f) * height, u = (p.x - 0.5f) * width - slant * v;
     return {x + u * std::cos(turn) - v * std::sin(turn), y + u * std::sin(turn) + v * std::cos(turn)};

@@ -69,6 +69,25 @@ class Gnuplot {
 
 double at(const Tensor& x, int64_t i) { return x[i].item<double>(); }
 
+void draw_bars(Gnuplot& gnuplot, const Tensor& values) {
+  gnuplot.say("set xtics 1; set ytics auto; set size noratio; set yrange [0:*]");
+  gnuplot.say("plot '-' with boxes lc rgb '#3b528b'");
+  for (int64_t i = 0; i < values.size(0); ++i) gnuplot.say(std::to_string(i) + " " + std::to_string(at(values, i)));
+  gnuplot.say("e");
+}
+
+void draw_image(Gnuplot& gnuplot, const Tensor& values) {
+  gnuplot.say("unset xtics; unset ytics; set size ratio -1");
+  gnuplot.say("set yrange [" + std::to_string(values.size(0)) + "-0.5:-0.5]");
+  gnuplot.say("plot '-' matrix with image");
+  for (int64_t i = 0; i < values.size(0); ++i) {
+    std::string line;
+    for (int64_t j = 0; j < values.size(1); ++j) line += std::to_string(at(values[i], j)) + " ";
+    gnuplot.say(line);
+  }
+  gnuplot.say("e");
+}
+
 }  // namespace
 
 void curves(const std::string& name, const Axes& axes, const std::vector<Curve>& curves) {
@@ -97,19 +116,13 @@ void images(const std::string& name, const std::string& title, const std::vector
   gnuplot.say("set multiplot layout " + std::to_string(rows) + "," + std::to_string(columns) + " title " +
               in_quotes(title));
   gnuplot.say("set palette defined (0 '#440154', 1 '#3b528b', 2 '#21918c', 3 '#5ec962', 4 '#fde725')");
-  gnuplot.say("unset key; unset xtics; unset ytics; set size ratio -1; set yrange [] reverse");
+  gnuplot.say("unset key; set style fill solid; set boxwidth 0.8");
   for (const Image& image : images) {
     const Tensor values = image.values.detach();
     gnuplot.say("set title " + in_quotes(image.title));
     gnuplot.say("set xrange [-0.5:" + std::to_string(values.size(1)) + "-0.5]");
-    gnuplot.say("set yrange [" + std::to_string(values.size(0)) + "-0.5:-0.5]");
-    gnuplot.say("plot '-' matrix with image");
-    for (int64_t i = 0; i < values.size(0); ++i) {
-      std::string line;
-      for (int64_t j = 0; j < values.size(1); ++j) line += std::to_string(at(values[i], j)) + " ";
-      gnuplot.say(line);
-    }
-    gnuplot.say("e");
+    if (values.size(0) == 1) draw_bars(gnuplot, values[0]);
+    else draw_image(gnuplot, values);
   }
   gnuplot.say("unset multiplot");
 }

@@ -28,6 +28,7 @@ struct Image {
 };
 
 // Images side by side, `columns` in a row, each from its own smallest (dark) to its own largest value (bright).
+// One of a single row is drawn as bars.
 void images(const std::string& name, const std::string& title, const std::vector<Image>& images, int columns);
 
 }  // namespace examples::plot

@@ -45,7 +45,8 @@ void compare(Report& report, const std::string& name, const std::string& stated,
     const std::string& word = expected[std::min(static_cast<size_t>(i), expected.size() - 1)];
     const int decimals = decimals_of(word);
     const double value = element(got, i);
-    shown += (i ? " " : "") + number(value, decimals);
+    if (i) shown += " ";
+    shown += number(value, decimals);
     ok = ok && std::fabs(value - std::stod(word)) <= tolerance(decimals);
   }
   report.holds(name, stated, shown, ok);

@@ -24,7 +24,7 @@ enum class Map : uint8_t {
   leaky_relu,                           // float; attr slope
   softplus,                             // float; attr beta, threshold: log(1 + exp(beta x)) / beta, x where beta x > threshold
   clamp,                                // num; attr lo, hi
-  sign,                                 // num; sign(0) = 0
+  sign,                                 // num; sign(0) = 0, sign(NaN) = NaN
   logical_not, isnan, isinf, isfinite,  // bool from all
   // y = f(a, b)
   add, sub, mul, maximum, minimum,      // num (add, mul of bool: or, and)
@@ -84,7 +84,7 @@ template <class T> struct Floating {
   void (*softmax)(const T* x, T* y, int64_t rows, int64_t cols, bool log);
   void (*softmax_backward)(const T* dy, const T* y, T* dx, int64_t rows, int64_t cols, bool log);
   void (*logsumexp)(const T* x, T* y, int64_t rows, int64_t cols);
-  // loss[r] = -w log softmax(x[r])[target[r]]; lse[r] keeps logsumexp(x[r]) for the gradient.
+  // loss[r] = -log softmax(x[r])[target[r]], 0 for a target outside [0, cols); lse[r] keeps logsumexp(x[r]) for the gradient.
   void (*cross_entropy)(const T* x, const int64_t* target, T* loss, T* lse, int64_t rows, int64_t cols);
   // dx[r] = scale[r] (softmax(x[r]) - onehot(target[r])); a row with scale 0 is written as 0.
   void (*cross_entropy_backward)(const T* x, const T* lse, const int64_t* target, const T* scale, T* dx, int64_t rows, int64_t cols);
@@ -94,7 +94,7 @@ template <class T> struct Floating {
 };
 
 struct Table {
-  const char* isa;                                              // "sse4", "avx2", "avx512"
+  const char* isa;                                              // "sse4", "avx2", "avx512"; "native" where the CPU is not an x86
   Tile map[static_cast<int>(Map::count_)][6];                   // by Map and DType (of the inputs a, b, x); null where not offered
   // rows: dst[r] = reduce(src[r * ld + 0 .. cols)); cols: dst[c] = reduce over r of src[r * ld + c]. src and dst have dtype
   // of the table row; sum of bool and integers goes through a cast to int64 before it comes here (int64 is offered).
