@@ -12,13 +12,34 @@ namespace tapegrad {
 namespace autograd {
 
 // What an operation's struct may offer. Only `name` and `forward` are needed to run, `backward` to be differentiated.
-template <class Op> concept HasBackward = requires { &Op::backward; };
-template <class Op> concept HasFusedBackward = requires { &Op::backward_fused; };
-template <class Op> concept HasTangent = requires { &Op::tangent; };
-template <class Op> concept Elementwise = requires { requires Op::elementwise; };  // dy[i] depends on dx[i] alone
-template <class Op> concept Linear = requires { requires Op::linear; };            // f(x) is its own tangent
-template <class Op> concept OptionalInputs = requires { requires Op::optional_inputs; };  // inputs may be undefined
-template <class Op> concept ViewOp = requires { requires Op::is_view; };           // the output aliases input 0
+template <class Op>
+concept HasBackward = requires {
+  &Op::backward;
+};
+template <class Op>
+concept HasFusedBackward = requires {
+  &Op::backward_fused;
+};
+template <class Op>
+concept HasTangent = requires {
+  &Op::tangent;
+};
+template <class Op>
+concept Elementwise = requires {
+  requires Op::elementwise;
+};  // dy[i] depends on dx[i] alone
+template <class Op>
+concept Linear = requires {
+  requires Op::linear;
+};  // f(x) is its own tangent
+template <class Op>
+concept OptionalInputs = requires {
+  requires Op::optional_inputs;
+};  // inputs may be undefined
+template <class Op>
+concept ViewOp = requires {
+  requires Op::is_view;
+};  // the output aliases input 0
 
 namespace detail {
 
@@ -95,7 +116,8 @@ template <class Op, size_t N> class OpNode final : public Node {
   }
   const char* name() const override { return Op::name; }
   Grads backward(Grads& dy) override {
-    static_assert(HasBackward<Op>, "an operation that is applied to the tape needs a rule: Grads backward(const Tensor& dy) const");
+    static_assert(HasBackward<Op>,
+                  "an operation that is applied to the tape needs a rule: Grads backward(const Tensor& dy) const");
     return detail::call_rule(op_, dy);
   }
   Grads tangent(const Grads& dx) override {
@@ -162,8 +184,7 @@ auto apply_to(Op&& op, const Tensor* const* inputs, int64_t count, const In&... 
   return y;
 }
 
-template <size_t N, class Op, class... In>
-Tensor& write_in_place(Op&& op, const Tensor& self, const In&... in) {
+template <size_t N, class Op, class... In> Tensor& write_in_place(Op&& op, const Tensor& self, const In&... in) {
   const Tensor* inputs[] = {&self, &in...};
   Recording recording(Op::name, inputs, N);
   constexpr bool old_value = requires { requires Op::saves_input; };
@@ -184,7 +205,7 @@ Tensor& write_in_place(Op&& op, const Tensor& self, const In&... in) {
 
 // Runs op.forward(inputs...) and records it when one of the inputs requires grad. An undefined input is an absent one.
 template <class Op, class... In>
-  requires(std::is_same_v<In, Tensor> && ...)
+  requires(std::is_same_v<In, Tensor>&&...)
 auto apply(Op op, const In&... in) {
   const Tensor* const inputs[] = {&in...};
   return detail::apply_to<sizeof...(In)>(std::move(op), inputs, sizeof...(In), in...);
@@ -200,7 +221,7 @@ template <class Op> auto apply_list(Op op, const std::vector<Tensor>& in) {
 // Runs op.forward(self, others..., self), which writes its result into self, and gives self the new history. `self` has
 // the shape and dtype of the result; the caller has seen to it.
 template <class Op, class... In>
-  requires(std::is_same_v<In, Tensor> && ...)
+  requires(std::is_same_v<In, Tensor>&&...)
 Tensor& apply_in_place(Op op, const Tensor& self, const In&... in) {
   constexpr int64_t count = 1 + sizeof...(In);
   detail::check_in_place(Op::name, self);

@@ -1,7 +1,6 @@
 // Derivatives over the tape: backward and grad (reverse mode), jvp (forward mode), anomaly detection, hooks.
 #pragma once
 
-
 #include <optional>
 #include <vector>
 

@@ -34,7 +34,8 @@ Graph graph_of(const Tensor& y) {
     g.node_number.emplace(n, static_cast<int>(g.node_number.size()) + 1);
     for (int64_t k = 0; k < n->inputs(); ++k) {
       TensorImpl* leaf = n->edge(k).leaf();
-      if (leaf && g.leaf_number.emplace(leaf, static_cast<int>(g.leaf_number.size()) + 1).second) g.leaves.push_back(leaf);
+      if (leaf && g.leaf_number.emplace(leaf, static_cast<int>(g.leaf_number.size()) + 1).second)
+        g.leaves.push_back(leaf);
     }
   }
   return g;
@@ -78,8 +79,9 @@ std::string saved_text(const Node& n, const char* separator) {
 }
 
 std::string totals(const Graph& g) {
-  return std::to_string(g.nodes.size()) + (g.nodes.size() == 1 ? " node, " : " nodes, ") + std::to_string(g.leaves.size()) +
-         (g.leaves.size() == 1 ? " leaf, " : " leaves, ") + std::to_string(bytes_of(g)) + " bytes saved";
+  return std::to_string(g.nodes.size()) + (g.nodes.size() == 1 ? " node, " : " nodes, ") +
+         std::to_string(g.leaves.size()) + (g.leaves.size() == 1 ? " leaf, " : " leaves, ") +
+         std::to_string(bytes_of(g)) + " bytes saved";
 }
 
 }  // namespace
@@ -105,7 +107,8 @@ std::string tape_text(const Tensor& y) {
 
 std::string tape_dot(const Tensor& y) {
   const Graph g = graph_of(y);
-  std::string text = "digraph tape {\n  rankdir=BT;\n  node [shape=box, fontname=\"sans-serif\"];\n  label=\"" + totals(g) + "\";\n";
+  std::string text =
+      "digraph tape {\n  rankdir=BT;\n  node [shape=box, fontname=\"sans-serif\"];\n  label=\"" + totals(g) + "\";\n";
   for (const TensorImpl* leaf : g.leaves)
     text += "  leaf" + std::to_string(g.leaf_number.at(leaf)) + " [label=\"leaf\\n" + shape_text(*leaf) +
             "\", style=filled, fillcolor=lightblue];\n";

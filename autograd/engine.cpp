@@ -96,7 +96,7 @@ struct Sweep {
   uint64_t id = 0;
   bool create_graph = false;
   bool retain_graph = false;
-  bool pruned = false;  // only nodes whose mark is set lead to a wanted input
+  bool pruned = false;       // only nodes whose mark is set lead to a wanted input
   Ready top{0, nullptr};     // the latest ready node; in a chain the only one
   std::vector<Ready> ready;  // the others, a heap
   std::vector<Tensor> slots;
@@ -153,7 +153,8 @@ thread_local uint64_t sweep_count = 0;
 // Takes a Sweep for the scope and puts the nodes' scratch back, also when a rule throws.
 class SweepScope {
  public:
-  SweepScope(bool retain_graph, bool create_graph) : mode_(create_graph), outer_needs_(thread_state.needs), outer_current_(thread_state.current) {
+  SweepScope(bool retain_graph, bool create_graph)
+      : mode_(create_graph), outer_needs_(thread_state.needs), outer_current_(thread_state.current) {
     if (sweep_stack.depth == sweep_stack.sweeps.size()) sweep_stack.sweeps.push_back(new Sweep);
     sweep_ = sweep_stack.sweeps[sweep_stack.depth++];
     sweep_->id = ++sweep_count;
@@ -319,7 +320,8 @@ void free_node(Node& node) {
 void check_fit(Node& node, int64_t i, const Edge& edge, const Tensor& dx) {
   if (const Node* n = edge.node()) {
     const OutputMeta& meta = n->output_meta();
-    if (edge.output() == 0 && meta.known && !meta.fits(*dx.impl())) [[unlikely]] misfit(node, i, meta.text(), dx);
+    if (edge.output() == 0 && meta.known && !meta.fits(*dx.impl())) [[unlikely]]
+      misfit(node, i, meta.text(), dx);
     return;
   }
   const TensorImpl& leaf = *edge.leaf();
@@ -342,14 +344,19 @@ Grads take_cotangents(Sweep& s, Node& node) {
 constinit thread_local Sweep* running_sweep = nullptr;
 constinit thread_local uint64_t lent_slots = 0;  // bit i: the running rule was lent the slot of input i
 
-void step(Sweep& s, Node& node) {
+bool is_captured(const Sweep& s, const Node& node) {
+  return std::any_of(s.captured.begin(), s.captured.end(), [&](const Captured& c) { return c.node == &node; });
+}
+
+// Runs the rule of one node and hands its gradients on; false when no gradient was wanted, so that no rule ran.
+bool step(Sweep& s, Node& node) {
   Grads dy = take_cotangents(s, node);
   if (Access::extras(node) || !s.captured.empty()) present_outputs(s, node, dy);
   State& state = thread_state;
   const uint64_t wanted = needs_mask(s, node);
-  if (wanted == 0) return;
+  if (node.freed() && !is_captured(s, node)) freed_graph(node);
+  if (wanted == 0) return false;
   state.needs = wanted;
-  if (node.freed()) freed_graph(node);
   state.current = &node;
   running_sweep = &s;
   const uint64_t outer_lent = std::exchange(lent_slots, 0);
@@ -365,6 +372,7 @@ void step(Sweep& s, Node& node) {
     if (Node* n = edge.node()) accumulate(slot_of(s, *n, edge.output()), std::move(dx[i]), added);
     else accumulate(s.leaves.slot(edge.leaf()), std::move(dx[i]), added);
   }
+  return true;
 }
 
 void sweep(Sweep& s) {
@@ -373,12 +381,12 @@ void sweep(Sweep& s) {
     const auto node = Ref<Node>::adopt(next);
     Access::call(*node) = 0;
     try {
-      step(s, *node);
+      // A node whose rule did not run (an input of grad()) keeps its graph for the sweep that will need it.
+      if (step(s, *node) && !s.retain_graph) free_node(*node);
     } catch (...) {
       running_sweep = outer;
       throw;
     }
-    if (!s.retain_graph) free_node(*node);
   }
   running_sweep = outer;
 }
@@ -466,8 +474,9 @@ void store_leaf(TensorImpl& leaf, Tensor grad, bool recorded) {
   std::lock_guard lock(leaf_mutex(&leaf));
   Tensor& kept = meta_of(leaf).grad;
   if (!kept.defined()) {
-    const bool own = recorded || (grad.unique() && grad.is_contiguous());
-    kept = own ? std::move(grad) : clone_of(grad);
+    // Never the memory of another leaf's gradient, or of the caller's.
+    const bool own = grad.unique() && grad.is_contiguous();
+    kept = own ? std::move(grad) : recorded_clone(grad);
   } else if (recorded || kept.impl()->node || has_overlap(kept)) {
     kept = recorded_add(kept, grad);
   } else {
@@ -499,7 +508,7 @@ std::vector<Ref<Node>> mark_paths(Sweep& s, const std::vector<Tensor>& outputs) 
   }
   std::sort(reached.begin(), reached.end(), [](const auto& a, const auto& b) { return a->sequence() < b->sequence(); });
   for (const auto& n : reached) {
-    bool leads = std::any_of(s.captured.begin(), s.captured.end(), [&](const Captured& c) { return c.node == n.get(); });
+    bool leads = n->freed() || is_captured(s, *n);  // a freed one is visited to say so
     for (int64_t i = 0; i < n->inputs() && !leads; ++i) leads = wants(s, n->edge(i));
     Access::marked(*n) = leads;
   }
@@ -592,7 +601,8 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
       }
     } else {
       for (LeafSlot& slot : s.leaves.all()) {
-        if (slot.leaf.get() == t && slot.grad.defined()) g = run_hooks(t->meta ? t->meta->hooks : decltype(t->meta->hooks){}, slot.grad);
+        if (slot.leaf.get() == t && slot.grad.defined())
+          g = run_hooks(t->meta ? t->meta->hooks : decltype(t->meta->hooks){}, slot.grad);
       }
     }
     if (!g.defined() && !allow_unused)

@@ -10,8 +10,7 @@ struct AnyField {
   template <class T> operator T() const;
 };
 
-template <class T, size_t... I>
-constexpr bool takes_fields(std::index_sequence<I...>) {
+template <class T, size_t... I> constexpr bool takes_fields(std::index_sequence<I...>) {
   return requires { T{(static_cast<void>(I), AnyField{})...}; };
 }
 

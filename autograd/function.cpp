@@ -31,13 +31,15 @@ void AutogradContext::save_for_backward(variable_list tensors) { to_save_ = std:
 
 variable_list AutogradContext::get_saved_variables() const {
   if (released_)
-    throw AutogradError(std::string(name_) + ": the saved tensors were freed by an earlier backward (pass retain_graph = true to it)");
+    throw AutogradError(std::string(name_) +
+                        ": the saved tensors were freed by an earlier backward (pass retain_graph = true to it)");
   variable_list result;
   for (size_t i = 0; i < kept_.size(); ++i) {
     const Kept& kept = kept_[i];
     if (kept.tensor.defined() && kept.tensor.version() != kept.version)
       throw AutogradError(std::string(name_) + ": the saved tensor " + std::to_string(i) + ", shape " +
-                          to_string(kept.tensor.sizes()) + ", was written in place after it was saved: it is at version " +
+                          to_string(kept.tensor.sizes()) +
+                          ", was written in place after it was saved: it is at version " +
                           std::to_string(kept.tensor.version()) + ", saved at version " + std::to_string(kept.version));
     const bool joins = kept.output >= 0 && GradMode::is_enabled();
     result.push_back(joins ? detail::rejoined(kept.tensor, static_cast<uint32_t>(kept.output)) : kept.tensor);
@@ -95,8 +97,8 @@ void FunctionNode::finish(variable_list& outputs, const std::vector<const Tensor
   }
   for (size_t i = 0; i < saved_as.size(); ++i) {
     const Tensor& t = context_.to_save_[i];
-    // An output is kept without its node, an input without its base: either would close a cycle.
-    Tensor held = !t.defined() ? t : saved_as[i] >= 0 ? alias(t) : t.is_view() ? detail::kept_form(t) : t;
+    // Neither an output's node nor the handle of an input is kept: either could close a cycle.
+    Tensor held = !t.defined() ? t : saved_as[i] >= 0 ? alias(t) : detail::kept_form(t);
     const uint32_t version = held.defined() ? held.version() : 0;
     context_.kept_.push_back({std::move(held), version, saved_as[i]});
   }

@@ -17,24 +17,23 @@ class TAPEGRAD_API Value {
  public:
   Value() = default;
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Value(T number) : scalar_(number) {}
-  Value(std::string text) : text_(std::move(text)) {}
-  Value(const char* text) : text_(text) {}
-  Value(std::vector<int64_t> integers) : integers_(std::move(integers)) {}
-  Value(Tensor tensor) : tensor_(std::move(tensor)) {}
-  double toDouble() const { return scalar_.to<double>(); }
-  int64_t toInt() const { return scalar_.to<int64_t>(); }
-  bool toBool() const { return scalar_.to<bool>(); }
-  const std::string& toStringRef() const { return text_; }
-  const std::vector<int64_t>& toIntVector() const { return integers_; }
-  const Tensor& toTensor() const { return tensor_; }
+    requires std::is_arithmetic_v<T> Value(T number) : scalar_(number) {}
+    Value(std::string text) : text_(std::move(text)) {}
+    Value(const char* text) : text_(text) {}
+    Value(std::vector<int64_t> integers) : integers_(std::move(integers)) {}
+    Value(Tensor tensor) : tensor_(std::move(tensor)) {}
+    double toDouble() const { return scalar_.to<double>(); }
+    int64_t toInt() const { return scalar_.to<int64_t>(); }
+    bool toBool() const { return scalar_.to<bool>(); }
+    const std::string& toStringRef() const { return text_; }
+    const std::vector<int64_t>& toIntVector() const { return integers_; }
+    const Tensor& toTensor() const { return tensor_; }
 
- private:
-  Scalar scalar_;
-  std::string text_;
-  std::vector<int64_t> integers_;
-  Tensor tensor_;
+   private:
+    Scalar scalar_;
+    std::string text_;
+    std::vector<int64_t> integers_;
+    Tensor tensor_;
 };
 
 // Values by name.

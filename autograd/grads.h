@@ -33,8 +33,7 @@ class Grads {
   Grads(Grads&& other) noexcept : size_(other.size_), heap_(std::exchange(other.heap_, nullptr)) {
     if (!heap_)
       for (int64_t i = 0; i < size_; ++i) new (here() + i) Tensor(std::move(other[i]));
-    else
-      other.size_ = 0;
+    else other.size_ = 0;
   }
   Grads& operator=(Grads other) noexcept {
     this->~Grads();

@@ -53,11 +53,13 @@ void remove_retained(Node& node, TensorImpl* tensor) noexcept;
 // Brings a view's place on the tape up to date after its memory was written through another handle.
 void refresh_view(TensorImpl& t);
 inline void refresh(TensorImpl& t) {
-  if (t.base && t.derived_version != t.storage->version()) [[unlikely]] refresh_view(t);
+  if (t.base && t.derived_version != t.storage->version()) [[unlikely]]
+    refresh_view(t);
 }
 
 // The recorded primitives of the tape itself.
 Tensor recorded_add(const Tensor& a, const Tensor& b);
+Tensor recorded_clone(const Tensor& x);
 // One sweep from one output, as Tensor::backward.
 void backward(const Tensor& output, const Tensor& gradient, bool retain_graph, bool create_graph);
 

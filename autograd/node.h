@@ -113,15 +113,15 @@ class TAPEGRAD_API Node {
  private:
   friend struct Access;
   RefCount refs_;
-  uint32_t tape_ = 0;       // the thread's tape it was recorded on
-  uint64_t sequence_ = 0;   // creation order, which is topological order
-  Edge* edges_;             // one per input, inside the derived node
+  uint32_t tape_ = 0;      // the thread's tape it was recorded on
+  uint64_t sequence_ = 0;  // creation order, which is topological order
+  Edge* edges_;            // one per input, inside the derived node
   NodeExtras* extras_ = nullptr;
   uint32_t inputs_;
   uint32_t outputs_ = 1;
-  bool freed_ = false;      // a backward has let go of what was saved
-  bool marked_ = false;     // scratch of a search
-  uint32_t slot_ = 0;       // scratch of the engine: first slot of this node's cotangents in call_
+  bool freed_ = false;   // a backward has let go of what was saved
+  bool marked_ = false;  // scratch of a search
+  uint32_t slot_ = 0;    // scratch of the engine: first slot of this node's cotangents in call_
   uint64_t call_ = 0;
   OutputMeta output_;
 };

@@ -9,8 +9,9 @@ void Saved::fail() const {
   const Node* node = thread_state.current;
   const std::string where = node ? node->name() : "rule";
   if (!value_.defined())
-    throw AutogradError(where + ": the saved tensor \"" + field_ + "\" is not there: " +
-                        (node && node->freed() ? "the graph was freed by an earlier backward" : "forward did not save it"));
+    throw AutogradError(
+        where + ": the saved tensor \"" + field_ + "\" is not there: " +
+        (node && node->freed() ? "the graph was freed by an earlier backward" : "forward did not save it"));
   throw AutogradError(where + ": the saved tensor \"" + field_ + "\", shape " + to_string(value_.sizes()) +
                       ", was written in place after it was saved: it is at version " +
                       std::to_string(value_.version()) + ", saved at version " + std::to_string(version_) +

@@ -9,8 +9,10 @@ namespace tapegrad {
 namespace autograd {
 
 namespace detail {
-// A view as it is kept: without its tie to the base, which would close a cycle once the base is written.
-TAPEGRAD_API Tensor kept_form(const Tensor& view);
+// A tensor as it is kept: the same memory and place on the tape, but not the handle itself. A later in-place write gives
+// the handle (or, for a view, its base) a history that may lead back to the node that keeps it, and that would be a cycle.
+// Leaves that require grad are kept as they are: they cannot be written.
+TAPEGRAD_API Tensor kept_form(const Tensor& x);
 // A kept output, joined again to the node whose rule runs.
 TAPEGRAD_API Tensor rejoined(const Tensor& held, uint32_t output);
 }  // namespace detail
@@ -26,7 +28,8 @@ class TAPEGRAD_API Saved {
  protected:
   // AutogradError naming the op and the field when the tensor was written since it was kept, or was freed.
   void check() const {
-    if (!value_.defined() || value_.version() != version_) [[unlikely]] fail();
+    if (!value_.defined() || value_.version() != version_) [[unlikely]]
+      fail();
   }
   void keep(Tensor value) {
     version_ = value.version();
@@ -47,7 +50,7 @@ class TAPEGRAD_API SavedInput : public autograd::Saved {
   using Saved::Saved;
   // Keeps x when the op is being recorded and (say, because another input requires grad) `wanted`.
   void save(const Tensor& x, bool wanted = true) {
-    if (wanted && autograd::recording() && x.defined()) keep(x.is_view() ? autograd::detail::kept_form(x) : x);
+    if (wanted && autograd::recording() && x.defined()) keep(autograd::detail::kept_form(x));
   }
   const Tensor& operator*() const {
     check();

@@ -56,7 +56,6 @@ void Node::release_node_memory(Node* node) noexcept {
   graveyard.busy = false;
 }
 
-
 Edge::Edge(const Edge& other) noexcept : bits_(other.bits_), output_(other.output_) {
   if (Node* n = node()) n->retain();
   else if (TensorImpl* l = leaf()) l->retain();
@@ -144,7 +143,8 @@ Recording::Recording(const char* op, const Tensor* const* inputs, int64_t count,
 
 void record(Node* node, const Tensor* const* inputs, int64_t count) {
   State& s = thread_state;
-  if (s.tape == 0) [[unlikely]] s.tape = new_tape();
+  if (s.tape == 0) [[unlikely]]
+    s.tape = new_tape();
   Access::tape(*node) = s.tape;
   Access::sequence(*node) = s.next_sequence++;
   ++s.live_nodes;
@@ -152,7 +152,8 @@ void record(Node* node, const Tensor* const* inputs, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     if (const TensorImpl* t = inputs[i]->impl()) edges[i] = Edge::to(*t);
   }
-  if (s.anomaly) [[unlikely]] extras_of(*node).stack = capture_stack();
+  if (s.anomaly) [[unlikely]]
+    extras_of(*node).stack = capture_stack();
 }
 
 void attach(Tensor& y, Node* node, uint32_t index, const Tensor* const* inputs, int64_t count) {
@@ -201,21 +202,13 @@ Grads sum_tangents(const char*, Grads (*rule)(const void*, Grads&), const void* 
 void rethrow_with(const std::string& note) {
   try {
     throw;
-  } catch (const ShapeError& e) {
-    throw ShapeError(e.what() + note);
-  } catch (const DTypeError& e) {
+  } catch (const ShapeError& e) { throw ShapeError(e.what() + note); } catch (const DTypeError& e) {
     throw DTypeError(e.what() + note);
-  } catch (const IndexError& e) {
-    throw IndexError(e.what() + note);
-  } catch (const ValueError& e) {
+  } catch (const IndexError& e) { throw IndexError(e.what() + note); } catch (const ValueError& e) {
     throw ValueError(e.what() + note);
-  } catch (const AutogradError& e) {
-    throw AutogradError(e.what() + note);
-  } catch (const OutOfMemoryError&) {
+  } catch (const AutogradError& e) { throw AutogradError(e.what() + note); } catch (const OutOfMemoryError&) {
     throw;
-  } catch (const Error& e) {
-    throw Error(e.what() + note);
-  }
+  } catch (const Error& e) { throw Error(e.what() + note); }
 }
 
 }  // namespace autograd

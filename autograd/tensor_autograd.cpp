@@ -66,8 +66,7 @@ Tensor& Tensor::detach_() {
 
 void Tensor::retain_grad() const {
   refresh(state());
-  if (!requires_grad())
-    throw AutogradError("retain_grad: the tensor must require grad, shape " + to_string(sizes()));
+  if (!requires_grad()) throw AutogradError("retain_grad: the tensor must require grad, shape " + to_string(sizes()));
   if (!impl_->node || retains_grad()) return;
   meta_of(*impl_).retains = true;
   extras_of(*impl_->node).retained.push_back({impl_->output, impl_.get()});
@@ -96,8 +95,7 @@ void remove_hook(const Tensor& t, unsigned id) {
   size_t removed = 0;
   if (t.state().node && Access::extras(*t.impl()->node))
     removed += std::erase_if(extras_of(*t.impl()->node).hooks, [&](const OutputHook& h) { return h.hook->id == id; });
-  if (t.impl()->meta)
-    removed += std::erase_if(t.impl()->meta->hooks, [&](const auto& h) { return h->id == id; });
+  if (t.impl()->meta) removed += std::erase_if(t.impl()->meta->hooks, [&](const auto& h) { return h->id == id; });
   if (removed == 0) throw ValueError("remove_hook: the tensor has no hook with the id " + std::to_string(id));
 }
 

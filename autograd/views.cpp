@@ -28,6 +28,14 @@ Tensor in_layout(const Tensor& x, const Geometry& g, bool own) {
   return y;
 }
 
+// y = x in memory of its own;  dx = dy
+struct Clone {
+  static constexpr const char* name = "clone";
+  static constexpr bool elementwise = true;
+  Tensor forward(const Tensor& x) { return clone_of(x); }
+  Grads backward(const Tensor& dy) const { return {Tensor(dy)}; }
+};
+
 Tensor region(const Tensor& laid, const Geometry& g) { return alias(laid, g.sizes, g.strides, g.offset); }
 
 // y = the region of x
@@ -74,7 +82,8 @@ struct RegionWrite {
   Geometry geometry;
   Tensor forward(const Tensor& base, const Tensor&) { return base; }
   Grads backward(const Tensor& dy) const {
-    return {needs(0) ? apply(RegionCleared{geometry}, dy) : Tensor(), needs(1) ? apply(AsStrided{geometry}, dy) : Tensor()};
+    return {needs(0) ? apply(RegionCleared{geometry}, dy) : Tensor(),
+            needs(1) ? apply(AsStrided{geometry}, dy) : Tensor()};
   }
   Tensor tangent(const Grads& dx) const {
     Tensor rest = dx[0].defined() ? apply(RegionCleared{geometry}, dx[0]) : Tensor();
@@ -113,6 +122,8 @@ Tensor without_base(const Tensor& x) {
 }
 
 }  // namespace
+
+Tensor recorded_clone(const Tensor& x) { return apply(Clone{}, x); }
 
 void refresh_view(TensorImpl& t) {
   t.derived_version = t.storage->version();
@@ -175,15 +186,8 @@ Tensor begin_in_place(const char* op, const Tensor& self, bool recorded, bool ol
 }
 
 Tensor apart_from(const Tensor& other, const Tensor& self) {
-  if (!other.defined() || other.impl()->storage.get() != self.impl()->storage.get()) return other;
-  Tensor copy_of = clone_of(other);
-  TensorImpl& t = *copy_of.impl();
-  t.requires_grad = other.impl()->requires_grad;
-  if (other.impl()->node) {
-    set_node(t, other.impl()->node);
-    t.output = other.impl()->output;
-  }
-  return copy_of;
+  const bool shares = other.defined() && other.impl()->storage.get() == self.impl()->storage.get();
+  return shares ? recorded_clone(other) : other;
 }
 
 void rebase(const Tensor& self, Node* node) {

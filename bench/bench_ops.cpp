@@ -37,7 +37,8 @@ void add(const op_cases::Row& row, const op_cases::Case& c) {
     if (dtype == kFloat64 && !floating) continue;
     std::string name = row.name + "/" + c.label;
     if (floating) name += std::string("/") + name_of(dtype);
-    benchmark::RegisterBenchmark(name.c_str(), [&row, &c, dtype](benchmark::State& state) { run(state, row, c, dtype); });
+    benchmark::RegisterBenchmark(name.c_str(),
+                                 [&row, &c, dtype](benchmark::State& state) { run(state, row, c, dtype); });
   }
 }
 

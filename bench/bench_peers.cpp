@@ -54,9 +54,7 @@ Options parse(int argc, char** argv) {
     if (option == "--rounds" && (options.rounds = std::atoi(argv[i])) < 1) usage("--rounds needs a number above 0");
     try {
       if (option == "--rows") options.rows = std::regex(argv[i]);
-    } catch (const std::regex_error& e) {
-      usage(std::string("--rows: ") + e.what());
-    }
+    } catch (const std::regex_error& e) { usage(std::string("--rows: ") + e.what()); }
   }
   return options;
 }
@@ -129,7 +127,8 @@ int run(const Options& options) {
   else std::printf("libtorch is not measured: bench_peers_torch was not built (Debian: libtorch-dev)\n");
 
   std::printf("%s; %s; one thread each, medians of %d interleaved rounds, %s time\n\n", ours.about().c_str(),
-              columns.size() > 2 ? shipped.about().c_str() : "no peer", options.rounds, options.cpu ? "processor" : "wall");
+              columns.size() > 2 ? shipped.about().c_str() : "no peer", options.rounds,
+              options.cpu ? "processor" : "wall");
   print_head();
   std::vector<Result> results;
   bool agreed = true;

@@ -39,8 +39,8 @@ namespace {
 Work sgemm(int64_t n) {
   const lib::Tensor a = numbers({n, n}, -1, 1), b = numbers({n, n}, -0.5, 1), c = lib::empty({n, n});
   return {[=] {
-            const auto status = dnnl_sgemm('N', 'N', n, n, n, 1.0f, a.data_ptr<float>(), n, b.data_ptr<float>(), n, 0.0f,
-                                           c.data_ptr<float>(), n);
+            const auto status = dnnl_sgemm('N', 'N', n, n, n, 1.0f, a.data_ptr<float>(), n, b.data_ptr<float>(), n,
+                                           0.0f, c.data_ptr<float>(), n);
             if (status != dnnl_success) throw std::runtime_error("dnnl_sgemm failed");
           },
           [=] { return size_of(c); }};

@@ -8,7 +8,9 @@ namespace bench {
 template <class T> struct HandWrittenStep {
   T x[4][3] = {{0, 0, 1}, {0, 1, 1}, {1, 0, 1}, {1, 1, 1}};
   T y[4] = {0, 1, 1, 0};
-  T w0[3][4] = {{T(-0.17), T(0.44), T(-1.0), T(-0.4)}, {T(-0.71), T(-0.82), T(-0.63), T(-0.31)}, {T(-0.21), T(0.08), T(-0.16), T(0.37)}};
+  T w0[3][4] = {{T(-0.17), T(0.44), T(-1.0), T(-0.4)},
+                {T(-0.71), T(-0.82), T(-0.63), T(-0.31)},
+                {T(-0.21), T(0.08), T(-0.16), T(0.37)}};
   T w1[4] = {T(-0.59), T(0.76), T(-0.95), T(0.34)};
 
   // One step of gradient descent with learning rate 1 on 1/2 sum (y - l2)^2; gives that loss.

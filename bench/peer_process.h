@@ -41,9 +41,7 @@ class Peer {
     from_ = fdopen(from[0], "r");
     try {
       about_ = answer("about").substr(3);
-    } catch (const std::exception&) {
-      stop();
-    }
+    } catch (const std::exception&) { stop(); }
   }
   ~Peer() { stop(); }
   Peer(const Peer&) = delete;

@@ -154,14 +154,14 @@ std::vector<PeerRow> peer_rows() {
       {"sigmoid_1m", [] { return activation(kMillion, [](const Tensor& x) { return lib::sigmoid(x); }); }},
       {"expression_1m",
        [] {
-         return recorded(numbers({kMillion}, -1, 1), [](const Tensor& b) {
-           return lib::sum(lib::tanh(b * b + b) * lib::sigmoid(b));
-         });
+         return recorded(numbers({kMillion}, -1, 1),
+                         [](const Tensor& b) { return lib::sum(lib::tanh(b * b + b) * lib::sigmoid(b)); });
        }},
       {"softmax_1024x1000",
        [] {
-         return recorded(numbers({1024, 1000}, -2, 2), [](const Tensor& x) { return lib::softmax(x, 1); },
-                         numbers({1024, 1000}, -1, 2));
+         return recorded(
+             numbers({1024, 1000}, -2, 2), [](const Tensor& x) { return lib::softmax(x, 1); },
+             numbers({1024, 1000}, -1, 2));
        }},
       {"cross_entropy_1024x1000",
        [] {

@@ -20,10 +20,10 @@ struct Timing {
 
 struct RowInfo {
   const char* name;
-  double per;              // operations in one step, so that a row tells the cost of one
-  double budget_ns = 0;    // the design's, 0: none
-  double of_limit = 0;     // the share of the limit's speed that the design asks for, 0: none
-  double of_peer = 1;      // the speed asked for as a multiple of the better libtorch's
+  double per;            // operations in one step, so that a row tells the cost of one
+  double budget_ns = 0;  // the design's, 0: none
+  double of_limit = 0;   // the share of the limit's speed that the design asks for, 0: none
+  double of_peer = 1;    // the speed asked for as a multiple of the better libtorch's
 };
 
 inline constexpr RowInfo kRows[] = {
@@ -70,7 +70,8 @@ struct Result {
     if (peer() != 0 && ratio() < 1) add("slower than libtorch");
     else if (peer() != 0 && ratio() < info.of_peer) add("not fast enough against libtorch");
     if (info.budget_ns != 0 && median(kOurs) > info.budget_ns) add("over budget");
-    if (info.of_limit != 0 && columns[kLimit] && median(kLimit) < info.of_limit * median(kOurs)) add("below the limit's share");
+    if (info.of_limit != 0 && columns[kLimit] && median(kLimit) < info.of_limit * median(kOurs))
+      add("below the limit's share");
     return text.empty() ? "ok" : text;
   }
 };
@@ -97,7 +98,8 @@ inline std::string budget_text(const RowInfo& info) {
 inline void print_head() {
   std::printf("| %-23s | %9s | %9s | %9s | %9s | %6s | %-15s | verdict |\n", "row", "tapegrad", "libtorch", "heap kept",
               "limit", "times", "budget");
-  std::printf("|-------------------------|----------:|----------:|----------:|----------:|-------:|-----------------|---------|\n");
+  std::printf(
+      "|-------------------------|----------:|----------:|----------:|----------:|-------:|-----------------|---------|\n");
 }
 
 inline void print_row(const Result& r) {

@@ -132,9 +132,7 @@ void release_slabs(Depot& d) {
     Block* kept = nullptr;
     for (Block* b = d.lists[c]; b;) {
       Block* next = b->next;
-      if (!idle[slab_of(b)]) {
-        push(kept, b);
-      }
+      if (!idle[slab_of(b)]) { push(kept, b); }
       b = next;
     }
     d.lists[c] = kept;

@@ -10,11 +10,11 @@ namespace tapegrad {
 
 // Memory in use and kept, in bytes, over all threads.
 struct AllocatorStats {
-  int64_t allocated_bytes;      // handed out now, in whole size classes
-  int64_t peak_bytes;           // the most handed out at once, sampled at every block above 32 KiB and at every call of stats
-  int64_t reserved_bytes;       // obtained from the system and not given back, cached blocks included
-  int64_t allocations;          // blocks handed out since the start
-  int64_t system_allocations;   // times the system was asked for memory since the start
+  int64_t allocated_bytes;  // handed out now, in whole size classes
+  int64_t peak_bytes;  // the most handed out at once, sampled at every block above 32 KiB and at every call of stats
+  int64_t reserved_bytes;      // obtained from the system and not given back, cached blocks included
+  int64_t allocations;         // blocks handed out since the start
+  int64_t system_allocations;  // times the system was asked for memory since the start
 };
 TAPEGRAD_API AllocatorStats allocator_stats();
 

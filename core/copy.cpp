@@ -24,8 +24,7 @@ template <class To, class From> To convert(From value) {
   }
 }
 
-template <class To, class From>
-void convert_run(char* const* at, const int64_t* stride, int64_t n) {
+template <class To, class From> void convert_run(char* const* at, const int64_t* stride, int64_t n) {
   char* dst = at[0];
   const char* src = at[1];
   if (stride[0] == sizeof(To) && stride[1] == sizeof(From)) {
@@ -45,7 +44,8 @@ void convert_run(char* const* at, const int64_t* stride, int64_t n) {
 using Run = void (*)(char* const*, const int64_t*, int64_t);
 
 Run convert_run_for(DType to, DType from) {
-  return dispatch(to, [&]<class To>() { return dispatch(from, [&]<class From>() { return Run(convert_run<To, From>); }); });
+  return dispatch(to,
+                  [&]<class To>() { return dispatch(from, [&]<class From>() { return Run(convert_run<To, From>); }); });
 }
 
 bool same_layout(const Tensor& a, const Tensor& b) {
@@ -92,11 +92,12 @@ void copy(const Tensor& dst, const Tensor& src, const char* op) {
     return copy(dst, apart, op);
   }
   if (dst.is_contiguous() && src.is_contiguous() && dst.dtype() == src.dtype() && dst.numel() == src.numel()) {
-    launch("copy", LaunchKind::copy, {&dst}, {&src}, [to = dst.impl()->data, from = src.impl()->data, n = dst.nbytes()] {
-      parallel_for(0, n, kParallelGrain * 8, [=](int64_t first, int64_t last) {
-        std::memcpy(to + first, from + first, static_cast<size_t>(last - first));
-      });
-    });
+    launch("copy", LaunchKind::copy, {&dst}, {&src},
+           [to = dst.impl()->data, from = src.impl()->data, n = dst.nbytes()] {
+             parallel_for(0, n, kParallelGrain * 8, [=](int64_t first, int64_t last) {
+               std::memcpy(to + first, from + first, static_cast<size_t>(last - first));
+             });
+           });
     return;
   }
   StridedLoop<2> loop(dst.sizes());

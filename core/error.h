@@ -15,11 +15,11 @@ class TAPEGRAD_API Error : public std::runtime_error {
   ~Error() override;
 };
 
-#define TAPEGRAD_ERROR_TYPE(Name)      \
+#define TAPEGRAD_ERROR_TYPE(Name)          \
   class TAPEGRAD_API Name : public Error { \
-   public:                             \
-    using Error::Error;                \
-    ~Name() override;                  \
+   public:                                 \
+    using Error::Error;                    \
+    ~Name() override;                      \
   }
 
 TAPEGRAD_ERROR_TYPE(ShapeError);        // sizes that do not fit each other

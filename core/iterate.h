@@ -8,8 +8,8 @@
 
 namespace tapegrad {
 
-// Work worth a second thread, in elements; below it a parallel region costs more than it saves.
-inline constexpr int64_t kParallelGrain = 32768;
+// Elements a thread takes at least: operands that fit one core's L2 are not worth a parallel region.
+inline constexpr int64_t kParallelGrain = 131072;
 
 // N operands over one index space. Dims are ordered by the strides of operand 0, joined where all operands allow.
 template <int N> class StridedLoop {

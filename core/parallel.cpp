@@ -46,7 +46,7 @@ void parallel_ranges(int64_t begin, int64_t end, int64_t grain, RangeFn fn, void
   const int64_t pieces = std::min<int64_t>(get_num_threads(), (count + grain - 1) / std::max<int64_t>(grain, 1));
   std::exception_ptr error;
   std::mutex error_mutex;
-#pragma omp parallel for num_threads(static_cast<int>(pieces)) schedule(static, 1)
+#pragma omp parallel for num_threads(static_cast <int>(pieces)) schedule(static, 1)
   for (int64_t i = 0; i < pieces; ++i) {
     try {
       const int64_t first = begin + count * i / pieces;

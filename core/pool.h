@@ -56,8 +56,8 @@ struct ThreadCache {
 };
 extern constinit thread_local ThreadCache cache __attribute__((tls_model("initial-exec")));
 
-void* refill(int c);                              // slow path: a small class whose list is empty
-void* allocate_large(size_t bytes);               // above kSmallLimit
+void* refill(int c);                 // slow path: a small class whose list is empty
+void* allocate_large(size_t bytes);  // above kSmallLimit
 void deallocate_large(void* block, size_t bytes) noexcept;
 
 inline void poison(void* p, size_t bytes) {

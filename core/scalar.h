@@ -15,25 +15,23 @@ class Scalar {
  public:
   Scalar() : Scalar(0) {}
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Scalar(T value) {  // constrained template: any arithmetic type without ambiguity, nothing else
-    if constexpr (std::same_as<T, bool>) {
-      dtype_ = kBool, integer_ = value;
-    } else if constexpr (std::integral<T>) {
-      dtype_ = kInt64, integer_ = static_cast<int64_t>(value);
-    } else {
-      dtype_ = kFloat64, real_ = static_cast<double>(value);
+    requires std::is_arithmetic_v<T> Scalar(
+        T value) {  // constrained template: any arithmetic type without ambiguity, nothing else
+      if constexpr (std::same_as<T, bool>) {
+        dtype_ = kBool, integer_ = value;
+      } else if constexpr (std::integral<T>) {
+        dtype_ = kInt64, integer_ = static_cast<int64_t>(value);
+      } else {
+        dtype_ = kFloat64, real_ = static_cast<double>(value);
+      }
     }
-  }
 
   // kBool, kInt64 or kFloat64.
   DType dtype() const { return dtype_; }
   bool is_floating_point() const { return dtype_ == kFloat64; }
   template <class T> T to() const {
-    if constexpr (std::same_as<T, bool>)
-      return dtype_ == kFloat64 ? real_ != 0 : integer_ != 0;
-    else
-      return dtype_ == kFloat64 ? static_cast<T>(real_) : static_cast<T>(integer_);
+    if constexpr (std::same_as<T, bool>) return dtype_ == kFloat64 ? real_ != 0 : integer_ != 0;
+    else return dtype_ == kFloat64 ? static_cast<T>(real_) : static_cast<T>(integer_);
   }
 
  private:

@@ -30,7 +30,8 @@ class IntArrayRef {
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
-  constexpr IntArrayRef(const int64_t& one) : data_(&one), size_(1) {}  // lives as long as the argument's full expression
+  constexpr IntArrayRef(const int64_t& one)
+      : data_(&one), size_(1) {}  // lives as long as the argument's full expression
   IntArrayRef(const std::vector<int64_t>& v) : data_(v.data()), size_(static_cast<int64_t>(v.size())) {}
   IntArrayRef(const Shape& shape);
   template <class R>  // std::span, std::array and the like

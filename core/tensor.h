@@ -24,13 +24,13 @@ void let_go(TensorImpl& t) noexcept;
 struct TAPEGRAD_API TensorImpl {
   RefCount refs;
   DType dtype = kFloat32;
-  bool requires_grad = false;     // a leaf that wants a gradient
+  bool requires_grad = false;  // a leaf that wants a gradient
   bool contiguous = true;
-  bool no_grad_view = false;      // a view taken while recording was off
-  uint32_t output = 0;            // which output of `node` this is
-  uint32_t derived_version = 0;   // views: version of the storage when `node` was derived
+  bool no_grad_view = false;     // a view taken while recording was off
+  uint32_t output = 0;           // which output of `node` this is
+  uint32_t derived_version = 0;  // views: version of the storage when `node` was derived
   int64_t numel = 1;
-  char* data = nullptr;           // first element
+  char* data = nullptr;  // first element
   Ref<Storage> storage;
   autograd::Node* node = nullptr;      // what computed it; owned
   autograd::GradMeta* meta = nullptr;  // gradient, hooks; owned
@@ -158,10 +158,8 @@ template <class T, int N> class TensorAccessor {
   TensorAccessor(T* data, const int64_t* sizes, const int64_t* strides)
       : data_(data), sizes_(sizes), strides_(strides) {}
   decltype(auto) operator[](int64_t i) const {
-    if constexpr (N == 1)
-      return static_cast<T&>(data_[i * strides_[0]]);
-    else
-      return TensorAccessor<T, N - 1>(data_ + i * strides_[0], sizes_ + 1, strides_ + 1);
+    if constexpr (N == 1) return static_cast<T&>(data_[i * strides_[0]]);
+    else return TensorAccessor<T, N - 1>(data_ + i * strides_[0], sizes_ + 1, strides_ + 1);
   }
   int64_t size(int64_t dim) const { return sizes_[dim]; }
 
@@ -172,8 +170,7 @@ template <class T, int N> class TensorAccessor {
 };
 
 template <class T, int N> TensorAccessor<T, N> Tensor::accessor() const {
-  if (dim() != N)
-    throw ShapeError("accessor: wants " + std::to_string(N) + " dims, got shape " + to_string(sizes()));
+  if (dim() != N) throw ShapeError("accessor: wants " + std::to_string(N) + " dims, got shape " + to_string(sizes()));
   return {data_ptr<T>(), impl_->sizes.data(), impl_->strides.data()};
 }
 

@@ -98,7 +98,8 @@ class TAPEGRAD_API TensorMethods {
   Tensor expand(IntArrayRef sizes) const;
   Tensor expand_as(const Tensor& other) const;
   Tensor select(int64_t dim, int64_t index) const;
-  Tensor slice(int64_t dim = 0, std::optional<int64_t> start = {}, std::optional<int64_t> end = {}, int64_t step = 1) const;
+  Tensor slice(int64_t dim = 0, std::optional<int64_t> start = {}, std::optional<int64_t> end = {},
+               int64_t step = 1) const;
   Tensor narrow(int64_t dim, int64_t start, int64_t length) const;
   Tensor contiguous() const;
   Tensor clone() const;

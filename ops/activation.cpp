@@ -9,8 +9,8 @@
 
 namespace tapegrad {
 
-using kernels::Map;
 using kernels::binary;
+using kernels::Map;
 using kernels::unary;
 
 namespace {

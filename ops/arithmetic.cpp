@@ -6,10 +6,10 @@
 
 namespace tapegrad {
 
-using kernels::Map;
 using kernels::binary;
-using kernels::unary;
 using kernels::binary_scalar;
+using kernels::Map;
+using kernels::unary;
 
 namespace {
 
@@ -138,7 +138,9 @@ template <class Op> Tensor& in_place_scalar(Op op, const Tensor& x, DType result
 
 }  // namespace
 
-Tensor add(const Tensor& a, const Tensor& b, const Scalar& alpha) { return apply_binary(Add{}, a, scaled("add", b, alpha)); }
+Tensor add(const Tensor& a, const Tensor& b, const Scalar& alpha) {
+  return apply_binary(Add{}, a, scaled("add", b, alpha));
+}
 
 Tensor add(const Tensor& a, const Scalar& b, const Scalar& alpha) {
   check_defined("add", a, "a");

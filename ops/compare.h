@@ -27,7 +27,8 @@ TAPEGRAD_API Tensor logical_not(const Tensor& x);
 TAPEGRAD_API Tensor logical_and(const Tensor& a, const Tensor& b);
 
 // Whether all |a - b| <= atol + rtol |b|; equal infinities count as close, NaNs only with equal_nan.
-TAPEGRAD_API bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false);
+TAPEGRAD_API bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8,
+                           bool equal_nan = false);
 // Whether shapes and all elements are the same; NaN equals nothing.
 TAPEGRAD_API bool equal(const Tensor& a, const Tensor& b);
 

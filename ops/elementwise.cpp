@@ -11,11 +11,11 @@
 
 namespace tapegrad {
 
-using kernels::Map;
 using kernels::binary;
-using kernels::unary;
 using kernels::binary_scalar;
+using kernels::Map;
 using kernels::ternary;
+using kernels::unary;
 
 namespace {
 
@@ -150,7 +150,8 @@ struct Where {
     return ternary(name, Map::where, condition, a, b);
   }
   Grads backward(const Tensor& dy) const {
-    return {Tensor(), autograd::needs(1) ? where(*c, dy, 0) : Tensor(), autograd::needs(2) ? where(*c, 0, dy) : Tensor()};
+    return {Tensor(), autograd::needs(1) ? where(*c, dy, 0) : Tensor(),
+            autograd::needs(2) ? where(*c, 0, dy) : Tensor()};
   }
 };
 

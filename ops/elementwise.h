@@ -40,7 +40,8 @@ TAPEGRAD_API Tensor abs(const Tensor& x);
 // y = -1, 0 or 1;  dx = 0.
 TAPEGRAD_API Tensor sign(const Tensor& x);
 // y = min(max(x, lo), hi), either bound may be left out;  dx = dy where lo <= x <= hi, else 0. ValueError without bounds.
-TAPEGRAD_API Tensor clamp(const Tensor& x, const std::optional<Scalar>& min = {}, const std::optional<Scalar>& max = {});
+TAPEGRAD_API Tensor clamp(const Tensor& x, const std::optional<Scalar>& min = {},
+                          const std::optional<Scalar>& max = {});
 // y = the larger (smaller) one, NaN if either is;  dy goes to it, half to each where they are equal.
 TAPEGRAD_API Tensor maximum(const Tensor& a, const Tensor& b);
 TAPEGRAD_API Tensor minimum(const Tensor& a, const Tensor& b);

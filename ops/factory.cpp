@@ -108,7 +108,8 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, const Ten
     const double by = steps > 1 ? (last - first) / static_cast<double>(steps - 1) : 0;
     // From both ends, so that the last value is exactly `end` and the sequence is symmetric.
     for (int64_t i = 0; i < steps; ++i)
-      v[i] = static_cast<T>(i < (steps + 1) / 2 ? first + by * static_cast<double>(i) : last - by * static_cast<double>(steps - 1 - i));
+      v[i] = static_cast<T>(i < (steps + 1) / 2 ? first + by * static_cast<double>(i)
+                                                : last - by * static_cast<double>(steps - 1 - i));
   });
   return finished("linspace", y, options);
 }
@@ -139,7 +140,9 @@ Tensor randn(IntArrayRef sizes, Generator& generator, const TensorOptions& optio
   return finished("randn", y, options);
 }
 
-Tensor randint(int64_t high, IntArrayRef sizes, const TensorOptions& options) { return randint(0, high, sizes, options); }
+Tensor randint(int64_t high, IntArrayRef sizes, const TensorOptions& options) {
+  return randint(0, high, sizes, options);
+}
 
 Tensor randint(int64_t low, int64_t high, IntArrayRef sizes, const TensorOptions& options) {
   if (low >= high)
@@ -160,7 +163,8 @@ Tensor randperm(int64_t n, Generator& generator, const TensorOptions& options) {
 
 namespace {
 
-Tensor wrapped(void* data, IntArrayRef sizes, IntArrayRef strides, void (*deleter)(void*), const TensorOptions& options) {
+Tensor wrapped(void* data, IntArrayRef sizes, IntArrayRef strides, void (*deleter)(void*),
+               const TensorOptions& options) {
   if (strides.size() != sizes.size())
     throw ShapeError("from_blob: one stride per size is needed, got sizes " + to_string(sizes) + " and strides " +
                      to_string(strides));

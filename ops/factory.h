@@ -28,7 +28,8 @@ TAPEGRAD_API Tensor randn_like(const Tensor& x, const TensorOptions& options = {
 // ValueError for a step of 0 or of the wrong sign.
 TAPEGRAD_API Tensor arange(const Scalar& end, const TensorOptions& options = {});
 TAPEGRAD_API Tensor arange(const Scalar& start, const Scalar& end, const TensorOptions& options = {});
-TAPEGRAD_API Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, const TensorOptions& options = {});
+TAPEGRAD_API Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step,
+                           const TensorOptions& options = {});
 // `steps` values evenly from start to end, both included. ValueError for negative steps.
 TAPEGRAD_API Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, const TensorOptions& options = {});
 // Ones on the diagonal of an n x m (default n x n) matrix.
@@ -55,29 +56,29 @@ TAPEGRAD_API Tensor from_blob(void* data, IntArrayRef sizes, void (*deleter)(voi
 class TAPEGRAD_API TensorData {
  public:
   template <class T>
-    requires std::is_arithmetic_v<T>
-  TensorData(T value) : dtype_(Scalar(value).dtype()), value_(value) {
-    if constexpr (std::is_same_v<T, float>) dtype_ = kFloat32;
-  }
-  TensorData(std::initializer_list<TensorData> list);
-  template <class T>
-    requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
-  TensorData(const std::vector<T>& list) : sizes_{static_cast<int64_t>(list.size())}, dtype_(natural<T>()), scalar_(false) {
-    for (T value : list) values_.push_back(Scalar(value));
-  }
+    requires std::is_arithmetic_v<T> TensorData(T value) : dtype_(Scalar(value).dtype()), value_(value) {
+      if constexpr (std::is_same_v<T, float>) dtype_ = kFloat32;
+    }
+    TensorData(std::initializer_list<TensorData> list);
+    template <class T>
+      requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
+    TensorData(const std::vector<T>& list)
+        : sizes_{static_cast<int64_t>(list.size())}, dtype_(natural<T>()), scalar_(false) {
+      for (T value : list) values_.push_back(Scalar(value));
+    }
 
-  const Shape& sizes() const { return sizes_; }
-  DType dtype() const { return dtype_; }
-  bool is_scalar() const { return scalar_; }
-  Scalar value(int64_t i) const { return scalar_ ? value_ : values_[static_cast<size_t>(i)]; }
+    const Shape& sizes() const { return sizes_; }
+    DType dtype() const { return dtype_; }
+    bool is_scalar() const { return scalar_; }
+    Scalar value(int64_t i) const { return scalar_ ? value_ : values_[static_cast<size_t>(i)]; }
 
- private:
-  template <class T> static constexpr DType natural() { return std::is_floating_point_v<T> ? kFloat64 : kInt64; }
-  Shape sizes_;
-  DType dtype_;
-  bool scalar_ = true;
-  Scalar value_;
-  std::vector<Scalar> values_;
+   private:
+    template <class T> static constexpr DType natural() { return std::is_floating_point_v<T> ? kFloat64 : kInt64; }
+    Shape sizes_;
+    DType dtype_;
+    bool scalar_ = true;
+    Scalar value_;
+    std::vector<Scalar> values_;
 };
 
 // A tensor of the numbers given: tensor(3.0), tensor({1, 2, 3}), tensor({{1., 2.}, {3., 4.}}), tensor(std::vector<float>).

@@ -104,7 +104,8 @@ int64_t dims_taken(const TensorIndex& index) {
   switch (index.kind) {
     case TensorIndex::Kind::Integer:
     case TensorIndex::Kind::Slice: return 1;
-    case TensorIndex::Kind::Tensor: return index.tensor.defined() && index.tensor.dtype() == kBool ? index.tensor.dim() : 1;
+    case TensorIndex::Kind::Tensor:
+      return index.tensor.defined() && index.tensor.dtype() == kBool ? index.tensor.dim() : 1;
     default: return 0;
   }
 }
@@ -123,8 +124,7 @@ std::vector<Tensor> positions(const Tensor& mask) {
   const Shape strides = contiguous_strides(mask.sizes());
   for (int64_t i = 0, found = 0; i < flat.numel(); ++i) {
     if (!v[i]) continue;
-    for (int64_t d = 0; d < mask.dim(); ++d)
-      out[static_cast<size_t>(d)][found] = i / strides[d] % mask.sizes()[d];
+    for (int64_t d = 0; d < mask.dim(); ++d) out[static_cast<size_t>(d)][found] = i / strides[d] % mask.sizes()[d];
     ++found;
   }
   return result;
@@ -195,9 +195,9 @@ Basic basic_of(const Tensor& x, std::initializer_list<TensorIndex> indices) {
 
 // The indexed dims brought to the front, and one row number per element of the broadcast index.
 struct Rows {
-  Tensor view;       // [indexed dims..., rest...]
-  int64_t lead;      // how many dims are indexed
-  Tensor index;      // int64, one-dim, contiguous
+  Tensor view;   // [indexed dims..., rest...]
+  int64_t lead;  // how many dims are indexed
+  Tensor index;  // int64, one-dim, contiguous
   Shape index_shape;
   int64_t position;  // where the index's dims go in the result
 };

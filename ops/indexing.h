@@ -20,7 +20,8 @@ struct Slice {
   Slice() = default;
   Slice(int64_t end) : stop(end) {}
   template <class A, class B> Slice(A first, B last) : start(bound(first)), stop(bound(last)) {}
-  template <class A, class B, class C> Slice(A first, B last, C by) : start(bound(first)), stop(bound(last)), step(bound(by)) {}
+  template <class A, class B, class C>
+  Slice(A first, B last, C by) : start(bound(first)), stop(bound(last)), step(bound(by)) {}
 
  private:
   static std::optional<int64_t> bound(NoneType) { return {}; }
@@ -33,18 +34,18 @@ class TAPEGRAD_API TensorIndex {
  public:
   enum class Kind : uint8_t { Integer, Slice, None, Ellipsis, Boolean, Tensor };
   template <class T>
-    requires std::is_integral_v<T>
-  TensorIndex(T value) : kind(std::is_same_v<T, bool> ? Kind::Boolean : Kind::Integer), integer(static_cast<int64_t>(value)) {}
-  TensorIndex(indexing::Slice s) : kind(Kind::Slice), slice(s) {}
-  TensorIndex(indexing::NoneType) : kind(Kind::None) {}
-  TensorIndex(indexing::EllipsisType) : kind(Kind::Ellipsis) {}
-  TensorIndex(const char* dots);  // "..."; ValueError otherwise
-  TensorIndex(Tensor t) : kind(Kind::Tensor), tensor(std::move(t)) {}
+    requires std::is_integral_v<T> TensorIndex(T value)
+        : kind(std::is_same_v<T, bool> ? Kind::Boolean : Kind::Integer), integer(static_cast<int64_t>(value)) {}
+    TensorIndex(indexing::Slice s) : kind(Kind::Slice), slice(s) {}
+    TensorIndex(indexing::NoneType) : kind(Kind::None) {}
+    TensorIndex(indexing::EllipsisType) : kind(Kind::Ellipsis) {}
+    TensorIndex(const char* dots);  // "..."; ValueError otherwise
+    TensorIndex(Tensor t) : kind(Kind::Tensor), tensor(std::move(t)) {}
 
-  Kind kind;
-  int64_t integer = 0;
-  indexing::Slice slice;
-  Tensor tensor;
+    Kind kind;
+    int64_t integer = 0;
+    indexing::Slice slice;
+    Tensor tensor;
 };
 
 // Integers, slices, None and "..." give a view; index tensors and masks a copy, in NumPy's order of dims. Differentiable.

@@ -24,7 +24,8 @@ TAPEGRAD_API Tensor& exp_(const Tensor& x);
 TAPEGRAD_API Tensor& log_(const Tensor& x);
 TAPEGRAD_API Tensor& sqrt_(const Tensor& x);
 TAPEGRAD_API Tensor& abs_(const Tensor& x);
-TAPEGRAD_API Tensor& clamp_(const Tensor& x, const std::optional<Scalar>& min = {}, const std::optional<Scalar>& max = {});
+TAPEGRAD_API Tensor& clamp_(const Tensor& x, const std::optional<Scalar>& min = {},
+                            const std::optional<Scalar>& max = {});
 TAPEGRAD_API Tensor& sigmoid_(const Tensor& x);
 TAPEGRAD_API Tensor& tanh_(const Tensor& x);
 TAPEGRAD_API Tensor& relu_(const Tensor& x);
@@ -35,7 +36,9 @@ TAPEGRAD_API Tensor& fill_(const Tensor& x, const Scalar& value);
 TAPEGRAD_API Tensor& fill_(const Tensor& x, const Tensor& value);
 TAPEGRAD_API Tensor& copy_(const Tensor& x, const Tensor& src);
 // Random elements; see core/random.h. No gradient.
-TAPEGRAD_API Tensor& uniform_(const Tensor& x, double from = 0, double to = 1, Generator& generator = default_generator());
-TAPEGRAD_API Tensor& normal_(const Tensor& x, double mean = 0, double std = 1, Generator& generator = default_generator());
+TAPEGRAD_API Tensor& uniform_(const Tensor& x, double from = 0, double to = 1,
+                              Generator& generator = default_generator());
+TAPEGRAD_API Tensor& normal_(const Tensor& x, double mean = 0, double std = 1,
+                             Generator& generator = default_generator());
 
 }  // namespace tapegrad

@@ -2,8 +2,8 @@
 #include "tapegrad/ops/linalg.h"
 
 #include "tapegrad/autograd/autograd.h"
-#include "tapegrad/ops/kernels/gemm.h"
 #include "tapegrad/ops/elementwise.h"
+#include "tapegrad/ops/kernels/gemm.h"
 #include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/reduce.h"
 
@@ -85,13 +85,13 @@ struct Linear {
   }
 };
 
-[[noreturn]] void inner_sizes_differ(const char* op, const Tensor& a, const Tensor& b, int64_t inner_a, int64_t inner_b) {
+[[noreturn]] void inner_sizes_differ(const char* op, const Tensor& a, const Tensor& b, int64_t inner_a,
+                                     int64_t inner_b) {
   std::string hint;
   const int64_t last = b.dim() - 1;
   if (b.dim() >= 2 && b.sizes()[last] == inner_a)
     hint = b.dim() == 2 ? " (did you mean b.t()?)" : " (did you mean b.transpose(-2, -1)?)";
-  else if (a.dim() == 2 && a.sizes()[0] == inner_b)
-    hint = " (did you mean a.t()?)";
+  else if (a.dim() == 2 && a.sizes()[0] == inner_b) hint = " (did you mean a.t()?)";
   throw ShapeError(std::string(op) + ": inner sizes differ, a is " + to_string(a.sizes()) + " and b is " +
                    to_string(b.sizes()) + hint);
 }
@@ -182,8 +182,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_defined("linear", x, "x");
   check_defined("linear", weight, "weight");
   check_operands("linear", x, weight);
-  if (weight.dim() != 2)
-    throw ShapeError("linear: weight must be [out, in], got shape " + to_string(weight.sizes()));
+  if (weight.dim() != 2) throw ShapeError("linear: weight must be [out, in], got shape " + to_string(weight.sizes()));
   if (x.dim() == 0 || x.sizes()[x.dim() - 1] != weight.sizes()[1])
     throw ShapeError("linear: the last size of x must be weight's in, x is " + to_string(x.sizes()) +
                      " and weight is " + to_string(weight.sizes()) +

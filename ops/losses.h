@@ -14,9 +14,9 @@ inline constexpr Reduction kSum = Reduction::Sum;
 TAPEGRAD_API Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction = kMean);
 
 struct NllLossOptions {
-  Tensor weight = {};               // per class, [C]
-  int64_t ignore_index = -100;      // targets that take no part
-  Reduction reduction = kMean;      // mean divides by the sum of the weights that took part
+  Tensor weight = {};           // per class, [C]
+  int64_t ignore_index = -100;  // targets that take no part
+  Reduction reduction = kMean;  // mean divides by the sum of the weights that took part
 };
 // l_i = -weight[t_i] input[i, t_i] for log-probabilities input [C], [N, C] or [N, C, d1, ...] and int64 targets
 // [], [N] or [N, d1, ...]. IndexError for a target outside [0, C).
@@ -24,26 +24,27 @@ TAPEGRAD_API Tensor nll_loss(const Tensor& input, const Tensor& target, const Nl
 
 struct CrossEntropyOptions {
   Tensor weight = {};
-  int64_t ignore_index = -100;      // class-index targets only
+  int64_t ignore_index = -100;  // class-index targets only
   Reduction reduction = kMean;
-  double label_smoothing = 0;       // in [0, 1]: this share of the target is spread evenly over the classes
+  double label_smoothing = 0;  // in [0, 1]: this share of the target is spread evenly over the classes
 };
 // l_i = -sum_c q_ic weight_c log softmax(input)_ic. target: class indices (int64, shape of input without C), or
 // probabilities q of input's shape and dtype.  dinput = (softmax(input) - q) dl / n for unit weights.
 TAPEGRAD_API Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyOptions& options = {});
 
 struct BinaryCrossEntropyOptions {
-  Tensor weight = {};               // broadcast against input
+  Tensor weight = {};  // broadcast against input
   Reduction reduction = kMean;
 };
 // l = -w (t ln x + (1 - t) ln(1 - x)), logarithms bounded below by -100;  dx = w (x - t) / max(x (1 - x), 1e-12).
 // ValueError for an input outside [0, 1].
-TAPEGRAD_API Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const BinaryCrossEntropyOptions& options = {});
+TAPEGRAD_API Tensor binary_cross_entropy(const Tensor& input, const Tensor& target,
+                                         const BinaryCrossEntropyOptions& options = {});
 
 struct BinaryCrossEntropyWithLogitsOptions {
   Tensor weight = {};
   Reduction reduction = kMean;
-  Tensor pos_weight = {};           // weight of the positive term, broadcast against input
+  Tensor pos_weight = {};  // weight of the positive term, broadcast against input
 };
 // l = w ((1 - t) x + (1 + (p - 1) t) softplus(-x)), stable for any x.
 TAPEGRAD_API Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target,

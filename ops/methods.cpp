@@ -18,10 +18,18 @@ const Tensor& self(const TensorMethods& methods) { return static_cast<const Tens
 
 }  // namespace
 
-Tensor TensorMethods::add(const Tensor& other, const Scalar& alpha) const { return tapegrad::add(self(*this), other, alpha); }
-Tensor TensorMethods::add(const Scalar& other, const Scalar& alpha) const { return tapegrad::add(self(*this), other, alpha); }
-Tensor TensorMethods::sub(const Tensor& other, const Scalar& alpha) const { return tapegrad::sub(self(*this), other, alpha); }
-Tensor TensorMethods::sub(const Scalar& other, const Scalar& alpha) const { return tapegrad::sub(self(*this), other, alpha); }
+Tensor TensorMethods::add(const Tensor& other, const Scalar& alpha) const {
+  return tapegrad::add(self(*this), other, alpha);
+}
+Tensor TensorMethods::add(const Scalar& other, const Scalar& alpha) const {
+  return tapegrad::add(self(*this), other, alpha);
+}
+Tensor TensorMethods::sub(const Tensor& other, const Scalar& alpha) const {
+  return tapegrad::sub(self(*this), other, alpha);
+}
+Tensor TensorMethods::sub(const Scalar& other, const Scalar& alpha) const {
+  return tapegrad::sub(self(*this), other, alpha);
+}
 Tensor TensorMethods::mul(const Tensor& other) const { return tapegrad::mul(self(*this), other); }
 Tensor TensorMethods::mul(const Scalar& other) const { return tapegrad::mul(self(*this), other); }
 Tensor TensorMethods::div(const Tensor& other) const { return tapegrad::div(self(*this), other); }
@@ -36,10 +44,14 @@ Tensor TensorMethods::log() const { return tapegrad::log(self(*this)); }
 Tensor TensorMethods::sqrt() const { return tapegrad::sqrt(self(*this)); }
 Tensor TensorMethods::abs() const { return tapegrad::abs(self(*this)); }
 Tensor TensorMethods::sign() const { return tapegrad::sign(self(*this)); }
-Tensor TensorMethods::clamp(const std::optional<Scalar>& min, const std::optional<Scalar>& max) const { return tapegrad::clamp(self(*this), min, max); }
+Tensor TensorMethods::clamp(const std::optional<Scalar>& min, const std::optional<Scalar>& max) const {
+  return tapegrad::clamp(self(*this), min, max);
+}
 Tensor TensorMethods::maximum(const Tensor& other) const { return tapegrad::maximum(self(*this), other); }
 Tensor TensorMethods::minimum(const Tensor& other) const { return tapegrad::minimum(self(*this), other); }
-Tensor TensorMethods::where(const Tensor& condition, const Tensor& other) const { return tapegrad::where(condition, self(*this), other); }
+Tensor TensorMethods::where(const Tensor& condition, const Tensor& other) const {
+  return tapegrad::where(condition, self(*this), other);
+}
 Tensor TensorMethods::sigmoid() const { return tapegrad::sigmoid(self(*this)); }
 Tensor TensorMethods::tanh() const { return tapegrad::tanh(self(*this)); }
 Tensor TensorMethods::relu() const { return tapegrad::relu(self(*this)); }
@@ -62,30 +74,48 @@ Tensor TensorMethods::logical_and(const Tensor& other) const { return tapegrad::
 Tensor TensorMethods::isnan() const { return tapegrad::isnan(self(*this)); }
 Tensor TensorMethods::isinf() const { return tapegrad::isinf(self(*this)); }
 Tensor TensorMethods::isfinite() const { return tapegrad::isfinite(self(*this)); }
-bool TensorMethods::allclose(const Tensor& other, double rtol, double atol, bool equal_nan) const { return tapegrad::allclose(self(*this), other, rtol, atol, equal_nan); }
+bool TensorMethods::allclose(const Tensor& other, double rtol, double atol, bool equal_nan) const {
+  return tapegrad::allclose(self(*this), other, rtol, atol, equal_nan);
+}
 bool TensorMethods::equal(const Tensor& other) const { return tapegrad::equal(self(*this), other); }
 Tensor TensorMethods::sum(IntArrayRef dim, bool keepdim) const { return tapegrad::sum(self(*this), dim, keepdim); }
 Tensor TensorMethods::mean(IntArrayRef dim, bool keepdim) const { return tapegrad::mean(self(*this), dim, keepdim); }
 Tensor TensorMethods::max() const { return tapegrad::max(self(*this)); }
-std::tuple<Tensor, Tensor> TensorMethods::max(int64_t dim, bool keepdim) const { return tapegrad::max(self(*this), dim, keepdim); }
+std::tuple<Tensor, Tensor> TensorMethods::max(int64_t dim, bool keepdim) const {
+  return tapegrad::max(self(*this), dim, keepdim);
+}
 Tensor TensorMethods::max(const Tensor& other) const { return tapegrad::max(self(*this), other); }
 Tensor TensorMethods::min() const { return tapegrad::min(self(*this)); }
-std::tuple<Tensor, Tensor> TensorMethods::min(int64_t dim, bool keepdim) const { return tapegrad::min(self(*this), dim, keepdim); }
+std::tuple<Tensor, Tensor> TensorMethods::min(int64_t dim, bool keepdim) const {
+  return tapegrad::min(self(*this), dim, keepdim);
+}
 Tensor TensorMethods::min(const Tensor& other) const { return tapegrad::min(self(*this), other); }
-Tensor TensorMethods::argmax(std::optional<int64_t> dim, bool keepdim) const { return tapegrad::argmax(self(*this), dim, keepdim); }
-Tensor TensorMethods::argmin(std::optional<int64_t> dim, bool keepdim) const { return tapegrad::argmin(self(*this), dim, keepdim); }
+Tensor TensorMethods::argmax(std::optional<int64_t> dim, bool keepdim) const {
+  return tapegrad::argmax(self(*this), dim, keepdim);
+}
+Tensor TensorMethods::argmin(std::optional<int64_t> dim, bool keepdim) const {
+  return tapegrad::argmin(self(*this), dim, keepdim);
+}
 Tensor TensorMethods::amax(IntArrayRef dim, bool keepdim) const { return tapegrad::amax(self(*this), dim, keepdim); }
 Tensor TensorMethods::amin(IntArrayRef dim, bool keepdim) const { return tapegrad::amin(self(*this), dim, keepdim); }
-Tensor TensorMethods::logsumexp(IntArrayRef dim, bool keepdim) const { return tapegrad::logsumexp(self(*this), dim, keepdim); }
+Tensor TensorMethods::logsumexp(IntArrayRef dim, bool keepdim) const {
+  return tapegrad::logsumexp(self(*this), dim, keepdim);
+}
 Tensor TensorMethods::norm(const Scalar& p) const { return tapegrad::norm(self(*this), p); }
-Tensor TensorMethods::norm(const Scalar& p, IntArrayRef dim, bool keepdim) const { return tapegrad::norm(self(*this), p, dim, keepdim); }
+Tensor TensorMethods::norm(const Scalar& p, IntArrayRef dim, bool keepdim) const {
+  return tapegrad::norm(self(*this), p, dim, keepdim);
+}
 Tensor TensorMethods::mm(const Tensor& other) const { return tapegrad::mm(self(*this), other); }
 Tensor TensorMethods::bmm(const Tensor& other) const { return tapegrad::bmm(self(*this), other); }
 Tensor TensorMethods::matmul(const Tensor& other) const { return tapegrad::matmul(self(*this), other); }
 Tensor TensorMethods::view(IntArrayRef sizes) const { return tapegrad::view(self(*this), sizes); }
 Tensor TensorMethods::reshape(IntArrayRef sizes) const { return tapegrad::reshape(self(*this), sizes); }
-Tensor TensorMethods::flatten(int64_t start_dim, int64_t end_dim) const { return tapegrad::flatten(self(*this), start_dim, end_dim); }
-Tensor TensorMethods::transpose(int64_t dim0, int64_t dim1) const { return tapegrad::transpose(self(*this), dim0, dim1); }
+Tensor TensorMethods::flatten(int64_t start_dim, int64_t end_dim) const {
+  return tapegrad::flatten(self(*this), start_dim, end_dim);
+}
+Tensor TensorMethods::transpose(int64_t dim0, int64_t dim1) const {
+  return tapegrad::transpose(self(*this), dim0, dim1);
+}
 Tensor TensorMethods::permute(IntArrayRef dims) const { return tapegrad::permute(self(*this), dims); }
 Tensor TensorMethods::t() const { return tapegrad::t(self(*this)); }
 Tensor TensorMethods::squeeze() const { return tapegrad::squeeze(self(*this)); }
@@ -94,21 +124,43 @@ Tensor TensorMethods::unsqueeze(int64_t dim) const { return tapegrad::unsqueeze(
 Tensor TensorMethods::expand(IntArrayRef sizes) const { return tapegrad::expand(self(*this), sizes); }
 Tensor TensorMethods::expand_as(const Tensor& other) const { return tapegrad::expand_as(self(*this), other); }
 Tensor TensorMethods::select(int64_t dim, int64_t index) const { return tapegrad::select(self(*this), dim, index); }
-Tensor TensorMethods::slice(int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) const { return tapegrad::slice(self(*this), dim, start, end, step); }
-Tensor TensorMethods::narrow(int64_t dim, int64_t start, int64_t length) const { return tapegrad::narrow(self(*this), dim, start, length); }
+Tensor TensorMethods::slice(int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) const {
+  return tapegrad::slice(self(*this), dim, start, end, step);
+}
+Tensor TensorMethods::narrow(int64_t dim, int64_t start, int64_t length) const {
+  return tapegrad::narrow(self(*this), dim, start, length);
+}
 Tensor TensorMethods::contiguous() const { return tapegrad::contiguous(self(*this)); }
 Tensor TensorMethods::clone() const { return tapegrad::clone(self(*this)); }
 Tensor TensorMethods::operator[](int64_t index) const { return tapegrad::select(self(*this), 0, index); }
-Tensor TensorMethods::operator[](const Tensor& index) const { return tapegrad::index(self(*this), {TensorIndex(index)}); }
-Tensor TensorMethods::index(std::initializer_list<TensorIndex> indices) const { return tapegrad::index(self(*this), indices); }
-Tensor& TensorMethods::index_put_(std::initializer_list<TensorIndex> indices, const Tensor& values) const { return tapegrad::index_put_(self(*this), indices, values); }
-Tensor& TensorMethods::index_put_(std::initializer_list<TensorIndex> indices, const Scalar& value) const { return tapegrad::index_put_(self(*this), indices, number_of(value, self(*this).dtype())); }
+Tensor TensorMethods::operator[](const Tensor& index) const {
+  return tapegrad::index(self(*this), {TensorIndex(index)});
+}
+Tensor TensorMethods::index(std::initializer_list<TensorIndex> indices) const {
+  return tapegrad::index(self(*this), indices);
+}
+Tensor& TensorMethods::index_put_(std::initializer_list<TensorIndex> indices, const Tensor& values) const {
+  return tapegrad::index_put_(self(*this), indices, values);
+}
+Tensor& TensorMethods::index_put_(std::initializer_list<TensorIndex> indices, const Scalar& value) const {
+  return tapegrad::index_put_(self(*this), indices, number_of(value, self(*this).dtype()));
+}
 Tensor TensorMethods::to(DType dtype) const { return tapegrad::to(self(*this), dtype); }
-Tensor TensorMethods::to(const TensorOptions& options) const { return tapegrad::to(self(*this), options.dtype_or(self(*this).dtype())); }
-Tensor& TensorMethods::add_(const Tensor& other, const Scalar& alpha) const { return tapegrad::add_(self(*this), other, alpha); }
-Tensor& TensorMethods::add_(const Scalar& other, const Scalar& alpha) const { return tapegrad::add_(self(*this), other, alpha); }
-Tensor& TensorMethods::sub_(const Tensor& other, const Scalar& alpha) const { return tapegrad::sub_(self(*this), other, alpha); }
-Tensor& TensorMethods::sub_(const Scalar& other, const Scalar& alpha) const { return tapegrad::sub_(self(*this), other, alpha); }
+Tensor TensorMethods::to(const TensorOptions& options) const {
+  return tapegrad::to(self(*this), options.dtype_or(self(*this).dtype()));
+}
+Tensor& TensorMethods::add_(const Tensor& other, const Scalar& alpha) const {
+  return tapegrad::add_(self(*this), other, alpha);
+}
+Tensor& TensorMethods::add_(const Scalar& other, const Scalar& alpha) const {
+  return tapegrad::add_(self(*this), other, alpha);
+}
+Tensor& TensorMethods::sub_(const Tensor& other, const Scalar& alpha) const {
+  return tapegrad::sub_(self(*this), other, alpha);
+}
+Tensor& TensorMethods::sub_(const Scalar& other, const Scalar& alpha) const {
+  return tapegrad::sub_(self(*this), other, alpha);
+}
 Tensor& TensorMethods::mul_(const Tensor& other) const { return tapegrad::mul_(self(*this), other); }
 Tensor& TensorMethods::mul_(const Scalar& other) const { return tapegrad::mul_(self(*this), other); }
 Tensor& TensorMethods::div_(const Tensor& other) const { return tapegrad::div_(self(*this), other); }
@@ -129,7 +181,9 @@ Tensor& TensorMethods::exp_() const { return tapegrad::exp_(self(*this)); }
 Tensor& TensorMethods::log_() const { return tapegrad::log_(self(*this)); }
 Tensor& TensorMethods::sqrt_() const { return tapegrad::sqrt_(self(*this)); }
 Tensor& TensorMethods::abs_() const { return tapegrad::abs_(self(*this)); }
-Tensor& TensorMethods::clamp_(const std::optional<Scalar>& min, const std::optional<Scalar>& max) const { return tapegrad::clamp_(self(*this), min, max); }
+Tensor& TensorMethods::clamp_(const std::optional<Scalar>& min, const std::optional<Scalar>& max) const {
+  return tapegrad::clamp_(self(*this), min, max);
+}
 Tensor& TensorMethods::sigmoid_() const { return tapegrad::sigmoid_(self(*this)); }
 Tensor& TensorMethods::tanh_() const { return tapegrad::tanh_(self(*this)); }
 Tensor& TensorMethods::relu_() const { return tapegrad::relu_(self(*this)); }

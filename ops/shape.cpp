@@ -206,8 +206,8 @@ bool view_strides(const Tensor& x, const Shape& sizes, Shape& strides) {
   strides = contiguous_strides(sizes);
   if (x.is_contiguous() || x.numel() == 0) return true;
   int64_t d = sizes.size() - 1;
-  int64_t in_group = 1;   // elements of the new dims placed in the current group
-  int64_t of_group = 1;   // elements of the old dims in it
+  int64_t in_group = 1;  // elements of the new dims placed in the current group
+  int64_t of_group = 1;  // elements of the old dims in it
   int64_t base_stride = x.dim() > 0 ? x.strides()[x.dim() - 1] : 1;
   for (int64_t i = x.dim() - 1; i >= 0; --i) {
     of_group *= x.sizes()[i];
@@ -373,7 +373,8 @@ Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::op
   const auto clamped = [size](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + size : i, 0, size); };
   const int64_t first = clamped(start.value_or(0));
   const int64_t last = std::max(first, clamped(end.value_or(size)));
-  return apply(Slice{.dim = d, .start = first, .step = step, .length = (last - first) / step + ((last - first) % step != 0)}, x);
+  return apply(
+      Slice{.dim = d, .start = first, .step = step, .length = (last - first) / step + ((last - first) % step != 0)}, x);
 }
 
 Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length) {

@@ -28,8 +28,8 @@ TAPEGRAD_API Tensor expand_as(const Tensor& x, const Tensor& other);
 // x[..., index, ...] at dim, which goes away. IndexError out of range; negative counts from the end.
 TAPEGRAD_API Tensor select(const Tensor& x, int64_t dim, int64_t index);
 // x[..., start:end:step, ...]; bounds are clamped as Python's. ValueError for step < 1.
-TAPEGRAD_API Tensor slice(const Tensor& x, int64_t dim = 0, std::optional<int64_t> start = {}, std::optional<int64_t> end = {},
-                          int64_t step = 1);
+TAPEGRAD_API Tensor slice(const Tensor& x, int64_t dim = 0, std::optional<int64_t> start = {},
+                          std::optional<int64_t> end = {}, int64_t step = 1);
 // length elements from start. IndexError where they leave the dim.
 TAPEGRAD_API Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length);
 

@@ -23,7 +23,10 @@ TEST_CASE("shapes that do not fit name the op and both shapes") {
   check_holds(message_of<ShapeError>([&] { a + b; }), {"add", "[2, 3]", "[4, 5]"});
   check_holds(message_of<ShapeError>([&] { mm(a, b); }), {"mm", "[2, 3]", "[4, 5]"});
   check_holds(message_of<ShapeError>([&] { matmul(a, ones({5, 3})); }), {"matmul", "did you mean b.t()?"});
-  check_holds(message_of<ShapeError>([&] { bmm(ones({2, 3, 4}), ones({3, 4, 5})); }), {"bmm", "[2, 3, 4]", "[3, 4, 5]"});
+  check_holds(message_of<ShapeError>([&] {
+                bmm(ones({2, 3, 4}), ones({3, 4, 5}));
+              }),
+              {"bmm", "[2, 3, 4]", "[3, 4, 5]"});
   check_holds(message_of<ShapeError>([&] { linear(a, ones({4, 5})); }), {"linear", "[2, 3]", "[4, 5]"});
   check_holds(message_of<ShapeError>([&] { cat({a, ones({3, 4})}); }), {"cat", "[2, 3]", "[3, 4]"});
   check_holds(message_of<ShapeError>([&] { a.view({7}); }), {"view", "[7]", "[2, 3]"});

@@ -53,7 +53,7 @@ std::vector<Row> relabelling() {
                                         moved({6}, [](const auto& i) { return i[0] % 2 * 3 + i[0] / 2; })),
                                     one("[1] as []", {1}, [](const Tensor& x) { return reshape(x, IntArrayRef()); }, kept(Shape{}))},
       {bad<ShapeError>([] { reshape(ones({2, 3}), {4, 2}); },
-                       "reshape: the sizes must hold as many elements, got sizes [4, 2] for 6 elements of shape [2, 3]")}, false));
+                       "reshape: the number of elements must stay the same, got sizes [4, 2] for 6 elements of shape [2, 3]")}, false));
   rows.push_back(layout("flatten", {one("all", {2, 3, 5}, [](const Tensor& x) { return flatten(x); }, kept({30})),
                                     one("1 to 2", {2, 3, 5, 2}, [](const Tensor& x) { return flatten(x, 1, 2); }, kept({2, 15, 2})),
                                     one("0-dim", {}, [](const Tensor& x) { return flatten(x); }, kept({1}))},

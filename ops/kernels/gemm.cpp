@@ -28,17 +28,26 @@ struct Stored {
 Stored stored(const Tensor& x, int64_t dim, bool transpose) {
   const int64_t rows = x.sizes()[dim], cols = x.sizes()[dim + 1];
   const int64_t row_stride = x.strides()[dim], col_stride = x.strides()[dim + 1];
-  if ((col_stride == 1 || cols == 1) && row_stride >= std::max<int64_t>(cols, 1))
-    return {x, row_stride, transpose};
-  if ((row_stride == 1 || rows == 1) && col_stride >= std::max<int64_t>(rows, 1))
-    return {x, col_stride, !transpose};
+  if ((col_stride == 1 || cols == 1) && row_stride >= std::max<int64_t>(cols, 1)) return {x, row_stride, transpose};
+  if ((row_stride == 1 || rows == 1) && col_stride >= std::max<int64_t>(rows, 1)) return {x, col_stride, !transpose};
   if (rows == 1 && (col_stride == 1 || cols == 1)) return {x, std::max<int64_t>(cols, 1), transpose};
   return {clone_of(x), std::max<int64_t>(cols, 1), transpose};
 }
 
 void run_large(const Gemm<float>& g, int threads) {
-  onednn::matmul({.m = g.m, .n = g.n, .k = g.k, .a = g.a, .lda = g.lda, .trans_a = g.trans_a, .b = g.b, .ldb = g.ldb,
-                  .trans_b = g.trans_b, .c = g.c, .ldc = g.ldc, .bias = g.bias, .accumulate = g.accumulate},
+  onednn::matmul({.m = g.m,
+                  .n = g.n,
+                  .k = g.k,
+                  .a = g.a,
+                  .lda = g.lda,
+                  .trans_a = g.trans_a,
+                  .b = g.b,
+                  .ldb = g.ldb,
+                  .trans_b = g.trans_b,
+                  .c = g.c,
+                  .ldc = g.ldc,
+                  .bias = g.bias,
+                  .accumulate = g.accumulate},
                  threads);
 }
 

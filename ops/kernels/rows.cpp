@@ -34,7 +34,8 @@ Tensor take_rows(const Tensor& x, const Tensor& index) {
            parallel_for(0, count, std::max<int64_t>(1, kParallelGrain / static_cast<int64_t>(bytes + 1)),
                         [=](int64_t first, int64_t last) {
                           for (int64_t j = first; j < last; ++j)
-                            std::memcpy(to + static_cast<size_t>(j) * bytes, from + static_cast<size_t>(at[j]) * bytes, bytes);
+                            std::memcpy(to + static_cast<size_t>(j) * bytes, from + static_cast<size_t>(at[j]) * bytes,
+                                        bytes);
                         });
          });
   return y;

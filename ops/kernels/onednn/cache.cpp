@@ -67,8 +67,7 @@ std::shared_ptr<const Held> create(const Key& key) {
   const auto c = describe(f[kBatch], f[kStrideC], f[kM], f[kN], f[kLdc], false);
   const auto desc = compat::matmul_desc(cpu_engine(), a, b, c, attr);
   const char* name = desc.impl_info_str();  // a literal inside the library
-  return std::make_shared<const Held>(
-      Held{dnnl::matmul(desc), a, b, c, desc.scratchpad_desc(), name, kind_of(name)});
+  return std::make_shared<const Held>(Held{dnnl::matmul(desc), a, b, c, desc.scratchpad_desc(), name, kind_of(name)});
 }
 
 }  // namespace

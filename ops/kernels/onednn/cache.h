@@ -30,7 +30,8 @@ inline Key key_of(const Matmul& p) {
 inline uint64_t hash_of(const Key& key) {
   const auto at = [&](Field f) { return static_cast<uint64_t>(key.field[f]); };
   const uint64_t h = at(kM) * 0x9E3779B97F4A7C15u + at(kN) * 0xBF58476D1CE4E5B9u + at(kK) * 0x94D049BB133111EBu +
-                     (at(kFlags) + 8 * at(kBatch)) * 0xD6E8FEB86659FD93u + (at(kLda) + 3 * at(kLdb)) * 0xA0761D6478BD642Fu;
+                     (at(kFlags) + 8 * at(kBatch)) * 0xD6E8FEB86659FD93u +
+                     (at(kLda) + 3 * at(kLdb)) * 0xA0761D6478BD642Fu;
   return h ^ (h >> 32) ^ (h >> 59);
 }
 

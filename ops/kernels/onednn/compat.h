@@ -1,8 +1,8 @@
 // Everything that differs between oneDNN 2.6 and 3.x; no other file looks at the version.
 #pragma once
 
-#include <dnnl.hpp>
 #include <dnnl_version.h>
+#include <dnnl.hpp>
 
 #if DNNL_VERSION_MAJOR < 2 || (DNNL_VERSION_MAJOR == 2 && DNNL_VERSION_MINOR < 6)
 #error "tapegrad needs oneDNN 2.6 or later (Debian 12, Ubuntu 24.04); this one is older"

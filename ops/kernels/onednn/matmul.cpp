@@ -25,11 +25,10 @@ int64_t work(const Matmul& p) { return p.m * p.n * p.k; }
 
 // The held primitive is brgemm on AVX-512 only; elsewhere it is sgemm and 0.4 us of overhead. On AVX-512 sgemm is twice as fast
 // at one row, level from about 1024, and packs less for a few rows with a transposed B; tiny products are all overhead.
-bool prefers_primitive(const Matmul& p) {
-  return has_avx512() && p.m >= 16 && p.m < 256 && work(p) > 32 * 32 * 32;
-}
+bool prefers_primitive(const Matmul& p) { return has_avx512() && p.m >= 16 && p.m < 256 && work(p) > 32 * 32 * 32; }
 
-constexpr int64_t kParallelWork = int64_t{1} << 23;  // multiply-adds, 0.1-0.2 ms: below, a second thread costs more than it gives
+constexpr int64_t kParallelWork = int64_t{1}
+                                  << 23;  // multiply-adds, 0.1-0.2 ms: below, a second thread costs more than it gives
 
 // Pieces are cut by the problem, never by the thread count: sgemm's bits change with the number of rows (on AVX2 in 42 percent of
 // the shapes tried), so only the same pieces at every thread count give the same bits.

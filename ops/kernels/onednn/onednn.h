@@ -14,9 +14,14 @@ enum class Activation : uint8_t { none, relu, sigmoid, tanh };
 // Batched when batch > 1: consecutive matrices lie stride_* elements apart; stride_a or stride_b 0 repeats one matrix.
 struct Matmul {
   int64_t m, n, k;
-  const float* a; int64_t lda; bool trans_a;
-  const float* b; int64_t ldb; bool trans_b;
-  float* c; int64_t ldc;
+  const float* a;
+  int64_t lda;
+  bool trans_a;
+  const float* b;
+  int64_t ldb;
+  bool trans_b;
+  float* c;
+  int64_t ldc;
   const float* bias = nullptr;
   bool accumulate = false;
   Activation activation = Activation::none;
@@ -29,7 +34,9 @@ struct Matmul {
 TAPEGRAD_API void matmul(const Matmul&, int threads);
 
 // Problems that run through dnnl_sgemm hold no primitive and do not count. The hits of other threads count when they end.
-struct CacheStats { int64_t primitives, hits, misses; };
+struct CacheStats {
+  int64_t primitives, hits, misses;
+};
 TAPEGRAD_API CacheStats cache_stats();
 TAPEGRAD_API void clear_cache();
 // Bounds the number of held primitives (default 1024).

@@ -28,7 +28,8 @@ struct Buffer {
     std::free(data);
     size = 0;
     data = std::aligned_alloc(64, wanted);
-    if (data == nullptr) throw OutOfMemoryError("matmul: no memory for a scratchpad of " + std::to_string(wanted) + " bytes");
+    if (data == nullptr)
+      throw OutOfMemoryError("matmul: no memory for a scratchpad of " + std::to_string(wanted) + " bytes");
     size = wanted;
     return data;
   }
@@ -133,9 +134,10 @@ std::string stored(int64_t rows, int64_t cols, bool transposed) {
 }
 
 const char* reason_of(dnnl_status_t status) {
-  return status == dnnl_out_of_memory ? "out of memory"
+  return status == dnnl_out_of_memory       ? "out of memory"
          : status == dnnl_invalid_arguments ? "invalid arguments"
-         : status == dnnl_unimplemented ? "not implemented" : "a runtime error";
+         : status == dnnl_unimplemented     ? "not implemented"
+                                            : "a runtime error";
 }
 
 }  // namespace
@@ -174,15 +176,11 @@ bool run_primitive(const Matmul& p, bool any) try {
   const dnnl_status_t status = dnnl_primitive_execute(held.primitive.get(), s.stream.get(), count, slot.args);
   if (status != dnnl_success) fail(p, reason_of(status));
   return true;
-} catch (const dnnl::error& e) {
-  fail(p, e.what());
-}
+} catch (const dnnl::error& e) { fail(p, e.what()); }
 
 const char* primitive_name(const Matmul& p) try {
   return find_or_create(key_of(p))->name;
-} catch (const dnnl::error& e) {
-  fail(p, e.what());
-}
+} catch (const dnnl::error& e) { fail(p, e.what()); }
 
 float* thread_buffer(int64_t bytes) {
   if (buffer == nullptr) {
@@ -194,8 +192,9 @@ float* thread_buffer(int64_t bytes) {
 
 void fail(const Matmul& p, const char* reason) {
   throw Error("matmul: oneDNN failed (" + std::string(reason) + "), a is " + stored(p.m, p.k, p.trans_a) + " (lda " +
-              std::to_string(p.lda) + "), b is " + stored(p.k, p.n, p.trans_b) + " (ldb " + std::to_string(p.ldb) + "), c is " +
-              stored(p.m, p.n, false) + " (ldc " + std::to_string(p.ldc) + "), batch " + std::to_string(p.batch));
+              std::to_string(p.lda) + "), b is " + stored(p.k, p.n, p.trans_b) + " (ldb " + std::to_string(p.ldb) +
+              "), c is " + stored(p.m, p.n, false) + " (ldc " + std::to_string(p.ldc) + "), batch " +
+              std::to_string(p.batch));
 }
 
 }  // namespace tapegrad::kernels::onednn

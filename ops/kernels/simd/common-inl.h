@@ -22,7 +22,7 @@ namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T> using Full = hn::ScalableTag<T>;
-template <class T> using One = hn::CappedTag<T, 1>;   // same instructions per lane, so the same bits
+template <class T> using One = hn::CappedTag<T, 1>;  // same instructions per lane, so the same bits
 template <class T> using Vec = hn::Vec<Full<T>>;
 template <class T> constexpr int64_t kLanes = static_cast<int64_t>(HWY_LANES(T));
 
@@ -34,14 +34,23 @@ template <class T> constexpr T kNan = std::numeric_limits<T>::quiet_NaN();
 // Copies n < lanes elements with a few fixed-size moves; a loop or memcpy call would cost more than the arithmetic.
 template <class T> HWY_INLINE void copy_few(T* dst, const T* src, int64_t n) {
   int64_t i = 0;
-  if constexpr (kLanes<T> > 8) {
-    if (n & 8) { std::memcpy(dst, src, 8 * sizeof(T)); i = 8; }
+  if constexpr (kLanes < T >> 8) {
+    if (n & 8) {
+      std::memcpy(dst, src, 8 * sizeof(T));
+      i = 8;
+    }
   }
-  if constexpr (kLanes<T> > 4) {
-    if (n & 4) { std::memcpy(dst + i, src + i, 4 * sizeof(T)); i += 4; }
+  if constexpr (kLanes < T >> 4) {
+    if (n & 4) {
+      std::memcpy(dst + i, src + i, 4 * sizeof(T));
+      i += 4;
+    }
   }
-  if constexpr (kLanes<T> > 2) {
-    if (n & 2) { std::memcpy(dst + i, src + i, 2 * sizeof(T)); i += 2; }
+  if constexpr (kLanes < T >> 2) {
+    if (n & 2) {
+      std::memcpy(dst + i, src + i, 2 * sizeof(T));
+      i += 2;
+    }
   }
   if (n & 1) std::memcpy(dst + i, src + i, sizeof(T));
 }

@@ -61,8 +61,8 @@ bool has_sse4() {
   return __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("sse4.2");
 }
 bool has_avx2() {
-  return has_sse4() && __builtin_cpu_supports("avx") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-         __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
+  return has_sse4() && __builtin_cpu_supports("avx") && __builtin_cpu_supports("avx2") &&
+         __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
 }
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
@@ -104,7 +104,8 @@ struct Tables {
       isa.fill(table[count++]);
     }
     if (count > 0) return;
-    std::fprintf(stderr, "tapegrad: this CPU has none of the instruction sets the library was built for (the least is %s)\n",
+    std::fprintf(stderr,
+                 "tapegrad: this CPU has none of the instruction sets the library was built for (the least is %s)\n",
                  kIsas[kCount - 1].name);
     std::abort();
   }

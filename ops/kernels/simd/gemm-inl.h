@@ -31,7 +31,8 @@ template <class T, int R, int V> struct Block {
     acc[i][0] = hn::MulAdd(a, b0, acc[i][0]);
     if constexpr (V == 2) acc[i][1] = hn::MulAdd(a, b1, acc[i][1]);
   }
-  template <size_t... I> HWY_INLINE void outer(const T* a, int64_t row, Vec<T> b0, Vec<T> b1, std::index_sequence<I...>) {
+  template <size_t... I>
+  HWY_INLINE void outer(const T* a, int64_t row, Vec<T> b0, Vec<T> b1, std::index_sequence<I...>) {
     (step(I, hn::Set(Full<T>(), a[static_cast<int64_t>(I) * row]), b0, b1), ...);
   }
 
@@ -55,15 +56,19 @@ template <class T, int R, int V> struct Block {
     if constexpr (kTail) store_few(v, c + j, last);
     else hn::StoreU(v, d, c + j);
   }
-  template <bool kTail, size_t... I> HWY_INLINE void store_rows(const Target<T>& t, int64_t last, std::index_sequence<I...>) const {
+  template <bool kTail, size_t... I>
+  HWY_INLINE void store_rows(const Target<T>& t, int64_t last, std::index_sequence<I...>) const {
     if constexpr (V == 2) (put<false>(acc[I][0], t, t.c + static_cast<int64_t>(I) * t.ldc, 0, 0), ...);
     (put<kTail>(acc[I][V - 1], t, t.c + static_cast<int64_t>(I) * t.ldc, (V - 1) * kLanes<T>, last), ...);
   }
-  template <bool kTail> HWY_INLINE void store(const Target<T>& t, int64_t last) const { store_rows<kTail>(t, last, Rows()); }
+  template <bool kTail> HWY_INLINE void store(const Target<T>& t, int64_t last) const {
+    store_rows<kTail>(t, last, Rows());
+  }
 };
 
 // dst[c * dst_ld + r] = src[r * ld + c]: 128-bit blocks, rows left over one by one.
-template <class T> HWY_INLINE void transpose(const T* src, int64_t ld, int64_t rows, int64_t cols, T* dst, int64_t dst_ld) {
+template <class T>
+HWY_INLINE void transpose(const T* src, int64_t ld, int64_t rows, int64_t cols, T* dst, int64_t dst_ld) {
   const hn::CappedTag<T, 16 / sizeof(T)> d;
   constexpr int64_t B = 16 / sizeof(T);
   int64_t r = 0;

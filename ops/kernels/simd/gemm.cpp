@@ -16,8 +16,8 @@ namespace {
 constexpr int R = HWY_TARGET == HWY_AVX3 ? 12 : HWY_TARGET == HWY_AVX2 ? 6 : 4;
 template <class T> constexpr int64_t kWidth = 2 * kLanes<T>;
 template <class T> constexpr int64_t kDepth = sizeof(T) == 4 ? 384 : 256;
-constexpr int64_t kRows = 144;     // A's panel: 216 KB (float), 288 KB (double)
-constexpr int64_t kColumns = 2048; // B's panel: 3 MB, 4 MB
+constexpr int64_t kRows = 144;      // A's panel: 216 KB (float), 288 KB (double)
+constexpr int64_t kColumns = 2048;  // B's panel: 3 MB, 4 MB
 
 constexpr int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -59,7 +59,8 @@ template <class T> void pack_b(const T* b, int64_t ldb, bool trans, int64_t k, i
 }
 
 // A block at the border is computed whole and written back in part.
-template <class T> HWY_INLINE void store_border(const Block<T, R, 2>& x, int64_t rows, int64_t cols, const Target<T>& t) {
+template <class T>
+HWY_INLINE void store_border(const Block<T, R, 2>& x, int64_t rows, int64_t cols, const Target<T>& t) {
   constexpr int64_t N = kLanes<T>;
   for (int64_t r = 0; r < rows; ++r) {
     T* c = t.c + r * t.ldc;
@@ -76,7 +77,8 @@ template <class T> HWY_NOINLINE void whole_block(int64_t k, const T* a, const T*
   x.template store<false>(t, 0);
 }
 
-template <class T> HWY_NOINLINE void border_block(int64_t k, const T* a, const T* b, int64_t rows, int64_t cols, const Target<T>& t) {
+template <class T>
+HWY_NOINLINE void border_block(int64_t k, const T* a, const T* b, int64_t rows, int64_t cols, const Target<T>& t) {
   Block<T, R, 2> x;
   x.template product<false>(k, a, 1, R, b, kWidth<T>, 0);
   store_border(x, rows, cols, t);

@@ -28,7 +28,8 @@ HWY_INLINE void block(int64_t k, const Strided<T>& a, const T* b, int64_t ldb, c
 }
 
 // One strip of R rows, all n columns.
-template <class T, int R> HWY_INLINE void strip(int64_t n, int64_t k, const Strided<T>& a, const T* b, int64_t ldb, const Target<T>& t) {
+template <class T, int R>
+HWY_INLINE void strip(int64_t n, int64_t k, const Strided<T>& a, const T* b, int64_t ldb, const Target<T>& t) {
   constexpr int64_t N = kLanes<T>;
   Target<T> at = t;
   for (; n >= 2 * N; n -= 2 * N, b += 2 * N, at.c += 2 * N) {
@@ -41,10 +42,13 @@ template <class T, int R> HWY_INLINE void strip(int64_t n, int64_t k, const Stri
 }
 
 // Arguments by reference and everything below inlined: copies of the structs would stall on store forwarding.
-template <class T> HWY_NOINLINE void strips(int64_t m, int64_t n, int64_t k, const Strided<T>& a, const T* b, int64_t ldb, const Target<T>& t) {
+template <class T>
+HWY_NOINLINE void strips(int64_t m, int64_t n, int64_t k, const Strided<T>& a, const T* b, int64_t ldb,
+                         const Target<T>& t) {
   Strided<T> x = a;
   Target<T> at = t;
-  for (; m >= kMaxRows; m -= kMaxRows, x.at += kMaxRows * x.row, at.c += kMaxRows * at.ldc) strip<T, kMaxRows>(n, k, x, b, ldb, at);
+  for (; m >= kMaxRows; m -= kMaxRows, x.at += kMaxRows * x.row, at.c += kMaxRows * at.ldc)
+    strip<T, kMaxRows>(n, k, x, b, ldb, at);
   if (m == 3) strip<T, 3>(n, k, x, b, ldb, at);
   if (m == 2) strip<T, 2>(n, k, x, b, ldb, at);
   if (m == 1) strip<T, 1>(n, k, x, b, ldb, at);
@@ -57,7 +61,8 @@ template <class T> void transposed_b(const Gemm<T>& g, const Strided<T>& a) {
     const int64_t n = std::min(2 * N, g.n - j), width = n > N ? 2 * N : N;
     for (int64_t p = 0; p == 0 || p < g.k; p += kPanelDepth) {
       const int64_t k = std::min(kPanelDepth, g.k - p);
-      for (int64_t r = 0; n < width && r < k; ++r) hn::StoreU(hn::Zero(Full<T>()), Full<T>(), panel + (r + 1) * width - N);
+      for (int64_t r = 0; n < width && r < k; ++r)
+        hn::StoreU(hn::Zero(Full<T>()), Full<T>(), panel + (r + 1) * width - N);
       transpose(g.b + j * g.ldb + p, g.ldb, n, k, panel, width);
       const bool first = p == 0;
       const Target<T> t{g.c + j, g.ldc, first && g.bias ? g.bias + j : nullptr, first && !g.accumulate};

@@ -10,17 +10,41 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 namespace {
 
-struct Eq { template <class D, class V> HWY_INLINE auto operator()(D, V a, V b) const { return hn::Eq(a, b); } };
+struct Eq {
+  template <class D, class V> HWY_INLINE auto operator()(D, V a, V b) const { return hn::Eq(a, b); }
+};
 // Highway 1.0.3's Ne is false for NaN on AVX2 and AVX-512.
-struct Ne { template <class D, class V> HWY_INLINE auto operator()(D, V a, V b) const { return hn::Not(hn::Eq(a, b)); } };
-struct Lt { template <class D, class V> HWY_INLINE auto operator()(D, V a, V b) const { return hn::Lt(a, b); } };
-struct Le { template <class D, class V> HWY_INLINE auto operator()(D, V a, V b) const { return hn::Le(a, b); } };
-struct Gt { template <class D, class V> HWY_INLINE auto operator()(D, V a, V b) const { return hn::Gt(a, b); } };
-struct Ge { template <class D, class V> HWY_INLINE auto operator()(D, V a, V b) const { return hn::Ge(a, b); } };
-struct Not { template <class D, class V> HWY_INLINE auto operator()(D d, V a, V) const { return hn::Eq(a, hn::Zero(d)); } };
-struct IsNan { template <class D, class V> HWY_INLINE auto operator()(D, V a, V) const { return hn::IsNaN(a); } };
-struct IsInf { template <class D, class V> HWY_INLINE auto operator()(D d, V a, V) const { return hn::Eq(hn::Abs(a), hn::Set(d, kInf<hn::TFromD<D>>)); } };
-struct IsFinite { template <class D, class V> HWY_INLINE auto operator()(D d, V a, V) const { return hn::Lt(hn::Abs(a), hn::Set(d, kInf<hn::TFromD<D>>)); } };
+struct Ne {
+  template <class D, class V> HWY_INLINE auto operator()(D, V a, V b) const { return hn::Not(hn::Eq(a, b)); }
+};
+struct Lt {
+  template <class D, class V> HWY_INLINE auto operator()(D, V a, V b) const { return hn::Lt(a, b); }
+};
+struct Le {
+  template <class D, class V> HWY_INLINE auto operator()(D, V a, V b) const { return hn::Le(a, b); }
+};
+struct Gt {
+  template <class D, class V> HWY_INLINE auto operator()(D, V a, V b) const { return hn::Gt(a, b); }
+};
+struct Ge {
+  template <class D, class V> HWY_INLINE auto operator()(D, V a, V b) const { return hn::Ge(a, b); }
+};
+struct Not {
+  template <class D, class V> HWY_INLINE auto operator()(D d, V a, V) const { return hn::Eq(a, hn::Zero(d)); }
+};
+struct IsNan {
+  template <class D, class V> HWY_INLINE auto operator()(D, V a, V) const { return hn::IsNaN(a); }
+};
+struct IsInf {
+  template <class D, class V> HWY_INLINE auto operator()(D d, V a, V) const {
+    return hn::Eq(hn::Abs(a), hn::Set(d, kInf<hn::TFromD<D>>));
+  }
+};
+struct IsFinite {
+  template <class D, class V> HWY_INLINE auto operator()(D d, V a, V) const {
+    return hn::Lt(hn::Abs(a), hn::Set(d, kInf<hn::TFromD<D>>));
+  }
+};
 
 template <class T, class Op, int kIn> struct CompareKernel {
   static constexpr int kOperands = kIn + 1;
@@ -30,9 +54,10 @@ template <class T, class Op, int kIn> struct CompareKernel {
   static HWY_INLINE uint64_t bits_of(Vec<T> a, Vec<T> b) {
     uint8_t bytes[8];
     hn::StoreMaskBits(Full<T>(), Op()(Full<T>(), a, b), bytes);
-    std::conditional_t<(kLanes<T> > 8), uint16_t, uint8_t> bits;  // just what was stored, or the load would wait for the store
+    std::conditional_t<(kLanes<T> > 8), uint16_t, uint8_t>
+        bits;  // just what was stored, or the load would wait for the store
     std::memcpy(&bits, bytes, sizeof(bits));
-    return bits & ((uint64_t{1} << kLanes<T>) - 1);
+    return bits & ((uint64_t{1} << kLanes<T>)-1);
   }
 
   // Bit j of the lowest eight to byte j: one bit picked in each byte, carried to the byte's top, and brought down.
@@ -49,7 +74,8 @@ template <class T, class Op, int kIn> struct CompareKernel {
     int64_t i = 0;
     for (; i + kStep <= n; i += kStep) {
       uint64_t bits = 0;
-      for (int64_t v = 0; v < kStep; v += kLanes<T>) bits |= bits_of(hn::LoadU(d, a + i + v), hn::LoadU(d, b + i + v)) << v;
+      for (int64_t v = 0; v < kStep; v += kLanes<T>)
+        bits |= bits_of(hn::LoadU(d, a + i + v), hn::LoadU(d, b + i + v)) << v;
       for (int64_t v = 0; v < kStep; v += 8) {
         const uint64_t bytes = bytes_of(bits >> v);
         std::memcpy(y + i + v, &bytes, 8);

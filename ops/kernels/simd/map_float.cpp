@@ -16,16 +16,38 @@ template <class D, class V> HWY_INLINE V sign_of(D d, V x) {
   return hn::IfThenElse(hn::Eq(x, zero), zero, hn::IfThenElse(hn::IsNaN(x), x, hn::CopySign(one, x)));
 }
 
-struct Neg { template <class D, class V> HWY_INLINE V operator()(D, V x) const { return hn::Neg(x); } };
-struct Abs { template <class D, class V> HWY_INLINE V operator()(D, V x) const { return hn::Abs(x); } };
-struct Square { template <class D, class V> HWY_INLINE V operator()(D, V x) const { return hn::Mul(x, x); } };
-struct Sqrt { template <class D, class V> HWY_INLINE V operator()(D, V x) const { return hn::Sqrt(x); } };
-struct Exp { template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return exp(d, x); } };
-struct Log { template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return log(d, x); } };
-struct Sigmoid { template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return sigmoid(d, x); } };
-struct Tanh { template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return tanh(d, x); } };
-struct Relu { template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), x); } };
-struct Sign { template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return sign_of(d, x); } };
+struct Neg {
+  template <class D, class V> HWY_INLINE V operator()(D, V x) const { return hn::Neg(x); }
+};
+struct Abs {
+  template <class D, class V> HWY_INLINE V operator()(D, V x) const { return hn::Abs(x); }
+};
+struct Square {
+  template <class D, class V> HWY_INLINE V operator()(D, V x) const { return hn::Mul(x, x); }
+};
+struct Sqrt {
+  template <class D, class V> HWY_INLINE V operator()(D, V x) const { return hn::Sqrt(x); }
+};
+struct Exp {
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return exp(d, x); }
+};
+struct Log {
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return log(d, x); }
+};
+struct Sigmoid {
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return sigmoid(d, x); }
+};
+struct Tanh {
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return tanh(d, x); }
+};
+struct Relu {
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const {
+    return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), x);
+  }
+};
+struct Sign {
+  template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return sign_of(d, x); }
+};
 
 struct Slope {
   double slope;
@@ -84,24 +106,56 @@ struct ClampBackward : Bounds {
   }
 };
 
-struct Add { template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::Add(a, b); } };
-struct Sub { template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::Sub(a, b); } };
-struct Mul { template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::Mul(a, b); } };
-struct Div { template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::Div(a, b); } };
-struct Maximum { template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b); } };
-struct Minimum { template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::IsNaN(a)), a, b); } };
-struct MulAdd { template <class D, class V> HWY_INLINE V operator()(D, V a, V b, V c) const { return hn::Add(hn::Mul(a, b), c); } };
+struct Add {
+  template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::Add(a, b); }
+};
+struct Sub {
+  template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::Sub(a, b); }
+};
+struct Mul {
+  template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::Mul(a, b); }
+};
+struct Div {
+  template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const { return hn::Div(a, b); }
+};
+struct Maximum {
+  template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const {
+    return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b);
+  }
+};
+struct Minimum {
+  template <class D, class V> HWY_INLINE V operator()(D, V a, V b) const {
+    return hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::IsNaN(a)), a, b);
+  }
+};
+struct MulAdd {
+  template <class D, class V> HWY_INLINE V operator()(D, V a, V b, V c) const { return hn::Add(hn::Mul(a, b), c); }
+};
 
 struct SigmoidBackward {
-  template <class D, class V> HWY_INLINE V operator()(D d, V dy, V y) const { return hn::Mul(hn::Mul(dy, y), hn::Sub(constant(d, 1), y)); }
+  template <class D, class V> HWY_INLINE V operator()(D d, V dy, V y) const {
+    return hn::Mul(hn::Mul(dy, y), hn::Sub(constant(d, 1), y));
+  }
 };
 struct TanhBackward {
-  template <class D, class V> HWY_INLINE V operator()(D d, V dy, V y) const { return hn::Mul(dy, hn::Sub(constant(d, 1), hn::Mul(y, y))); }
+  template <class D, class V> HWY_INLINE V operator()(D d, V dy, V y) const {
+    return hn::Mul(dy, hn::Sub(constant(d, 1), hn::Mul(y, y)));
+  }
 };
-struct ReluBackward { template <class D, class V> HWY_INLINE V operator()(D d, V dy, V y) const { return hn::IfThenElseZero(hn::Gt(y, hn::Zero(d)), dy); } };
-struct SqrtBackward { template <class D, class V> HWY_INLINE V operator()(D, V dy, V y) const { return hn::Div(dy, hn::Add(y, y)); } };
-struct AbsBackward { template <class D, class V> HWY_INLINE V operator()(D d, V dy, V x) const { return hn::Mul(dy, sign_of(d, x)); } };
-struct SquareBackward { template <class D, class V> HWY_INLINE V operator()(D, V dy, V x) const { return hn::Mul(hn::Add(dy, dy), x); } };
+struct ReluBackward {
+  template <class D, class V> HWY_INLINE V operator()(D d, V dy, V y) const {
+    return hn::IfThenElseZero(hn::Gt(y, hn::Zero(d)), dy);
+  }
+};
+struct SqrtBackward {
+  template <class D, class V> HWY_INLINE V operator()(D, V dy, V y) const { return hn::Div(dy, hn::Add(y, y)); }
+};
+struct AbsBackward {
+  template <class D, class V> HWY_INLINE V operator()(D d, V dy, V x) const { return hn::Mul(dy, sign_of(d, x)); }
+};
+struct SquareBackward {
+  template <class D, class V> HWY_INLINE V operator()(D, V dy, V x) const { return hn::Mul(hn::Add(dy, dy), x); }
+};
 
 template <class Op, int kIn, bool kCheap = true> void offer(Table& t, Map op) {
   t.map[static_cast<int>(op)][static_cast<int>(kFloat32)] = &tile<VectorKernel<float, Op, kIn, kCheap>>;

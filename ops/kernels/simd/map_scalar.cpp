@@ -18,16 +18,36 @@ namespace {
 template <class T> using Wrapping = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
 template <class T> HWY_INLINE Wrapping<T> wrap(T x) { return static_cast<Wrapping<T>>(x); }
 
-template <class T> struct Neg { HWY_INLINE T operator()(T x) const { return static_cast<T>(0 - wrap(x)); } };
-template <class T> struct Abs { HWY_INLINE T operator()(T x) const { return x < T{0} ? static_cast<T>(0 - wrap(x)) : x; } };
-template <class T> struct Square { HWY_INLINE T operator()(T x) const { return static_cast<T>(wrap(x) * wrap(x)); } };
-template <class T> struct Relu { HWY_INLINE T operator()(T x) const { return x > T{0} ? x : T{0}; } };
-template <class T> struct Sign { HWY_INLINE T operator()(T x) const { return static_cast<T>((x > T{0}) - (x < T{0})); } };
-template <class T> struct Add { HWY_INLINE T operator()(T a, T b) const { return static_cast<T>(wrap(a) + wrap(b)); } };
-template <class T> struct Sub { HWY_INLINE T operator()(T a, T b) const { return static_cast<T>(wrap(a) - wrap(b)); } };
-template <class T> struct Mul { HWY_INLINE T operator()(T a, T b) const { return static_cast<T>(wrap(a) * wrap(b)); } };
-template <class T> struct Maximum { HWY_INLINE T operator()(T a, T b) const { return a > b ? a : b; } };
-template <class T> struct Minimum { HWY_INLINE T operator()(T a, T b) const { return a < b ? a : b; } };
+template <class T> struct Neg {
+  HWY_INLINE T operator()(T x) const { return static_cast<T>(0 - wrap(x)); }
+};
+template <class T> struct Abs {
+  HWY_INLINE T operator()(T x) const { return x < T{0} ? static_cast<T>(0 - wrap(x)) : x; }
+};
+template <class T> struct Square {
+  HWY_INLINE T operator()(T x) const { return static_cast<T>(wrap(x) * wrap(x)); }
+};
+template <class T> struct Relu {
+  HWY_INLINE T operator()(T x) const { return x > T{0} ? x : T{0}; }
+};
+template <class T> struct Sign {
+  HWY_INLINE T operator()(T x) const { return static_cast<T>((x > T{0}) - (x < T{0})); }
+};
+template <class T> struct Add {
+  HWY_INLINE T operator()(T a, T b) const { return static_cast<T>(wrap(a) + wrap(b)); }
+};
+template <class T> struct Sub {
+  HWY_INLINE T operator()(T a, T b) const { return static_cast<T>(wrap(a) - wrap(b)); }
+};
+template <class T> struct Mul {
+  HWY_INLINE T operator()(T a, T b) const { return static_cast<T>(wrap(a) * wrap(b)); }
+};
+template <class T> struct Maximum {
+  HWY_INLINE T operator()(T a, T b) const { return a > b ? a : b; }
+};
+template <class T> struct Minimum {
+  HWY_INLINE T operator()(T a, T b) const { return a < b ? a : b; }
+};
 
 // Bounds beyond T's range become its limits.
 template <class T> struct Clamp {
@@ -66,29 +86,63 @@ template <class T> struct PowFloat {
   }
 };
 
-template <class T> struct Not { HWY_INLINE bool operator()(T x) const { return x == T{0}; } };
-template <class T> struct Always { HWY_INLINE bool operator()(T) const { return true; } };
-template <class T> struct Never { HWY_INLINE bool operator()(T) const { return false; } };
-template <class T> struct Eq { HWY_INLINE bool operator()(T a, T b) const { return a == b; } };
-template <class T> struct Ne { HWY_INLINE bool operator()(T a, T b) const { return a != b; } };
-template <class T> struct Lt { HWY_INLINE bool operator()(T a, T b) const { return a < b; } };
-template <class T> struct Le { HWY_INLINE bool operator()(T a, T b) const { return a <= b; } };
-template <class T> struct Gt { HWY_INLINE bool operator()(T a, T b) const { return a > b; } };
-template <class T> struct Ge { HWY_INLINE bool operator()(T a, T b) const { return a >= b; } };
-template <class T> struct BitOr { HWY_INLINE T operator()(T a, T b) const { return static_cast<T>(a | b); } };
-template <class T> struct BitAnd { HWY_INLINE T operator()(T a, T b) const { return static_cast<T>(a & b); } };
-template <class T> struct Where { HWY_INLINE T operator()(uint8_t c, T a, T b) const { return c ? a : b; } };
+template <class T> struct Not {
+  HWY_INLINE bool operator()(T x) const { return x == T{0}; }
+};
+template <class T> struct Always {
+  HWY_INLINE bool operator()(T) const { return true; }
+};
+template <class T> struct Never {
+  HWY_INLINE bool operator()(T) const { return false; }
+};
+template <class T> struct Eq {
+  HWY_INLINE bool operator()(T a, T b) const { return a == b; }
+};
+template <class T> struct Ne {
+  HWY_INLINE bool operator()(T a, T b) const { return a != b; }
+};
+template <class T> struct Lt {
+  HWY_INLINE bool operator()(T a, T b) const { return a < b; }
+};
+template <class T> struct Le {
+  HWY_INLINE bool operator()(T a, T b) const { return a <= b; }
+};
+template <class T> struct Gt {
+  HWY_INLINE bool operator()(T a, T b) const { return a > b; }
+};
+template <class T> struct Ge {
+  HWY_INLINE bool operator()(T a, T b) const { return a >= b; }
+};
+template <class T> struct BitOr {
+  HWY_INLINE T operator()(T a, T b) const { return static_cast<T>(a | b); }
+};
+template <class T> struct BitAnd {
+  HWY_INLINE T operator()(T a, T b) const { return static_cast<T>(a & b); }
+};
+template <class T> struct Where {
+  HWY_INLINE T operator()(uint8_t c, T a, T b) const { return c ? a : b; }
+};
 
 // bool is stored, compared and selected as the bytes 0 and 1; reading a `bool` would let the compiler assume it.
 template <class T> Tile& at(Table& t, Map op) { return t.map[static_cast<int>(op)][static_cast<int>(dtype_of<T>())]; }
 template <class T> using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
 
-template <class T, template <class> class Op> void unary(Table& t, Map op) { at<T>(t, op) = &tile<ScalarKernel<Stored<T>, Op<Stored<T>>, Stored<T>>>; }
-template <class T, template <class> class Op> void binary(Table& t, Map op) { at<T>(t, op) = &tile<ScalarKernel<Stored<T>, Op<Stored<T>>, Stored<T>, Stored<T>>>; }
-template <class T, template <class> class Op> void test(Table& t, Map op) { at<T>(t, op) = &tile<ScalarKernel<uint8_t, Op<Stored<T>>, Stored<T>>>; }
-template <class T, template <class> class Op> void compare(Table& t, Map op) { at<T>(t, op) = &tile<ScalarKernel<uint8_t, Op<Stored<T>>, Stored<T>, Stored<T>>>; }
+template <class T, template <class> class Op> void unary(Table& t, Map op) {
+  at<T>(t, op) = &tile<ScalarKernel<Stored<T>, Op<Stored<T>>, Stored<T>>>;
+}
+template <class T, template <class> class Op> void binary(Table& t, Map op) {
+  at<T>(t, op) = &tile<ScalarKernel<Stored<T>, Op<Stored<T>>, Stored<T>, Stored<T>>>;
+}
+template <class T, template <class> class Op> void test(Table& t, Map op) {
+  at<T>(t, op) = &tile<ScalarKernel<uint8_t, Op<Stored<T>>, Stored<T>>>;
+}
+template <class T, template <class> class Op> void compare(Table& t, Map op) {
+  at<T>(t, op) = &tile<ScalarKernel<uint8_t, Op<Stored<T>>, Stored<T>, Stored<T>>>;
+}
 
-template <class T> void offer_where(Table& t) { at<T>(t, Map::where) = &tile<ScalarKernel<Stored<T>, Where<Stored<T>>, uint8_t, Stored<T>, Stored<T>>>; }
+template <class T> void offer_where(Table& t) {
+  at<T>(t, Map::where) = &tile<ScalarKernel<Stored<T>, Where<Stored<T>>, uint8_t, Stored<T>, Stored<T>>>;
+}
 
 template <class T> void fill_tests(Table& t) {
   test<T, Not>(t, Map::logical_not);

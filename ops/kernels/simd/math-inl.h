@@ -23,21 +23,24 @@ template <class D, class V> HWY_INLINE V limit(D d, V x, double lo, double hi) {
 }
 
 // Adding and subtracting it rounds to an integer, which then sits in the low bits of the sum.
-template <class D> HWY_INLINE hn::Vec<D> rounder(D d) { return constant(d, kIsFloat<D> ? 12582912.0 : 6755399441055744.0); }
+template <class D> HWY_INLINE hn::Vec<D> rounder(D d) {
+  return constant(d, kIsFloat<D> ? 12582912.0 : 6755399441055744.0);
+}
 
 // 2^n for the integer n in the low bits of t = n + rounder.
 template <class D, class V> HWY_INLINE V power_of_two(D d, V t) {
   const hn::RebindToUnsigned<D> du;
   using U = hn::TFromD<decltype(du)>;
   const auto biased = hn::Add(hn::BitCast(du, t), hn::Set(du, static_cast<U>(kIsFloat<D> ? 127 : 1023)));
-  return hn::BitCast(d, hn::ShiftLeft<kIsFloat<D> ? 23 : 52>(biased));
+  return hn::BitCast(d, hn::ShiftLeft < kIsFloat<D> ? 23 : 52 > (biased));
 }
 
 // exp(r) - 1 for |r| <= ln(2)/2, relative error below one ulp. float: Cephes' expf; double: Taylor to r^13. Pairs of terms
 // first (Estrin): the latency of a chain is what limits the throughput.
 template <class D, class V> HWY_INLINE V expm1_reduced(D d, V r) {
   const V s = hn::Mul(r, r);
-  const auto pair = [&](V x, double high, double low) HWY_ATTR { return hn::MulAdd(constant(d, high), x, constant(d, low)); };
+  const auto pair = [&](V x, double high, double low)
+                        HWY_ATTR { return hn::MulAdd(constant(d, high), x, constant(d, low)); };
   if constexpr (kIsFloat<D>) {
     const V p = hn::MulAdd(pair(r, 1.9875691500E-4, 1.3981999507E-3), s, pair(r, 8.3334519073E-3, 4.1665795894E-2));
     return hn::MulAdd(hn::MulAdd(p, s, pair(r, 1.6666665459E-1, 5.0000001201E-1)), s, r);
@@ -72,7 +75,8 @@ template <class D, class V> HWY_INLINE V exp(D d, V x) {
 template <class D, class V> HWY_INLINE V exp_of_negative(D d, V x) {
   const double lowest = kIsFloat<D> ? -87.3 : -708.3;
   V t, n;
-  const V limited = kX86 ? hn::Max(constant(d, lowest), x) : hn::IfThenElse(hn::Lt(x, constant(d, lowest)), constant(d, lowest), x);
+  const V limited =
+      kX86 ? hn::Max(constant(d, lowest), x) : hn::IfThenElse(hn::Lt(x, constant(d, lowest)), constant(d, lowest), x);
   const V p = expm1_reduced(d, reduce_by_ln2(d, limited, t, n));
   const V scale = power_of_two(d, t);
   return hn::IfThenZeroElse(hn::Lt(x, constant(d, lowest)), hn::MulAdd(p, scale, scale));
@@ -92,7 +96,8 @@ template <class D, class V> HWY_INLINE V log(D d, V x) {
   const auto biased = hn::ShiftRight<kShift>(bits);
   // The biased exponent as the low bits of 2^kShift, minus 2^kShift: a conversion that every instruction set has.
   const U magic = kIsFloat<D> ? static_cast<U>(0x4B000000) : static_cast<U>(0x4330000000000000);
-  V k = hn::Sub(hn::BitCast(d, hn::Or(biased, hn::Set(du, magic))), constant(d, kIsFloat<D> ? 8388608.0 + 127 : 4503599627370496.0 + 1023));
+  V k = hn::Sub(hn::BitCast(d, hn::Or(biased, hn::Set(du, magic))),
+                constant(d, kIsFloat<D> ? 8388608.0 + 127 : 4503599627370496.0 + 1023));
   k = hn::Sub(k, hn::IfThenElseZero(tiny, constant(d, kIsFloat<D> ? 25 : 54)));
   const auto mantissa = hn::And(bits, hn::Set(du, static_cast<U>((U{1} << kShift) - 1)));
   const V f = hn::Sub(hn::BitCast(d, hn::Add(mantissa, hn::Set(du, kRootHalf))), one);
@@ -110,10 +115,13 @@ template <class D, class V> HWY_INLINE V log(D d, V x) {
     r = hn::MulAdd(z, hn::MulAdd(w, t2, constant(d, 6.666666666666735130e-01)), t1);
   }
   const V h = hn::Mul(constant(d, 0.5), hn::Mul(f, f));
-  const V lo = hn::MulAdd(k, constant(d, kIsFloat<D> ? 9.0580006145e-06 : 1.90821492927058770002e-10), hn::Mul(s, hn::Add(h, r)));
-  const V y = hn::MulAdd(k, constant(d, kIsFloat<D> ? 6.9313812256e-01 : 6.93147180369123816490e-01), hn::Add(hn::Sub(lo, h), f));
+  const V lo = hn::MulAdd(k, constant(d, kIsFloat<D> ? 9.0580006145e-06 : 1.90821492927058770002e-10),
+                          hn::Mul(s, hn::Add(h, r)));
+  const V y = hn::MulAdd(k, constant(d, kIsFloat<D> ? 6.9313812256e-01 : 6.93147180369123816490e-01),
+                         hn::Add(hn::Sub(lo, h), f));
   const V zero = hn::Zero(d), inf = hn::Set(d, kInf<Lane<D>>);
-  const V special = hn::IfThenElse(hn::Eq(x, zero), hn::Neg(inf), hn::IfThenElse(hn::Lt(x, zero), hn::Set(d, kNan<Lane<D>>), x));
+  const V special =
+      hn::IfThenElse(hn::Eq(x, zero), hn::Neg(inf), hn::IfThenElse(hn::Lt(x, zero), hn::Set(d, kNan<Lane<D>>), x));
   return hn::IfThenElse(hn::And(hn::Gt(x, zero), hn::Lt(x, inf)), y, special);
 }
 

@@ -22,7 +22,8 @@ template <class T> struct Sgd {
     if (s.weight_decay != 0) g = hn::Add(g, hn::Mul(constant(d, s.weight_decay), p));
     if (s.m) {
       auto m = g;
-      if (!s.first) m = hn::Add(hn::Mul(hn::LoadU(d, s.m + i), constant(d, s.momentum)), hn::Mul(constant(d, 1 - s.dampening), g));
+      if (!s.first)
+        m = hn::Add(hn::Mul(hn::LoadU(d, s.m + i), constant(d, s.momentum)), hn::Mul(constant(d, 1 - s.dampening), g));
       hn::StoreU(m, d, s.m + i);
       g = s.nesterov ? hn::Add(g, hn::Mul(constant(d, s.momentum), m)) : m;
     }
@@ -48,7 +49,8 @@ template <class T> struct Adam {
     if (s.maximize) g = hn::Neg(g);
     if (s.weight_decay != 0) g = hn::Add(g, hn::Mul(constant(d, s.weight_decay), p));
     const auto m = hn::Add(hn::Mul(hn::LoadU(d, s.m + i), constant(d, s.beta1)), hn::Mul(constant(d, 1 - s.beta1), g));
-    const auto v = hn::Add(hn::Mul(hn::LoadU(d, s.v + i), constant(d, s.beta2)), hn::Mul(hn::Mul(constant(d, 1 - s.beta2), g), g));
+    const auto v =
+        hn::Add(hn::Mul(hn::LoadU(d, s.v + i), constant(d, s.beta2)), hn::Mul(hn::Mul(constant(d, 1 - s.beta2), g), g));
     const auto denominator = hn::Add(over_root2(d, hn::Sqrt(v)), constant(d, s.eps));
     hn::StoreU(m, d, s.m + i);
     hn::StoreU(v, d, s.v + i);
@@ -87,7 +89,8 @@ template <class T> void add_into(void* dst, const void* src, int64_t n) {
     constexpr int64_t N = kLanes<T>;
     int64_t i = 0;
     for (; i + 2 * N <= n; i += 2 * N) {
-      const Vec<T> y0 = hn::Add(hn::LoadU(d, y + i), hn::LoadU(d, x + i)), y1 = hn::Add(hn::LoadU(d, y + i + N), hn::LoadU(d, x + i + N));
+      const Vec<T> y0 = hn::Add(hn::LoadU(d, y + i), hn::LoadU(d, x + i)),
+                   y1 = hn::Add(hn::LoadU(d, y + i + N), hn::LoadU(d, x + i + N));
       hn::StoreU(y0, d, y + i);
       hn::StoreU(y1, d, y + i + N);
     }
@@ -118,7 +121,9 @@ template <class D> struct Philox {
     c1 = p1;
     c3 = p0;
   }
-  static HWY_INLINE V pair(D d, V low, V high) { return hn::Or(hn::And(low, hn::Set(d, uint64_t{0xFFFFFFFF})), hn::ShiftLeft<32>(high)); }
+  static HWY_INLINE V pair(D d, V low, V high) {
+    return hn::Or(hn::And(low, hn::Set(d, uint64_t{0xFFFFFFFF})), hn::ShiftLeft<32>(high));
+  }
   HWY_INLINE void store(D d, uint32_t* dst) const {
     HWY_ALIGN uint64_t low[HWY_LANES(uint64_t)], high[HWY_LANES(uint64_t)];
     hn::Store(pair(d, c0, c1), d, low);
@@ -168,9 +173,11 @@ void fill_optim(Table& t) {
   t.f64.sgd = &sgd<double>;
   t.f32.adam = &adam<float>;
   t.f64.adam = &adam<double>;
-  const Flat fills[] = {&fill<uint8_t>, &fill<uint8_t>, &fill<uint32_t>, &fill<uint64_t>, &fill<uint32_t>, &fill<uint64_t>};
+  const Flat fills[] = {&fill<uint8_t>,  &fill<uint8_t>,  &fill<uint32_t>,
+                        &fill<uint64_t>, &fill<uint32_t>, &fill<uint64_t>};
   std::copy_n(fills, 6, t.fill);
-  const Flat adds[] = {nullptr, &add_into<uint8_t>, &add_into<uint32_t>, &add_into<uint64_t>, &add_into<float>, &add_into<double>};
+  const Flat adds[] = {nullptr,          &add_into<uint8_t>, &add_into<uint32_t>, &add_into<uint64_t>,
+                       &add_into<float>, &add_into<double>};
   std::copy_n(adds, 6, t.add_into);
   t.philox = &philox;
 }

@@ -33,12 +33,16 @@ template <class T> struct Sum {
 };
 template <class T> struct Max {
   static HWY_INLINE T combine(T a, T b) { return ((b > a) | (b != b)) ? b : a; }
-  template <class D, class V> static HWY_INLINE V combine(D, V a, V b) { return hn::IfThenElse(hn::Or(hn::Gt(b, a), hn::IsNaN(b)), b, a); }
+  template <class D, class V> static HWY_INLINE V combine(D, V a, V b) {
+    return hn::IfThenElse(hn::Or(hn::Gt(b, a), hn::IsNaN(b)), b, a);
+  }
   static HWY_INLINE T row(const T* x, int64_t n) { return row_extreme<T, false>(x, n); }
 };
 template <class T> struct Min {
   static HWY_INLINE T combine(T a, T b) { return ((b < a) | (b != b)) ? b : a; }
-  template <class D, class V> static HWY_INLINE V combine(D, V a, V b) { return hn::IfThenElse(hn::Or(hn::Lt(b, a), hn::IsNaN(b)), b, a); }
+  template <class D, class V> static HWY_INLINE V combine(D, V a, V b) {
+    return hn::IfThenElse(hn::Or(hn::Lt(b, a), hn::IsNaN(b)), b, a);
+  }
   static HWY_INLINE T row(const T* x, int64_t n) { return row_extreme<T, true>(x, n); }
 };
 
@@ -48,7 +52,8 @@ template <class T, class Op> void reduce_rows(const void* src, void* dst, int64_
 }
 
 // acc = acc op rows; four rows at a time touch the accumulators once.
-template <class T, class Op> HWY_INLINE void take_rows(const T* x, int64_t rows, int64_t cols, int64_t ld, T* HWY_RESTRICT acc) {
+template <class T, class Op>
+HWY_INLINE void take_rows(const T* x, int64_t rows, int64_t cols, int64_t ld, T* HWY_RESTRICT acc) {
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4, x += 4 * ld) {
     const T *x0 = x, *x1 = x + ld, *x2 = x + 2 * ld, *x3 = x + 3 * ld;
@@ -61,7 +66,8 @@ template <class T, class Op> HWY_INLINE void take_rows(const T* x, int64_t rows,
         hn::StoreU(Op::combine(d, hn::LoadU(d, acc + c), Op::combine(d, low, high)), d, acc + c);
       }
     }
-    for (; c < cols; ++c) acc[c] = Op::combine(acc[c], Op::combine(Op::combine(x0[c], x1[c]), Op::combine(x2[c], x3[c])));
+    for (; c < cols; ++c)
+      acc[c] = Op::combine(acc[c], Op::combine(Op::combine(x0[c], x1[c]), Op::combine(x2[c], x3[c])));
   }
   for (; r < rows; ++r, x += ld) {
     for (int64_t c = 0; c < cols; ++c) acc[c] = Op::combine(acc[c], x[c]);
@@ -118,9 +124,11 @@ template <class T, bool kSmallest> HWY_INLINE int64_t row_index(const T* x, int6
   return 0;
 }
 
-template <class T> void argmax_rows(const void* src, int64_t* dst, int64_t rows, int64_t cols, int64_t ld, bool smallest) {
+template <class T>
+void argmax_rows(const void* src, int64_t* dst, int64_t rows, int64_t cols, int64_t ld, bool smallest) {
   const T* x = static_cast<const T*>(src);
-  for (int64_t r = 0; r < rows; ++r) dst[r] = smallest ? row_index<T, true>(x + r * ld, cols) : row_index<T, false>(x + r * ld, cols);
+  for (int64_t r = 0; r < rows; ++r)
+    dst[r] = smallest ? row_index<T, true>(x + r * ld, cols) : row_index<T, false>(x + r * ld, cols);
 }
 
 template <class T, template <class> class Op> void offer(Table& t, Reduce reduce, DType dtype) {

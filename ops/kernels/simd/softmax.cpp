@@ -33,7 +33,8 @@ template <class T> HWY_INLINE T row_max(const T* x, int64_t n) {
     m1 = hn::Max(hn::LoadU(d, x + i + N), m1);
   }
   for (; i + N <= n; i += N) m0 = hn::Max(hn::LoadU(d, x + i), m0);
-  if (i < n) m1 = hn::Max(hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(n - i)), load_few(x + i, n - i), lowest), m1);
+  if (i < n)
+    m1 = hn::Max(hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(n - i)), load_few(x + i, n - i), lowest), m1);
   return extreme_lane<T>(hn::Max(m0, m1));
 }
 
@@ -97,7 +98,8 @@ template <class T> void softmax_backward(const T* dy, const T* y, T* dx, int64_t
   const Full<T> d;
   for (int64_t r = 0; r < rows; ++r, dy += cols, y += cols, dx += cols) {
     const Vec<T> s = hn::Set(d, log ? row_sum(dy, cols) : sum_blocks<T, true>(dy, y, cols));
-    if (log) each(dy, y, dx, cols, [&](Vec<T> g, Vec<T> v) HWY_ATTR { return hn::NegMulAdd(exp_of_negative(d, v), s, g); });
+    if (log)
+      each(dy, y, dx, cols, [&](Vec<T> g, Vec<T> v) HWY_ATTR { return hn::NegMulAdd(exp_of_negative(d, v), s, g); });
     else each(dy, y, dx, cols, [&](Vec<T> g, Vec<T> v) HWY_ATTR { return hn::Mul(v, hn::Sub(g, s)); });
   }
 }
@@ -105,7 +107,8 @@ template <class T> void softmax_backward(const T* dy, const T* y, T* dx, int64_t
 template <class T> void logsumexp(const T* x, T* y, int64_t rows, int64_t cols) {
   for (int64_t r = 0; r < rows; ++r, x += cols) {
     const T max = row_max(x, cols);
-    if (std::isinf(max)) y[r] = row_extreme<T, false>(x, cols);  // inf - inf would be NaN where the limit is the infinity
+    if (std::isinf(max))
+      y[r] = row_extreme<T, false>(x, cols);  // inf - inf would be NaN where the limit is the infinity
     else y[r] = max + log_of(exp_sum<T, false>(x, nullptr, cols, max));
   }
 }
@@ -121,7 +124,8 @@ template <class T> void cross_entropy(const T* x, const int64_t* target, T* loss
 }
 
 template <class T>
-void cross_entropy_backward(const T* x, const T* lse, const int64_t* target, const T* scale, T* dx, int64_t rows, int64_t cols) {
+void cross_entropy_backward(const T* x, const T* lse, const int64_t* target, const T* scale, T* dx, int64_t rows,
+                            int64_t cols) {
   const Full<T> d;
   for (int64_t r = 0; r < rows; ++r, x += cols, dx += cols) {
     if (scale[r] == T{0}) {

@@ -62,7 +62,9 @@ template <class T, class Op, int kIn, bool kCheap> struct VectorKernel {
   };
   struct Single {
     One<T> d;
-    HWY_INLINE hn::Vec<One<T>> operator()(const T* x) const { return hn::Set(d, load_one<T>(reinterpret_cast<const char*>(x))); }
+    HWY_INLINE hn::Vec<One<T>> operator()(const T* x) const {
+      return hn::Set(d, load_one<T>(reinterpret_cast<const char*>(x)));
+    }
   };
 
   static HWY_INLINE void one(const Op& op, const Operands& p, int64_t i) {
@@ -74,7 +76,8 @@ template <class T, class Op, int kIn, bool kCheap> struct VectorKernel {
     const Full<T> d;
     constexpr int64_t N = kLanes<T>;
     const Op op = make_op<Op>(attr);
-    const Operands p{reinterpret_cast<T*>(ptr[0]), reinterpret_cast<const T*>(ptr[1]), kIn > 1 ? reinterpret_cast<const T*>(ptr[2]) : nullptr,
+    const Operands p{reinterpret_cast<T*>(ptr[0]), reinterpret_cast<const T*>(ptr[1]),
+                     kIn > 1 ? reinterpret_cast<const T*>(ptr[2]) : nullptr,
                      kIn > 2 ? reinterpret_cast<const T*>(ptr[3]) : nullptr};
     int64_t i = 0;
     if constexpr (kCheap) {

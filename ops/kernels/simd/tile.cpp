@@ -22,14 +22,15 @@ void copy_elements(int size, char* dst, int64_t dst_stride, const char* src, int
 }
 
 bool should_stream(const uint8_t* sizes, int operands, char* const* ptr, const int64_t* stride, int64_t n) {
-  if (stride[0] != sizes[0] || n * sizes[0] < kStreamBytes || reinterpret_cast<uintptr_t>(ptr[0]) % 64 != 0) return false;
+  if (stride[0] != sizes[0] || n * sizes[0] < kStreamBytes || reinterpret_cast<uintptr_t>(ptr[0]) % 64 != 0)
+    return false;
   return std::find(ptr + 1, ptr + operands, ptr[0]) == ptr + operands;
 }
 
 }  // namespace
 
-void run_strided(Contiguous kernel, const uint8_t* sizes, int operands, char* const* ptr, const int64_t* stride, int64_t n,
-                 const double* attr) {
+void run_strided(Contiguous kernel, const uint8_t* sizes, int operands, char* const* ptr, const int64_t* stride,
+                 int64_t n, const double* attr) {
   if (n <= 0) return;
   const bool stream = should_stream(sizes, operands, ptr, stride, n);
   alignas(64) char buffer[kMaxOperands][kChunk * 8];
@@ -47,7 +48,8 @@ void run_strided(Contiguous kernel, const uint8_t* sizes, int operands, char* co
     char* at[kMaxOperands];
     for (int k = 0; k < operands; ++k) {
       at[k] = direct[k] ? ptr[k] + start * stride[k] : buffer[k];
-      if (k > 0 && !direct[k] && stride[k] != 0) copy_elements(sizes[k], buffer[k], sizes[k], ptr[k] + start * stride[k], stride[k], count);
+      if (k > 0 && !direct[k] && stride[k] != 0)
+        copy_elements(sizes[k], buffer[k], sizes[k], ptr[k] + start * stride[k], stride[k], count);
     }
     kernel(at, count, attr, stream);
     if (!direct[0]) copy_elements(sizes[0], ptr[0] + start * stride[0], stride[0], buffer[0], sizes[0], count);
