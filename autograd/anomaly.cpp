@@ -92,6 +92,4 @@ bool is_anomaly_enabled() { return thread_state.anomaly; }
 DetectAnomalyGuard::DetectAnomalyGuard(bool enabled) : previous_(std::exchange(thread_state.anomaly, enabled)) {}
 DetectAnomalyGuard::~DetectAnomalyGuard() { thread_state.anomaly = previous_; }
 
-int64_t live_nodes() { return thread_state.live_nodes; }
-
 }  // namespace tapegrad::autograd

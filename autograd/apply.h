@@ -67,7 +67,7 @@ TAPEGRAD_API void mark_view(Tensor& y, const Tensor& base);
 // In place: checks self, returns what stands for it as an input (a snapshot if the rule needs the old value).
 TAPEGRAD_API Tensor begin_in_place(const char* op, const Tensor& self, bool recorded, bool old_value);
 TAPEGRAD_API void check_in_place(const char* op, const Tensor& self);
-TAPEGRAD_API void rebase(const Tensor& self, Node* node);
+TAPEGRAD_API void rebase(const Tensor& self, Node* node, uint32_t output = 0);
 // `other`, or a copy of it with the same history when it shares memory with the tensor about to be written.
 TAPEGRAD_API Tensor apart_from(const Tensor& other, const Tensor& self);
 [[noreturn]] TAPEGRAD_API void no_tangent(const char* op);

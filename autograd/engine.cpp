@@ -241,8 +241,7 @@ void store_retained(TensorImpl& t, const Tensor& grad) {
 // Hooks, retained gradients and captures of a node's outputs, before its rule sees the cotangents.
 void present_outputs(Sweep& s, Node& node, Grads& dy) {
   if (NodeExtras* extras = Access::extras(node)) {
-    for (size_t i = 0; i < extras->hooks.size(); ++i) {
-      const OutputHook hook = extras->hooks[i];
+    for (const OutputHook& hook : std::vector<OutputHook>(extras->hooks)) {  // a copy: a hook may remove itself
       if (dy[hook.output].defined()) dy[hook.output] = run_hooks({hook.hook}, dy[hook.output]);
     }
     for (const Retained& r : extras->retained) {
@@ -452,12 +451,17 @@ std::mutex& leaf_mutex(const TensorImpl* leaf) {
 }
 
 Tensor leaf_gradient(LeafSlot& slot) {
-  GradMeta* meta = slot.leaf->meta;
-  return meta && !meta->hooks.empty() ? run_hooks(meta->hooks, std::move(slot.grad)) : std::move(slot.grad);
+  std::vector<std::shared_ptr<Hook>> hooks;
+  {
+    std::lock_guard lock(leaf_mutex(slot.leaf.get()));
+    if (slot.leaf->meta) hooks = slot.leaf->meta->hooks;
+  }
+  return hooks.empty() ? std::move(slot.grad) : run_hooks(hooks, std::move(slot.grad));
 }
 
 // What a hook returned must fit the leaf, and so must the sum so far; checked for all leaves before the first is touched.
 void check_leaf(const TensorImpl& leaf, const Tensor& grad) {
+  std::lock_guard lock(leaf_mutex(&leaf));
   if (!(IntArrayRef(grad.sizes()) == IntArrayRef(leaf.sizes)) || grad.dtype() != leaf.dtype)
     throw AutogradError("backward: a gradient must have its leaf's shape and dtype, got gradient " +
                         to_string(grad.sizes()) + " " + name_of(grad.dtype()) + " and leaf " + to_string(leaf.sizes) +

@@ -1,6 +1,7 @@
 // Visits the fields of an operation's struct, so that what it saves is found without being listed twice.
 #pragma once
 
+#include <cstddef>
 #include <type_traits>
 #include <utility>
 

@@ -92,7 +92,7 @@ void FunctionNode::finish(variable_list& outputs, const std::vector<const Tensor
     Tensor& y = outputs[i];
     like_.push_back({y.defined(), y.defined() ? y.dtype() : kFloat32, y.defined() ? y.sizes() : Shape()});
     if (!y.defined() || position(context_.constant_, y) >= 0) continue;
-    if (position(context_.dirty_, y) >= 0) detail::rebase(y, this);
+    if (position(context_.dirty_, y) >= 0) detail::rebase(y, this, static_cast<uint32_t>(i));
     else detail::attach(y, this, static_cast<uint32_t>(i), given.data(), static_cast<int64_t>(given.size()));
   }
   for (size_t i = 0; i < saved_as.size(); ++i) {

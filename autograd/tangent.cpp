@@ -32,6 +32,8 @@ Tensor tangent_at(const Tangents& tangents, const Edge& edge) {
 }
 
 void check_tangent(const Tensor& x, const Tensor& dx, size_t i) {
+  if (!dx.defined())
+    throw ValueError("jvp: tangent " + std::to_string(i) + " must be defined, got an undefined tensor (Tensor())");
   if (IntArrayRef(x.sizes()) == IntArrayRef(dx.sizes()) && x.dtype() == dx.dtype()) return;
   throw ShapeError("jvp: a tangent must have its input's shape and dtype, got tangent " + std::to_string(i) + " " +
                    to_string(dx.sizes()) + " " + name_of(dx.dtype()) + " and input " + to_string(x.sizes()) + " " +
@@ -40,6 +42,8 @@ void check_tangent(const Tensor& x, const Tensor& dx, size_t i) {
 
 // The rule of one node; its inputs that carry a tangent are the ones it is asked for.
 Grads push(Node& node, const Grads& dx) {
+  if (Access::tape(node) != thread_state.tape)
+    throw AutogradError(std::string("jvp: ") + node.name() + " was recorded on another thread's tape");
   if (node.freed())
     throw AutogradError(std::string("jvp: the graph through ") + node.name() + " was freed by an earlier backward");
   State& s = thread_state;

@@ -1,6 +1,8 @@
 // The tape: recording an operation, attaching its outputs, and taking nodes apart without recursion.
 #include <algorithm>
 #include <atomic>
+#include <mutex>
+#include <unordered_map>
 
 #include "tapegrad/autograd/internal.h"
 
@@ -34,9 +36,26 @@ struct Graveyard {
 };
 constinit thread_local Graveyard graveyard __attribute__((tls_model("initial-exec"))) = {};
 
+// Nodes freed by another thread than recorded them, by tape: rare, so a lock is cheap enough.
+struct FreedElsewhere {
+  std::mutex mutex;
+  std::unordered_map<uint32_t, int64_t> by_tape;
+};
+FreedElsewhere& freed_elsewhere() {
+  static auto& instance = *new FreedElsewhere;
+  return instance;
+}
+
 void bury(Node* node) noexcept {
   const size_t bytes = node->allocated_bytes();
-  if (Access::tape(*node) != 0) --thread_state.live_nodes;  // else its forward threw before it was recorded
+  const uint32_t tape = Access::tape(*node);  // 0: its forward threw before it was recorded
+  if (tape != 0 && tape == thread_state.tape) {
+    --thread_state.live_nodes;
+  } else if (tape != 0) {
+    FreedElsewhere& freed = freed_elsewhere();
+    std::lock_guard lock(freed.mutex);
+    ++freed.by_tape[tape];
+  }
   node->~Node();
   pool::deallocate(node, bytes);
 }
@@ -198,6 +217,13 @@ Grads sum_tangents(const char*, Grads (*rule)(const void*, Grads&), const void* 
 }
 
 }  // namespace detail
+
+int64_t live_nodes() {
+  FreedElsewhere& freed = freed_elsewhere();
+  std::lock_guard lock(freed.mutex);
+  const auto it = freed.by_tape.find(thread_state.tape);
+  return thread_state.live_nodes - (it == freed.by_tape.end() ? 0 : it->second);
+}
 
 void rethrow_with(const std::string& note) {
   try {

@@ -190,15 +190,20 @@ Tensor apart_from(const Tensor& other, const Tensor& self) {
   return shares ? recorded_clone(other) : other;
 }
 
-void rebase(const Tensor& self, Node* node) {
+void rebase(const Tensor& self, Node* node, uint32_t output) {
   TensorImpl& t = *self.impl();
-  Access::output(*node).set(t);
-  if (!t.base) return set_node(t, node);
+  if (output == 0) Access::output(*node).set(t);
+  if (!t.base) {
+    set_node(t, node);
+    t.output = output;
+    return;
+  }
   const Tensor base(t.base);
   auto write = new_node<RegionWrite, 2>(RegionWrite{geometry_of(t)}, 2);
-  // The written region enters as output 0 of `node`, through a tensor that is only a carrier.
+  // The written region enters as an output of `node`, through a tensor that is only a carrier.
   Tensor written = alias(self);
   set_node(*written.impl(), node);
+  written.impl()->output = output;
   const Tensor* inputs[] = {&base, &written};
   record(write.get(), inputs, 2);
   Access::output(*write).set(*base.impl());

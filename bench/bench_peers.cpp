@@ -115,7 +115,25 @@ std::string disagreement(const std::string& row, const std::vector<Column>& colu
   return "";
 }
 
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+// How busy the machine was before we came: the load average of the last minute.
+std::string load_average() {
+  double load = 0;
+  char text[32];
+  if (getloadavg(&load, 1) != 1) return "unknown";
+  std::snprintf(text, sizeof text, "%.1f", load);
+  return text;
+}
+
 int run(const Options& options) {
+  const std::string load = load_average();
   const std::filesystem::path here = std::filesystem::canonical("/proc/self/exe").parent_path();
   Peer ours(here / "bench_peers_tapegrad", {});
   Peer shipped(here / "bench_peers_torch", {});
@@ -150,6 +168,8 @@ int run(const Options& options) {
   write_json(out, results,
              {{"tapegrad", ours.about()},
               {"peer", columns.size() > 2 ? shipped.about() : ""},
+              {"cpu", cpu_name()},
+              {"load", load},
               {"clock", options.cpu ? "processor" : "wall"},
               {"rounds", std::to_string(options.rounds)}});
   if (!out.flush()) throw std::runtime_error("cannot write " + options.json);

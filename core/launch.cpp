@@ -57,7 +57,11 @@ LaunchList::LaunchList() : outer_(std::exchange(detail::current_list, this)) {}
 LaunchList::~LaunchList() { stop(); }
 
 void LaunchList::stop() {
-  if (std::exchange(active_, false)) detail::current_list = outer_;
+  if (!std::exchange(active_, false)) return;
+  // Lists may be stopped in any order, so this one leaves the chain wherever it stands in it.
+  LaunchList** link = &detail::current_list;
+  while (*link && *link != this) link = &(*link)->outer_;
+  if (*link) *link = outer_;
 }
 
 void LaunchList::run() const {

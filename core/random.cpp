@@ -287,7 +287,9 @@ void Generator::manual_seed(uint64_t seed) {
 [[gnu::noinline]] uint64_t Generator::seed() const { return __atomic_load_n(&state_->seed, __ATOMIC_RELAXED); }
 uint64_t Generator::draw() const { return __atomic_load_n(&state_->draw, __ATOMIC_RELAXED); }
 void Generator::set_draw(uint64_t draw) { __atomic_store_n(&state_->draw, draw, __ATOMIC_RELAXED); }
-[[gnu::noinline]] uint64_t Generator::next_draw() { return __atomic_fetch_add(&state_->draw, uint64_t{1}, __ATOMIC_RELAXED); }
+[[gnu::noinline]] uint64_t Generator::next_draw() {
+  return __atomic_fetch_add(&state_->draw, uint64_t{1}, __ATOMIC_RELAXED);
+}
 
 void manual_seed(uint64_t seed) { default_generator().manual_seed(seed); }
 

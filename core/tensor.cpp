@@ -78,7 +78,10 @@ Tensor new_tensor(IntArrayRef sizes, DType dtype) {
 
 Tensor new_like(const Tensor& x, DType dtype) {
   const TensorImpl& from = x.state();
-  Ref<Storage> storage = Storage::create(static_cast<size_t>(from.numel * item_size(dtype)));
+  int64_t bytes;
+  if (__builtin_mul_overflow(from.numel, item_size(dtype), &bytes))
+    throw ShapeError("empty_like: the number of bytes overflows 63 bits, got sizes " + to_string(from.sizes));
+  Ref<Storage> storage = Storage::create(static_cast<size_t>(bytes));
   TensorImpl* t = TensorImpl::create_here();
   t->dtype = dtype;
   t->numel = from.numel;

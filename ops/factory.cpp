@@ -173,7 +173,11 @@ Tensor wrapped(void* data, IntArrayRef sizes, IntArrayRef strides, void (*delete
   int64_t extent = count > 0;
   for (int64_t d = 0; d < sizes.size(); ++d) {
     if (strides[d] < 0) throw ShapeError("from_blob: strides must not be negative, got " + to_string(strides));
-    if (count > 0) extent += (sizes[d] - 1) * strides[d];
+    int64_t reach;
+    if (count > 0 &&
+        (__builtin_mul_overflow(sizes[d] - 1, strides[d], &reach) || __builtin_add_overflow(extent, reach, &extent)))
+      throw ShapeError("from_blob: the memory spanned overflows 63 bits, got sizes " + to_string(sizes) +
+                       " and strides " + to_string(strides));
   }
   const DType dtype = options.dtype();
   TensorImpl* t = TensorImpl::create();

@@ -57,7 +57,7 @@ class TAPEGRAD_API TensorData {
  public:
   template <class T>
     requires std::is_arithmetic_v<T> TensorData(T value) : dtype_(Scalar(value).dtype()), value_(value) {
-      if constexpr (std::is_same_v<T, float>) dtype_ = kFloat32;
+      if constexpr (std::is_same_v<T, uint8_t>) dtype_ = kUInt8;
     }
     TensorData(std::initializer_list<TensorData> list);
     template <class T>
@@ -73,7 +73,9 @@ class TAPEGRAD_API TensorData {
     Scalar value(int64_t i) const { return scalar_ ? value_ : values_[static_cast<size_t>(i)]; }
 
    private:
-    template <class T> static constexpr DType natural() { return std::is_floating_point_v<T> ? kFloat64 : kInt64; }
+    template <class T> static constexpr DType natural() {
+      return std::is_floating_point_v<T> ? kFloat64 : std::is_same_v<T, uint8_t> ? kUInt8 : kInt64;
+    }
     Shape sizes_;
     DType dtype_;
     bool scalar_ = true;
@@ -82,7 +84,7 @@ class TAPEGRAD_API TensorData {
 };
 
 // A tensor of the numbers given: tensor(3.0), tensor({1, 2, 3}), tensor({{1., 2.}, {3., 4.}}), tensor(std::vector<float>).
-// Integers give int64, bools bool, floating point float32 (the default dtype), whatever its width, unless the options say otherwise.
+// Integers give int64 (uint8_t stays uint8), bools bool, floating point float32 (the default dtype), whatever its width, unless the options say otherwise.
 // ShapeError for ragged braces.
 TAPEGRAD_API Tensor tensor(const TensorData& data, const TensorOptions& options = {});
 

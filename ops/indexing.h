@@ -48,7 +48,7 @@ class TAPEGRAD_API TensorIndex {
     Tensor tensor;
 };
 
-// Integers, slices, None and "..." give a view; index tensors and masks a copy, in NumPy's order of dims. Differentiable.
+// Integers, slices, None and "..." give a view; index tensors and masks a copy, in PyTorch's order of dims. Differentiable.
 // IndexError: too many indices, an index out of range, a mask of another shape. DTypeError: an index tensor of floats.
 TAPEGRAD_API Tensor index(const Tensor& x, std::initializer_list<TensorIndex> indices);
 // Writes values (broadcast) at the indices; where an element is named twice, one of its values stays.

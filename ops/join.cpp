@@ -72,18 +72,20 @@ struct Cat {
   }
 };
 
-// x = the elements of src;  dx = 0, dsrc = dy
+// x = the elements of src;  dx = zeros, dsrc = dy
 struct Copy {
   static constexpr const char* name = "copy_";
   Tensor forward(const Tensor&, const Tensor& src, const Tensor& out) {
     copy(out, src, name);
     return out;
   }
-  Grads backward(const Tensor& dy) const { return {Tensor(), Tensor(dy)}; }
+  Grads backward(const Tensor& dy) const {
+    return {autograd::needs(0) ? filled_tensor(dy.sizes(), dy.dtype(), 0) : Tensor(), Tensor(dy)};
+  }
   Tensor tangent(const Grads& dx) const { return dx[1]; }
 };
 
-// x = a number;  dx = 0
+// x = a number;  dx = zeros
 struct Fill {
   static constexpr const char* name = "fill_";
   Scalar value;
@@ -91,7 +93,7 @@ struct Fill {
     fill(out, value);
     return out;
   }
-  Grads backward(const Tensor&) const { return {Tensor()}; }
+  Grads backward(const Tensor& dy) const { return {filled_tensor(dy.sizes(), dy.dtype(), 0)}; }
   Tensor tangent(const Tensor&) const { return {}; }
 };
 

@@ -1,129 +1,19 @@
 // The checker checked: planted bugs it must catch, correct but nasty functions it must accept, and the state it must leave alone.
 #include "tapegrad/autograd/check/gradcheck.h"
 
-#include <cmath>
+#include "planting.h"
 
-#include "message.h"
-#include "tapegrad/tapegrad.h"
-
-using namespace tapegrad;
-
-namespace {
-
-using Tensors = std::vector<Tensor>;
-using Value = Tensor (*)(const Tensor&);
-using Rule = Tensor (*)(const Tensor& dy, const Tensor& x);
-using Value2 = Tensor (*)(const Tensor&, const Tensor&);
-using Rule2 = Tensor (*)(const Tensor& dy, const Tensor& a, const Tensor& b);
-
-// An operation with any value and any rule.
-struct Planted {
-  static constexpr const char* name = "planted";
-  Value value;
-  Rule rule;
-  SavedInput x{"x"};
-  Tensor forward(const Tensor& in) {
-    x.save(in);
-    const NoGradGuard no_grad;
-    return value(in);
-  }
-  Grads backward(const Tensor& dy) const { return {rule(dy, *x)}; }
-};
-
-struct Planted2 {
-  static constexpr const char* name = "planted2";
-  Value2 value;
-  Rule2 by_a, by_b;
-  SavedInput a{"a"}, b{"b"};
-  Tensor forward(const Tensor& x, const Tensor& y) {
-    a.save(x);
-    b.save(y);
-    const NoGradGuard no_grad;
-    return value(x, y);
-  }
-  Grads backward(const Tensor& dy) const { return {by_a(dy, *a, *b), by_b(dy, *a, *b)}; }
-};
-
-struct Unchecked {
-  static constexpr const char* name = "unchecked";
-  Tensor kept;
-  Tensor forward(const Tensor& v) {
-    const NoGradGuard no_grad;
-    kept = v.detach();
-    return square(v);
-  }
-  Grads backward(const Tensor& dy) const { return {dy * kept * 2}; }
-};
-
-struct Two {
-  static constexpr const char* name = "two";
-  SavedInput x{"x"};
-  std::vector<Tensor> forward(const Tensor& v) {
-    x.save(v);
-    const NoGradGuard no_grad;
-    return {square(v), tapegrad::exp(v)};
-  }
-  Grads backward(Grads& dy) const { return {dy[0].defined() ? dy[0] * *x * 2 : *x * 0}; }
-};
-
-struct Tangent {
-  static constexpr const char* name = "tangent";
-  SavedInput x{"x"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    const NoGradGuard no_grad;
-    return square(v);
-  }
-  Grads backward(const Tensor& dy) const { return {dy * *x * 2}; }
-  Tensor tangent(const Tensor& dx) const { return dx * *x; }
-};
-
-auto planted(Value value, Rule rule) {
-  return [value, rule](const Tensors& in) { return apply(Planted{.value = value, .rule = rule}, in[0]); };
-}
-auto planted(Value2 value, Rule2 a, Rule2 b) {
-  return [=](const Tensors& in) { return apply(Planted2{.value = value, .by_a = a, .by_b = b}, in[0], in[1]); };
-}
-
-Tensor leaf(IntArrayRef sizes, double low = -1.5, double high = 1.5, DType dtype = kFloat64) {
-  static Generator generator(11);
-  return (rand(sizes, generator, dtype) * (high - low) + low).requires_grad_();
-}
-Tensor leaf_at(const std::vector<double>& values) { return tensor(values, dtype(kFloat64).requires_grad()); }
-
-GradcheckReport caught(GradcheckFunction f, const Tensors& in, const std::string& check, const GradcheckOptions& options = {}) {
-  GradcheckReport report = gradcheck_report(f, in, options);
-  INFO(report.text());
-  bool found = false;
-  for (const GradcheckFinding& finding : report.findings) found = found || finding.check == check;
-  CHECK(found);
-  return report;
-}
-
-void accepted(GradcheckFunction f, const Tensors& in, const GradcheckOptions& options = {}) {
-  const GradcheckReport report = gradcheck_report(f, in, options);
-  INFO(report.text());
-  CHECK(report.ok());
-}
-
-Tensor tanh_of(const Tensor& x) { return tapegrad::tanh(x); }
-Tensor tanh_rule(const Tensor& dy, const Tensor& x) { return dy * (1 - square(tapegrad::tanh(x))); }
-
-// x with element i of its row-major order changed by `by`.
-Tensor changed(const Tensor& x, int64_t i, double by) {
-  const Tensor y = clone(x.detach());
-  y.data_ptr<double>()[i] += by;
-  return y;
-}
-
-}  // namespace
+using namespace planting;
 
 TEST_CASE("gradcheck names the cause of wrong entries", "[gradcheck]") {
   const Tensor x = leaf({3, 4}, 0.2, 1.2);
-  auto report = caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return -tanh_rule(dy, v); }), {x}, "numeric");
+  auto report =
+      caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return -tanh_rule(dy, v); }), {x}, "numeric");
   CHECK_THAT(report.findings[0].cause, Contains("sign"));
-  CHECK_THAT(report.text(), Contains("is wrong") && Contains("analytic") && Contains("ratio    -1") && Contains("12 of 144"));
-  report = caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return 2 * tanh_rule(dy, v); }), {x}, "numeric");
+  CHECK_THAT(report.text(),
+             Contains("is wrong") && Contains("analytic") && Contains("ratio    -1") && Contains("12 of 144"));
+  report =
+      caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return 2 * tanh_rule(dy, v); }), {x}, "numeric");
   CHECK_THAT(report.findings[0].cause, Contains("factor 2"));
   report = caught(planted([](const Tensor& v) { return mean(v, 0); },
                           [](const Tensor& dy, const Tensor& v) { return expand(unsqueeze(dy, 0), v.sizes()) * 1.0; }),
@@ -142,7 +32,8 @@ TEST_CASE("gradcheck names the cause of wrong entries", "[gradcheck]") {
 TEST_CASE("gradcheck catches wrong values", "[gradcheck]") {
   const Tensor x = leaf({3, 4}, 0.2, 1.2);
   SECTION("relative error 9e-4") {
-    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) * (1 + 9e-4); }), {x}, "numeric");
+    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) * (1 + 9e-4); }), {x},
+           "numeric");
   }
   SECTION("float constant") {
     const auto report = caught(planted([](const Tensor& v) { return v * 0.1; },
@@ -151,38 +42,45 @@ TEST_CASE("gradcheck catches wrong values", "[gradcheck]") {
     CHECK_THAT(report.findings[0].cause, Contains("float32 constant"));
   }
   SECTION("gradient 0 for 5e-6 x") {
-    caught(planted([](const Tensor& v) { return v * 5e-6; }, [](const Tensor& dy, const Tensor&) { return dy * 0; }), {x},
-           "numeric");
+    caught(planted([](const Tensor& v) { return v * 5e-6; }, [](const Tensor& dy, const Tensor&) { return dy * 0; }),
+           {x}, "numeric");
   }
   SECTION("missing term") {
     caught(planted([](const Tensor& v) { return v * tapegrad::tanh(v); },
-                   [](const Tensor& dy, const Tensor& v) { return dy * tapegrad::tanh(v); }), {x}, "numeric");
+                   [](const Tensor& dy, const Tensor& v) { return dy * tapegrad::tanh(v); }),
+           {x}, "numeric");
   }
   SECTION("one of 1000 elements off by 0.5") {
-    const auto report = caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) {
-                                 return tanh_rule(dy, v) + changed(v * 0, 777, 0.5) * dy;
-                               }), {leaf({1000})}, "numeric");
+    const auto report = caught(
+        planted(tanh_of,
+                [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) + changed(v * 0, 777, 0.5) * dy; }),
+        {leaf({1000})}, "numeric");
     CHECK_THAT(report.text(), Contains("in0[777]"));
   }
   SECTION("one of 10,000 elements off by 1e-2") {
-    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) {
-             return tanh_rule(dy, v) + changed(v * 0, 4321, 1e-2) * dy;
-           }), {leaf({100, 100})}, "numeric");
+    caught(planted(tanh_of, [](const Tensor& dy,
+                               const Tensor& v) { return tanh_rule(dy, v) + changed(v * 0, 4321, 1e-2) * dy; }),
+           {leaf({100, 100})}, "numeric");
   }
   SECTION("straight through by accident") {
-    caught(planted([](const Tensor& v) { return sign(v); }, [](const Tensor& dy, const Tensor&) { return dy * 1.0; }), {x}, "numeric");
+    caught(planted([](const Tensor& v) { return sign(v); }, [](const Tensor& dy, const Tensor&) { return dy * 1.0; }),
+           {x}, "numeric");
   }
   SECTION("NaN at a masked element") {
     caught([](const Tensor& v) { return where(v > 0, tapegrad::sqrt(v), 0.0); }, {leaf_at({1, -1, 2})}, "numeric");
   }
   SECTION("sum over the wrong dim of a square") {
-    caught(planted([](const Tensor& v) { return expand(v, {4, 4}) * 1.0; },
-                   [](const Tensor& dy, const Tensor&) { return sum(dy, 1); }), {leaf({4})}, "numeric");
+    caught(planted(
+               [](const Tensor& v) {
+                 return expand(v, {4, 4}) * 1.0;
+               },
+               [](const Tensor& dy, const Tensor&) { return sum(dy, 1); }),
+           {leaf({4})}, "numeric");
   }
   SECTION("wrong index") {
-    caught(planted([](const Tensor& v) { return max(v); }, [](const Tensor& dy, const Tensor& v) {
-             return changed(v * 0, 0, 1) * dy;
-           }), {leaf_at({0.1, 0.9, 0.3})}, "numeric");
+    caught(planted([](const Tensor& v) { return max(v); },
+                   [](const Tensor& dy, const Tensor& v) { return changed(v * 0, 0, 1) * dy; }),
+           {leaf_at({0.1, 0.9, 0.3})}, "numeric");
   }
   SECTION("outside the subgradient at a kink") {
     caught(planted([](const Tensor& v) { return tapegrad::abs(v); },
@@ -198,41 +96,50 @@ TEST_CASE("gradcheck catches wrong values", "[gradcheck]") {
 TEST_CASE("gradcheck catches backward at odds with itself", "[gradcheck]") {
   const Tensor x = leaf({3, 4}, 0.2, 1.2);
   SECTION("not linear in the cotangent") {
-    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(tapegrad::abs(dy), v); }), {x}, "linearity");
+    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(tapegrad::abs(dy), v); }), {x},
+           "linearity");
     caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy * dy, v); }), {x}, "linearity");
-    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(clamp(dy, -2, 2), v); }), {x}, "linearity");
-    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) + 1; }), {x}, "zero cotangent");
+    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(clamp(dy, -2, 2), v); }), {x},
+           "linearity");
+    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) + 1; }), {x},
+           "zero cotangent");
   }
   SECTION("cotangent overwritten") {
-    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) {
-             const NoGradGuard no_grad;
-             const Tensor g = tanh_rule(dy, v);
-             dy.mul_(0.5);
-             return g;
-           }), {x}, "cotangent");
+    caught(planted(tanh_of,
+                   [](const Tensor& dy, const Tensor& v) {
+                     const NoGradGuard no_grad;
+                     const Tensor g = tanh_rule(dy, v);
+                     dy.mul_(0.5);
+                     return g;
+                   }),
+           {x}, "cotangent");
   }
   SECTION("strides of the cotangent ignored") {
-    const auto report = caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) {
-             return tanh_rule(clone(from_blob(dy.data_ptr(), dy.sizes(), kFloat64)), v);
-           }), {leaf({2, 2})}, "cotangent layout");
+    const auto report = caught(planted(tanh_of,
+                                       [](const Tensor& dy, const Tensor& v) {
+                                         return tanh_rule(clone(from_blob(dy.data_ptr(), dy.sizes(), kFloat64)), v);
+                                       }),
+                               {leaf({2, 2})}, "cotangent layout");
     CHECK_THAT(report.text(), Contains("transposed cotangent"));
   }
   SECTION("wrong for an expanded cotangent") {
-    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) {
-             return tanh_rule(dy, v) * (dy.stride(0) == 0 ? 3 : 1);
-           }), {x}, "cotangent layout");
+    caught(planted(tanh_of,
+                   [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) * (dy.stride(0) == 0 ? 3 : 1); }),
+           {x}, "cotangent layout");
   }
   SECTION("wrong when only one input requires grad") {
-    caught(planted([](const Tensor& a, const Tensor& b) { return a * b; },
-                   [](const Tensor& dy, const Tensor&, const Tensor& b) { return dy * b * (autograd::needs(1) ? 1 : 2); },
-                   [](const Tensor& dy, const Tensor& a, const Tensor&) { return dy * a; }),
-           {leaf({3}), leaf({3})}, "subset");
+    caught(
+        planted([](const Tensor& a, const Tensor& b) { return a * b; },
+                [](const Tensor& dy, const Tensor&, const Tensor& b) { return dy * b * (autograd::needs(1) ? 1 : 2); },
+                [](const Tensor& dy, const Tensor& a, const Tensor&) { return dy * a; }),
+        {leaf({3}), leaf({3})}, "subset");
   }
   SECTION("dropped when only one input requires grad") {
-    caught(planted([](const Tensor& a, const Tensor& b) { return a * b; },
-                   [](const Tensor& dy, const Tensor&, const Tensor& b) { return autograd::needs(1) ? dy * b : Tensor(); },
-                   [](const Tensor& dy, const Tensor& a, const Tensor&) { return dy * a; }),
-           {leaf({3}), leaf({3})}, "subset");
+    caught(
+        planted([](const Tensor& a, const Tensor& b) { return a * b; },
+                [](const Tensor& dy, const Tensor&, const Tensor& b) { return autograd::needs(1) ? dy * b : Tensor(); },
+                [](const Tensor& dy, const Tensor& a, const Tensor&) { return dy * a; }),
+        {leaf({3}), leaf({3})}, "subset");
   }
   SECTION("wrong when inputs alias") {
     caught(planted([](const Tensor& a, const Tensor& b) { return a * b; },
@@ -244,14 +151,20 @@ TEST_CASE("gradcheck catches backward at odds with itself", "[gradcheck]") {
   }
   SECTION("state outside the graph") {
     static Tensor state;
-    caught(planted([](const Tensor& v) { state = clone(v.detach()); return square(v); },
-                   [](const Tensor& dy, const Tensor&) { return dy * state * 2; }), {x}, "two forwards");
+    caught(planted(
+               [](const Tensor& v) {
+                 state = clone(v.detach());
+                 return square(v);
+               },
+               [](const Tensor& dy, const Tensor&) { return dy * state * 2; }),
+           {x}, "two forwards");
     state = Tensor();
   }
   SECTION("used up by the first backward") {
     static int calls = 0;
     calls = 0;
-    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) * (++calls == 1 ? 1.0 : 0.5); }),
+    caught(planted(tanh_of,
+                   [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) * (++calls == 1 ? 1.0 : 0.5); }),
            {x}, "repeat");
   }
   SECTION("saved without a version check") {
@@ -259,34 +172,47 @@ TEST_CASE("gradcheck catches backward at odds with itself", "[gradcheck]") {
   }
   SECTION("memory that stays behind") {
     static std::vector<Tensor> hoard;
-    caught([](const Tensor& v) { hoard.push_back(tapegrad::tanh(v)); return hoard.back(); }, {x}, "leak");
+    caught(
+        [](const Tensor& v) {
+          hoard.push_back(tapegrad::tanh(v));
+          return hoard.back();
+        },
+        {x}, "leak");
     hoard.clear();
   }
   SECTION("records in no-grad mode") {
-    caught([](const Tensor& v) {
-             const AutoGradMode on(true);
-             return tapegrad::tanh(v.requires_grad() ? v : v.detach().requires_grad_());
-           }, {x}, "no-grad mode");
+    caught(
+        [](const Tensor& v) {
+          const AutoGradMode on(true);
+          return tapegrad::tanh(v.requires_grad() ? v : v.detach().requires_grad_());
+        },
+        {x}, "no-grad mode");
   }
 }
 
 TEST_CASE("gradcheck catches what depends on layout, dtype and forward", "[gradcheck]") {
   const Tensor x = leaf({3, 4}, 0.2, 1.2);
   SECTION("reads storage order") {
-    caught(planted([](const Tensor& v) { return tapegrad::tanh(from_blob(v.data_ptr(), v.sizes(), kFloat64)); }, tanh_rule), {x},
-           "input layout");
+    caught(planted([](const Tensor& v) { return tapegrad::tanh(from_blob(v.data_ptr(), v.sizes(), kFloat64)); },
+                   tanh_rule),
+           {x}, "input layout");
   }
   SECTION("ignores the offset") {
-    caught(planted([](const Tensor& v) {
-             return tapegrad::tanh(clone(alias(v, v.sizes(), v.strides(), -v.storage_offset())));
-           }, tanh_rule), {x}, "input layout");
+    caught(planted(
+               [](const Tensor& v) {
+                 return tapegrad::tanh(clone(alias(v, v.sizes(), v.strides(), -v.storage_offset())));
+               },
+               tanh_rule),
+           {x}, "input layout");
   }
   SECTION("writes into its input") {
-    caught([](const Tensor& v) {
-             const NoGradGuard no_grad;
-             v.mul_(2);
-             return v * 1;
-           }, {x}, "forward");
+    caught(
+        [](const Tensor& v) {
+          const NoGradGuard no_grad;
+          v.mul_(2);
+          return v * 1;
+        },
+        {x}, "forward");
   }
   SECTION("another result each time") {
     caught([](const Tensor& v) { return v * rand_like(v.detach()); }, {x}, "nondeterministic forward");
@@ -295,13 +221,15 @@ TEST_CASE("gradcheck catches what depends on layout, dtype and forward", "[gradc
     accepted([](const Tensor& v) { return v * rand_like(v.detach()); }, {x}, seeded);
   }
   SECTION("gradient of the wrong dtype or shape") {
-    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return to(tanh_rule(dy, v), kFloat32); }), {x}, "backward throws");
-    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return sum(tanh_rule(dy, v), 0); }), {x}, "backward throws");
+    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return to(tanh_rule(dy, v), kFloat32); }), {x},
+           "backward throws");
+    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return sum(tanh_rule(dy, v), 0); }), {x},
+           "backward throws");
   }
   SECTION("float32 wrong and float64 right") {
-    caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) {
-             return tanh_rule(dy, v) * (v.dtype() == kFloat32 ? 1.001 : 1);
-           }), {leaf({3, 4}, 0.2, 1.2, kFloat32)}, "float32");
+    caught(planted(tanh_of, [](const Tensor& dy,
+                               const Tensor& v) { return tanh_rule(dy, v) * (v.dtype() == kFloat32 ? 1.001 : 1); }),
+           {leaf({3, 4}, 0.2, 1.2, kFloat32)}, "float32");
   }
   SECTION("second output's gradient dropped") {
     caught([](const Tensors& in) { return apply(Two{}, in[0]); }, {x}, "numeric");
@@ -311,75 +239,21 @@ TEST_CASE("gradcheck catches what depends on layout, dtype and forward", "[gradc
 TEST_CASE("gradcheck catches wrong second derivatives", "[gradcheck]") {
   const Tensor x = leaf({3, 4}, 0.2, 1.2);
   const GradcheckOptions second{.order = 2};
-  caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v.detach()); }), {x}, "numeric", second);
-  const auto report = caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy.detach(), v); }), {x},
-                             "numeric", second);
+  caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v.detach()); }), {x}, "numeric",
+         second);
+  const auto report =
+      caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy.detach(), v); }), {x},
+             "numeric", second);
   CHECK_THAT(report.text(), Contains("order 2") && Contains("w0"));
-  caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v).detach(); }), {x}, "numeric", second);
+  caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v).detach(); }), {x}, "numeric",
+         second);
   accepted(planted(tanh_of, tanh_rule), {x}, second);
-  CHECK(gradgradcheck([](const Tensor& a, const Tensor& b) { return tapegrad::exp(a) * b / (b * b + 1); }, {leaf({3, 1}), leaf({4})}));
+  CHECK(gradgradcheck([](const Tensor& a, const Tensor& b) { return tapegrad::exp(a) * b / (b * b + 1); },
+                      {leaf({3, 1}), leaf({4})}));
 }
 
 TEST_CASE("gradcheck catches a wrong tangent", "[gradcheck]") {
   caught([](const Tensor& v) { return apply(Tangent{}, v); }, {leaf({3})}, "forward mode");
-}
-
-TEST_CASE("gradcheck accepts correct but nasty functions", "[gradcheck]") {
-  const auto f = [](const char*, GradcheckFunction g, const Tensors& in) { accepted(g, in); };
-  f("large offset", [](const Tensor& x) { return 1e8 + x * x * x; }, {leaf({3})});
-  f("log near 1e-7", [](const Tensor& x) { return tapegrad::log(x); }, {leaf_at({1e-7, 3e-7, 1e-6})});
-  f("sqrt near 1e-4 and at 0", [](const Tensor& x) { return tapegrad::sqrt(x); }, {leaf_at({1e-4, 0, 2e-4})});
-  f("x^3 at 1e4", [](const Tensor& x) { return pow(x, 3); }, {leaf_at({1e4, -1e4})});
-  f("1/x at 0.01", [](const Tensor& x) { return 1 / x; }, {leaf_at({0.01, -0.01})});
-  f("fast oscillation", planted([](const Tensor& v) {
-      const Tensor y = clone(v);
-      for (int64_t i = 0; i < y.numel(); ++i) y.data_ptr<double>()[i] = std::sin(1000 * y.data_ptr<double>()[i]);
-      return y;
-    }, [](const Tensor& dy, const Tensor& v) {
-      const Tensor g = clone(v.detach());
-      for (int64_t i = 0; i < g.numel(); ++i) g.data_ptr<double>()[i] = 1000 * std::cos(1000 * g.data_ptr<double>()[i]);
-      return g * dy;
-    }), {leaf_at({1, 0.3})});
-  f("tanh at 9", [](const Tensor& x) { return tapegrad::tanh(x); }, {leaf_at({9, -9})});
-  f("relu away from, at, and 5e-7 from 0", [](const Tensor& x) { return relu(x); }, {leaf_at({1, -1, 0, 5e-7, -5e-7})});
-  f("abs at 0", [](const Tensor& x) { return tapegrad::abs(x); }, {leaf_at({0, 1, -1})});
-  f("max with ties", [](const Tensor& x) { return max(x); }, {leaf_at({1, 3, 3, 2})});
-  f("max with ties per dim", [](const Tensor& x) { return std::get<0>(max(x, 0)); }, {leaf_at({1, 3, 3, 2})});
-  f("clamp at the bound", [](const Tensor& x) { return clamp(x, -1, 1); }, {leaf_at({-1, 1, 0.5, 2})});
-  f("outside the domain", [](const Tensor& x) { return tapegrad::log(x); }, {leaf_at({-1, 2})});
-  f("norm at the origin", [](const Tensor& x) { return norm(x); }, {leaf_at({0, 0, 0})});
-  f("empty", [](const Tensor& x) { return tapegrad::exp(x); }, {leaf({3, 0})});
-  f("0-dim", [](const Tensor& x) { return tapegrad::exp(x); }, {leaf({})});
-  f("constant", [](const Tensor& x) { return x * 0 + 3; }, {leaf({3})});
-  f("unused", [](const Tensors& in) { return in[0] * 2; }, {leaf({3}), leaf({2})});
-  f("no graph at all", [](const Tensor& x) { return zeros_like(x.detach()); }, {leaf({3})});
-  f("sign", [](const Tensor& x) { return sign(x); }, {leaf_at({1, -2, 0.3})});
-  f("sign at 0", [](const Tensor& x) { return sign(x); }, {leaf_at({0, 1})});
-  f("logsumexp at 1e4", [](const Tensor& x) { return logsumexp(x, 0); }, {leaf_at({1e4, 1e4 + 1, 9999})});
-  f("softmax", [](const Tensor& x) { return softmax(x, 1); }, {leaf({3, 5})});
-  f("layer norm", [](const Tensor& x) {
-      const Tensor c = x - mean(x, 1, true);
-      return c / tapegrad::sqrt(mean(c * c, 1, true) + 1e-5);
-    }, {leaf({3, 5})});
-  f("outputs of 1e-12", [](const Tensor& x) { return tapegrad::exp(x) * 1e-12; }, {leaf({3})});
-  f("a reduction of 10,000", [](const Tensor& x) { return sum(tapegrad::tanh(x)); }, {leaf({10000})});
-  f("float32 exp", [](const Tensor& x) { return tapegrad::exp(x); }, {leaf({3, 4}, -1, 1, kFloat32)});
-  f("float32 matmul", [](const Tensor& a, const Tensor& b) { return mm(a, b); },
-    {leaf({3, 5}, -1, 1, kFloat32), leaf({5, 2}, -1, 1, kFloat32)});
-  f("float32 softmax", [](const Tensor& x) { return softmax(x, 0); }, {leaf({7}, -3, 3, kFloat32)});
-  f("pow with base 1e-3", [](const Tensor& x, const Tensor& p) { return pow(x, p); }, {leaf_at({1e-3, 2e-3}), leaf_at({2.5, 0.5})});
-  f("the same tensor twice", [](const Tensor& x) { return x * x + x; }, {leaf({3})});
-  f("exp(-1/x^2)", [](const Tensor& x) { return tapegrad::exp(-1 / (x * x)); }, {leaf_at({0.2, 0.05, 1})});
-  f("|x|^1.5 near 0", [](const Tensor& x) { return pow(tapegrad::abs(x), 1.5); }, {leaf_at({0, 1e-5, -1e-8})});
-  f("gather with repeats", [](const Tensor& x) { return x[tensor({0, 2, 2, 1, 0})]; }, {leaf({3, 2})});
-  f("bce with logit 30", [](const Tensor& x) {
-      return binary_cross_entropy_with_logits(x, tensor({1, 0, 1}, kFloat64), {.reduction = kNone});
-    }, {leaf_at({30, 30, -30})});
-  f("views and transposes", [](const Tensor& x) { return (t(x)[1] * x.select(1, 0)).sum(); }, {leaf({3, 3})});
-  f("its own gradient", [](const Tensor& x) {
-      const Tensor v = x.requires_grad() ? x : x.detach().requires_grad_();
-      return autograd::grad({sum(v * v * v)}, {v}, {}, true, true)[0];
-    }, {leaf({3})});
 }
 
 TEST_CASE("gradcheck leaves the caller's state alone", "[gradcheck]") {
@@ -391,18 +265,20 @@ TEST_CASE("gradcheck leaves the caller's state alone", "[gradcheck]") {
   const Tensor weight = leaf({3, 4});
   sum(weight * 2).backward();
   const Tensor weight_grad = clone(weight.grad());
+  const int64_t nodes = autograd::live_nodes();
   manual_seed(3);
   const uint64_t draw = default_generator().draw();
   const NoGradGuard no_grad;
   CHECK(gradcheck([&](const Tensor& v) { return tapegrad::tanh(v * weight); }, {x}));
-  CHECK_THROWS_AS(gradcheck(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return -tanh_rule(dy, v); }), {x}), GradcheckError);
+  CHECK_THROWS_AS(gradcheck(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return -tanh_rule(dy, v); }), {x}),
+                  GradcheckError);
   CHECK_THROWS_AS(gradcheck([](const Tensor&) -> Tensor { throw ValueError("own"); }, {x}), ValueError);
   CHECK(!GradMode::is_enabled());
   CHECK(default_generator().draw() == draw);
   CHECK(equal(x.detach(), before));
   CHECK(x.grad().is_same(grad));
   CHECK(equal(weight.grad(), weight_grad));
-  CHECK(autograd::live_nodes() == 0);
+  CHECK(autograd::live_nodes() == nodes);
   CHECK(message_of<ValueError>([] { gradcheck([](const Tensor& v) { return v * 1; }, {ones({2}, kFloat64)}); }) ==
         "gradcheck: at least one floating input must require grad, got 1 inputs of which none does");
 }
@@ -421,6 +297,7 @@ TEST_CASE("gradcheck options", "[gradcheck]") {
   CHECK(loose.ok());
   CHECK_THAT(loose.text(), Contains("LOOSENED"));
   accepted([](const Tensor& v) { return v * 3; }, {leaf({4})}, {.linear_in = {0}});
-  caught(planted([](const Tensor& v) { return v * 3; }, [](const Tensor& dy, const Tensor&) { return dy * (3 + 1e-12); }), {leaf({4})},
-         "numeric", {.linear_in = {0}});
+  caught(
+      planted([](const Tensor& v) { return v * 3; }, [](const Tensor& dy, const Tensor&) { return dy * (3 + 1e-12); }),
+      {leaf({4})}, "numeric", {.linear_in = {0}});
 }

@@ -10,7 +10,8 @@ namespace op_cases {
 const std::vector<Row>& table() {
   static const std::vector<Row> rows = [] {
     std::vector<Row> all;
-    for (auto* family : {elementwise_rows, compare_rows, shape_rows, indexing_rows, linalg_rows, reduce_rows, loss_rows}) {
+    for (auto* family :
+         {elementwise_rows, compare_rows, shape_rows, indexing_rows, linalg_rows, reduce_rows, loss_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
     return all;
@@ -107,8 +108,12 @@ std::string label_of(const std::vector<Arg>& args) {
 
 Row unary(const std::string& name, std::function<Tensor(const Tensor&)> f, std::function<double(double)> reference,
           Elementwise options) {
-  Row row{.name = name, .cases = {}, .bad_inputs = options.bad_inputs, .in_place = options.in_place,
-          .integers = options.integers, .elementwise = true};
+  Row row{.name = name,
+          .cases = {},
+          .bad_inputs = options.bad_inputs,
+          .in_place = options.in_place,
+          .integers = options.integers,
+          .elementwise = true};
   const Function call = [f](const Tensors& in) { return f(in[0]); };
   for (const Shape& sizes : {Shape{}, Shape{1}, Shape{7}, Shape{3, 5}, Shape{2, 3, 5}, Shape{0}, Shape{3, 0}}) {
     const std::vector<Arg> args{{.sizes = sizes, .domain = options.a}};
@@ -124,8 +129,12 @@ Row unary(const std::string& name, std::function<Tensor(const Tensor&)> f, std::
 
 Row binary(const std::string& name, std::function<Tensor(const Tensor&, const Tensor&)> f,
            std::function<double(double, double)> reference, Elementwise options) {
-  Row row{.name = name, .cases = {}, .bad_inputs = options.bad_inputs, .in_place = options.in_place,
-          .integers = options.integers, .elementwise = true};
+  Row row{.name = name,
+          .cases = {},
+          .bad_inputs = options.bad_inputs,
+          .in_place = options.in_place,
+          .integers = options.integers,
+          .elementwise = true};
   const Function call = [f](const Tensors& in) { return f(in[0], in[1]); };
   const auto add = [&](std::vector<Case>& cases, const Shape& a, const Shape& b, bool tested) {
     const std::vector<Arg> args{{.sizes = a, .domain = options.a}, {.sizes = b, .domain = options.b}};

@@ -40,8 +40,8 @@ struct Arg {
   Shape sizes;
   Domain domain = {};
   DType dtype = kFloat32;
-  bool constant = false;             // never differentiated (a target, a mask, a class weight)
-  std::vector<double> values = {};   // these instead of random ones
+  bool constant = false;            // never differentiated (a target, a mask, a class weight)
+  std::vector<double> values = {};  // these instead of random ones
 
   bool differentiable() const { return is_floating_point(dtype) && !constant; }
 };
@@ -55,8 +55,8 @@ struct Case {
   std::vector<Arg> args;
   Function f;
   Reference reference;
-  int64_t terms = 1;   // length of the longest sum behind one element of the result
-  int order = 2;       // how often the result can be differentiated: 0 for integer results
+  int64_t terms = 1;            // length of the longest sum behind one element of the result
+  int order = 2;                // how often the result can be differentiated: 0 for integer results
   bool own_attributes = false;  // not what the row's in-place form computes
 };
 
@@ -69,15 +69,15 @@ struct BadInput {
 template <class E> BadInput bad(std::function<void()> call, std::string text);
 
 struct Row {
-  std::string name;                   // as exported
+  std::string name;  // as exported
   std::vector<Case> cases;
   std::vector<BadInput> bad_inputs = {};
-  Function in_place = {};             // the in-place form, written into operand 0; for the cases whose result fits it
-  std::vector<DType> integers = {};   // further dtypes in which the reference must come out exactly
-  bool elementwise = false;           // also tested at 0, +-inf, NaN, 1e+-38, and over vector tails
-  bool view = false;                  // the result shares memory with operand 0
-  bool needs_contiguous = false;      // refuses other layouts, by contract
-  std::vector<Case> bench = {};       // calls to be timed (no reference)
+  Function in_place = {};            // the in-place form, written into operand 0; for the cases whose result fits it
+  std::vector<DType> integers = {};  // further dtypes in which the reference must come out exactly
+  bool elementwise = false;          // also tested at 0, +-inf, NaN, 1e+-38, and over vector tails
+  bool view = false;                 // the result shares memory with operand 0
+  bool needs_contiguous = false;     // refuses other layouts, by contract
+  std::vector<Case> bench = {};      // calls to be timed (no reference)
   // Work of a benchmarked call; bytes are those of the operands and the result.
   std::function<double(const Tensors& in, const Tensor& out)> flops = {};
 };
@@ -123,9 +123,7 @@ template <class E> BadInput bad(std::function<void()> call, std::string text) {
   return {[call] {
             try {
               call();
-            } catch (const E&) {
-              throw;
-            } catch (const std::exception& e) {
+            } catch (const E&) { throw; } catch (const std::exception& e) {
               throw std::logic_error(std::string("another type of error: ") + e.what());
             }
           },

@@ -1,8 +1,6 @@
 // Every row of the table of operations held to every property: values, gradients, layouts, instruction sets, edges, errors.
-#include <cstdio>
 #include <cstring>
 #include <limits>
-#include <set>
 
 #include "message.h"
 #include "op_cases.h"
@@ -30,7 +28,8 @@ void check_value(const Tensor& y, const Array& expected, int64_t terms) {
   REQUIRE(to_string(y.sizes()) == to_string(expected.sizes));
   const Array got = values_of(y);
   for (int64_t i = 0; i < got.numel(); ++i) {
-    const double magnitude = expected.magnitude.empty() ? std::abs(expected[i]) : expected.magnitude[static_cast<size_t>(i)];
+    const double magnitude =
+        expected.magnitude.empty() ? std::abs(expected[i]) : expected.magnitude[static_cast<size_t>(i)];
     if (close(got[i], expected[i], tolerance(y.dtype(), magnitude, terms))) continue;
     CAPTURE(i, got[i], expected[i], magnitude);
     FAIL_CHECK("a value beyond the tolerance");
@@ -112,9 +111,7 @@ template <class F> void for_each_case(F f) {
     for (const Case& c : row.cases) {
       try {
         f(row, c);
-      } catch (const Error& e) {
-        FAIL_CHECK("op " << row.name << ", case " << c.label << ": " << e.what());
-      }
+      } catch (const Error& e) { FAIL_CHECK("op " << row.name << ", case " << c.label << ": " << e.what()); }
     }
   }
 }
@@ -159,7 +156,8 @@ TEST_CASE("ops: integer dtypes", "[ops]") {
       INFO(name_of_case(row, c, "integers", name_of(dtype)));
       Case whole = c;
       for (Arg& arg : whole.args) {
-        if (arg.differentiable()) arg.domain = {dtype == kInt64 || dtype == kInt32 ? -9. : 0., dtype == kBool ? 2. : 9.};
+        if (arg.differentiable())
+          arg.domain = {dtype == kInt64 || dtype == kInt32 ? -9. : 0., dtype == kBool ? 2. : 9.};
       }
       Tensors in = sample(whole, kFloat64, 2);
       for (size_t i = 0; i < in.size(); ++i) {
@@ -260,7 +258,8 @@ TEST_CASE("ops: in place as out of place", "[ops]") {
       INFO(name_of_case(row, c, "in place", name_of(dtype)));
       const Tensors in = sample(c, dtype, 9);
       const Tensors expected = run(c, in);
-      if (!(IntArrayRef(expected[0].sizes()) == IntArrayRef(in[0].sizes())) || expected[0].dtype() != in[0].dtype()) continue;
+      if (!(IntArrayRef(expected[0].sizes()) == IntArrayRef(in[0].sizes())) || expected[0].dtype() != in[0].dtype())
+        continue;
       Case in_place = c;
       in_place.f = [&](const Tensors& at) {
         Tensors written = at;
@@ -283,7 +282,8 @@ TEST_CASE("ops: in place as out of place", "[ops]") {
 
 TEST_CASE("ops: zero, infinities, NaN and the ends of the range", "[ops]") {
   const double inf = std::numeric_limits<double>::infinity();
-  const std::vector<double> extremes{0, -0., inf, -inf, std::nan(""), 1e38, -1e38, 1e-38, -1e-38, 1, -1, 88, 100, -100, 1e4, 1e-8};
+  const std::vector<double> extremes{0,      -0., inf, -inf, std::nan(""), 1e38, -1e38, 1e-38,
+                                     -1e-38, 1,   -1,  88,   100,          -100, 1e4,   1e-8};
   const auto count = static_cast<int64_t>(extremes.size());
   for (const char* const* isa = simd::available(); *isa; ++isa) {
     REQUIRE(simd::select(*isa));
@@ -308,9 +308,10 @@ TEST_CASE("ops: zero, infinities, NaN and the ends of the range", "[ops]") {
         REQUIRE(got.numel() == expected.numel());
         for (int64_t i = 0; i < got.numel(); ++i) {
           if (close(got[i], expected[i], tolerance(y.dtype(), std::abs(expected[i]), 1))) continue;
-          FAIL_CHECK(name_of_case(row, c, "extremes", *isa) << " " << name_of(dtype) << ": f(" << values[0].at(i, expected.sizes)
-                     << (operands > 1 ? ", " + std::to_string(values[1].at(i, expected.sizes)) : "") << ") is " << got[i]
-                     << ", the reference says " << expected[i]);
+          FAIL_CHECK(name_of_case(row, c, "extremes", *isa)
+                     << " " << name_of(dtype) << ": f(" << values[0].at(i, expected.sizes)
+                     << (operands > 1 ? ", " + std::to_string(values[1].at(i, expected.sizes)) : "") << ") is "
+                     << got[i] << ", the reference says " << expected[i]);
         }
       }
     }
@@ -346,6 +347,7 @@ TEST_CASE("ops: the same bits again, and with another number of threads", "[ops]
 TEST_CASE("ops: no memory and no node stays behind", "[ops]") {
   for_each_case([](const Row& row, const Case& c) {
     int64_t bytes = 0;
+    const int64_t nodes = autograd::live_nodes();
     for (int round = 0; round < 3; ++round) {  // the first one fills what is kept on purpose
       const int64_t before = allocator_stats().allocated_bytes;
       run(c, sample(c, kFloat32, 11));
@@ -354,7 +356,7 @@ TEST_CASE("ops: no memory and no node stays behind", "[ops]") {
     }
     INFO(name_of_case(row, c, "leak"));
     CHECK(bytes == 0);
-    CHECK(autograd::live_nodes() == 0);
+    CHECK(autograd::live_nodes() == nodes);
   });
 }
 
@@ -376,9 +378,7 @@ TEST_CASE("ops: a result written after forward is caught or does not matter", "[
     Tensors g;
     try {
       g = autograd::grad({y}, differentiable(leaves), {cotangent(y)}, false, false, true);
-    } catch (const AutogradError&) {
-      return;
-    }
+    } catch (const AutogradError&) { return; }
     g.insert(g.begin(), expected[0]);
     check_same(g, expected, c.terms);
   });
@@ -402,63 +402,3 @@ TEST_CASE("ops: errors say what is wrong", "[ops]") {
     }
   }
 }
-
-#ifdef TAPEGRAD_LIBRARY
-namespace {
-
-// Exported names of functions that take a tensor first and give a tensor back.
-std::set<std::string> exported_ops() {
-  const std::string command = "nm -D --defined-only -C " TAPEGRAD_LIBRARY;
-  FILE* pipe = popen(command.c_str(), "r");
-  REQUIRE(pipe);
-  std::set<std::string> names;
-  char line[4096];
-  while (std::fgets(line, sizeof line, pipe)) {
-    const std::string text = line;
-    const size_t start = text.find(" T tapegrad::");
-    if (start == std::string::npos) continue;
-    const size_t name = start + std::strlen(" T tapegrad::");
-    const size_t open = text.find('(', name);
-    if (open == std::string::npos) continue;
-    const std::string function = text.substr(name, std::min(open, text.find('[', name)) - name);  // [abi:cxx11]
-    const std::string arguments = text.substr(open + 1);
-    const bool takes_tensor = arguments.rfind("tapegrad::Tensor const&", 0) == 0 ||
-                              arguments.rfind("std::vector<tapegrad::Tensor", 0) == 0 ||
-                              arguments.rfind("tapegrad::Scalar const&, tapegrad::Tensor const&", 0) == 0;
-    if (takes_tensor && function.find("::") == std::string::npos) names.insert(function);
-  }
-  CHECK(pclose(pipe) == 0);
-  return names;
-}
-
-// Why a function has no row of its own.
-const std::pair<const char*, const char*> kNoRow[] = {
-    {"alias", "nothing of the tape"}, {"clone_of", "nothing of the tape"}, {"contiguous_of", "nothing of the tape"},
-    {"converted", "nothing of the tape"}, {"new_like", "nothing of the tape"}, {"fill", "nothing of the tape"},
-    {"copy", "nothing of the tape"}, {"add_into", "nothing of the tape"}, {"has_overlap", "no tensor comes back"},
-    {"fill_uniform", "random"}, {"fill_normal", "random"}, {"fill_integers", "random"}, {"fill_permutation", "random"},
-    {"rand_like", "random"}, {"randn_like", "random"}, {"uniform_", "random"}, {"normal_", "random"},
-    {"zeros_like", "a factory"}, {"ones_like", "a factory"}, {"empty_like", "a factory"}, {"full_like", "a factory"},
-    {"allclose", "no tensor comes back"}, {"equal", "no tensor comes back"}, {"remove_hook", "no tensor comes back"},
-    {"save_npy", "no tensor comes back"}, {"to_string", "no tensor comes back"},
-    {"sgd_step", "an optimizer's step"}, {"adam_step", "an optimizer's step"}, {"check_step", "an optimizer's step"},
-    {"operator-", "sub"}, {"operator/", "div"},
-    {"zero_", "tested with views"}, {"fill_", "tested with views"}, {"copy_", "tested with views"}};
-
-}  // namespace
-
-TEST_CASE("ops: every exported op has a row", "[ops]") {
-  std::set<std::string> known;
-  for (const Row& row : table()) {
-    known.insert(row.name);
-    if (row.in_place) known.insert(row.name + "_");
-  }
-  for (const auto& [name, reason] : kNoRow) known.insert(name);
-  const std::set<std::string> exported = exported_ops();
-  CHECK(exported.size() > 50);
-  for (const std::string& name : exported) {
-    INFO(name << " is exported and has no row in tests/op_cases*.cpp");
-    CHECK(known.count(name) == 1);
-  }
-}
-#endif

@@ -23,7 +23,8 @@ class KeepState {
 
 }  // namespace
 
-GradcheckReport gradcheck_report(GradcheckFunction f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
+GradcheckReport gradcheck_report(GradcheckFunction f, const std::vector<Tensor>& inputs,
+                                 const GradcheckOptions& options) {
   if (options.order != 1 && options.order != 2)
     throw ValueError("gradcheck: order must be 1 or 2, got " + std::to_string(options.order));
   GradcheckReport report;
@@ -46,9 +47,7 @@ GradcheckReport gradcheck_report(GradcheckFunction f, const std::vector<Tensor>&
       check::System s = check::first_order(p);
       check::check_numeric(p, s);
       check::check_float32(p, s);
-    } catch (const Error& e) {
-      p.find("backward throws", e.what());
-    }
+    } catch (const Error& e) { p.find("backward throws", e.what()); }
   }
   if (options.order == 2 && report.ok()) check::check_order_two(p);
   return report;

@@ -13,32 +13,32 @@ namespace tapegrad {
 enum class Kinks : uint8_t { accept, note, fail };
 
 struct GradcheckOptions {
-  int order = 1;                 // 2: the gradients' own derivatives as well, by the inputs and by the cotangents
-  int64_t full_limit = 4096;     // inputs times outputs up to which every entry of the Jacobian is checked
-  int probes = 3;                // rounds of random directions above that
-  uint64_t seed = 0;             // of cotangents and directions
+  int order = 1;              // 2: the gradients' own derivatives as well, by the inputs and by the cotangents
+  int64_t full_limit = 4096;  // inputs times outputs up to which every entry of the Jacobian is checked
+  int probes = 3;             // rounds of random directions above that
+  uint64_t seed = 0;          // of cotangents and directions
   Kinks kinks = Kinks::note;
-  bool numeric = true;           // against numerical derivatives
-  bool consistency = true;       // backward against itself: linearity, layouts, subsets of inputs, mutation, ...
-  bool forward = true;           // forward mode against reverse mode
-  bool layout_sensitive = false; // f may depend on strides: inputs are not re-laid
-  double nondet_tol = 0;         // how far two runs of f may be apart; 0: bitwise
+  bool numeric = true;                  // against numerical derivatives
+  bool consistency = true;              // backward against itself: linearity, layouts, subsets of inputs, mutation, ...
+  bool forward = true;                  // forward mode against reverse mode
+  bool layout_sensitive = false;        // f may depend on strides: inputs are not re-laid
+  double nondet_tol = 0;                // how far two runs of f may be apart; 0: bitwise
   std::vector<int64_t> linear_in = {};  // inputs f is linear in: differences are exact there, and the bound is sharper
-  void (*reseed)() = nullptr;    // called before every evaluation of f
+  void (*reseed)() = nullptr;           // called before every evaluation of f
   // For ported tests only: |a - n| <= atol + rtol |n| passes too, and the report says LOOSENED.
   std::optional<double> rtol = {}, atol = {};
 };
 
 // One thing that is wrong.
 struct GradcheckFinding {
-  std::string check;     // "numeric", "linearity", "mutation", ...
-  int64_t output = -1;   // which output and input it is about, -1: all
+  std::string check;    // "numeric", "linearity", "mutation", ...
+  int64_t output = -1;  // which output and input it is about, -1: all
   int64_t input = -1;
-  double analytic = 0;   // of the worst entry; numeric findings only
+  double analytic = 0;  // of the worst entry; numeric findings only
   double numeric = 0;
   double bound = 0;
-  std::string cause;     // a guess from the pattern of the wrong entries: "sign: ...", "transposed: ..."; may be empty
-  std::string text;      // the whole story, several lines
+  std::string cause;  // a guess from the pattern of the wrong entries: "sign: ...", "transposed: ..."; may be empty
+  std::string text;   // the whole story, several lines
 };
 
 struct GradcheckReport {
@@ -101,7 +101,8 @@ class GradcheckFunction {
 TAPEGRAD_API GradcheckReport gradcheck_report(GradcheckFunction f, const std::vector<Tensor>& inputs,
                                               const GradcheckOptions& options = {});
 // The same, true or a GradcheckError.
-TAPEGRAD_API bool gradcheck(GradcheckFunction f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
+TAPEGRAD_API bool gradcheck(GradcheckFunction f, const std::vector<Tensor>& inputs,
+                            const GradcheckOptions& options = {});
 // The same at order 2: first derivatives, then second ones.
 TAPEGRAD_API bool gradgradcheck(GradcheckFunction f, const std::vector<Tensor>& inputs, GradcheckOptions options = {});
 

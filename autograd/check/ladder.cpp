@@ -8,8 +8,8 @@
 namespace tapegrad::check {
 namespace {
 
-constexpr double kAllowed = 10;    // a verdict allows this many error bounds
-constexpr double kTight = 3e-10;   // relative bound with which a rung may decide alone
+constexpr double kAllowed = 10;   // a verdict allows this many error bounds
+constexpr double kTight = 3e-10;  // relative bound with which a rung may decide alone
 constexpr double kSides[] = {1e-3, 1e-5, 1e-7};
 constexpr double kSpacings[] = {3e-13, 3e-10, 3e-8, 1e-6};
 constexpr int kNoiseSamples = 8;

@@ -14,10 +14,10 @@ struct Line {
   std::function<bool(double t, Values& f)> at;
   // The distance really walked between -t and +t, after rounding.
   std::function<double(double t)> width;
-  double scale = 1;    // size of x along d
-  double noise = 0;    // known absolute noise of the values, beside their rounding
+  double scale = 1;                    // size of x along d
+  double noise = 0;                    // known absolute noise of the values, beside their rounding
   double eps = 2.220446049250313e-16;  // of the arithmetic f runs in
-  bool linear = false; // f is linear along d: one long step is exact
+  bool linear = false;                 // f is linear along d: one long step is exact
 };
 
 enum class Judgement : uint8_t { pass, wrong, kink, jump, inconclusive };
@@ -25,9 +25,9 @@ enum class Judgement : uint8_t { pass, wrong, kink, jump, inconclusive };
 struct Verdict {
   Judgement judgement = Judgement::inconclusive;
   double numeric = 0;
-  double bound = 0;       // of the numeric value; the verdict allows ten times that
+  double bound = 0;  // of the numeric value; the verdict allows ten times that
   double step = 0;
-  int evaluations = 0;    // of the whole ladder so far
+  int evaluations = 0;       // of the whole ladder so far
   double low = 0, high = 0;  // one-sided slopes at a kink
 };
 
@@ -70,7 +70,7 @@ class Ladder {
   bool noise_known_ = false;
   Values centre_;
   bool centre_known_ = false, centre_valid_ = false;
-  std::vector<Pair> sides_;            // at 1e-3, 1e-5, 1e-7
+  std::vector<Pair> sides_;  // at 1e-3, 1e-5, 1e-7
   int evaluations_ = 0;
 };
 

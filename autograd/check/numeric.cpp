@@ -37,9 +37,7 @@ class Moved {
     copy(moving_, tensor_of(v, moving_));
     try {
       return s_.eval(x_, f);
-    } catch (const std::exception&) {
-      return false;
-    }
+    } catch (const std::exception&) { return false; }
   }
   const System& s_;
   Tensors x_;
@@ -75,7 +73,8 @@ class Numeric {
   void probe(size_t k);
   bool accept(Verdict& v, double analytic, const std::string& where);
   void suspect(size_t k, Moved& moved, const Values& w, const Values& terms, const Values& d, int& findings);
-  Verdict along(size_t k, Moved& moved, const Values& w, const Values& d, double analytic, double terms, bool single, size_t j);
+  Verdict along(size_t k, Moved& moved, const Values& w, const Values& d, double analytic, double terms, bool single,
+                size_t j);
 
   Problem& p_;
   System& s_;
@@ -95,11 +94,14 @@ bool Numeric::accept(Verdict& v, double analytic, const std::string& where) {
                 number(v.high));
       return p_.options.kinks != Kinks::fail;
     case Judgement::jump: p_.note("jump at " + where + ": there is no derivative"); return true;
-    case Judgement::inconclusive: p_.note("no verdict at " + where + ": no step gives a credible difference"); return true;
+    case Judgement::inconclusive:
+      p_.note("no verdict at " + where + ": no step gives a credible difference");
+      return true;
     case Judgement::wrong: break;
   }
   if (!p_.options.rtol && !p_.options.atol) return false;
-  return std::abs(analytic - v.numeric) <= p_.options.atol.value_or(0) + p_.options.rtol.value_or(0) * std::abs(v.numeric);
+  return std::abs(analytic - v.numeric) <=
+         p_.options.atol.value_or(0) + p_.options.rtol.value_or(0) * std::abs(v.numeric);
 }
 
 // Row i of the Jacobian by x[k], times a weight of either sign, for every i.
@@ -132,9 +134,9 @@ void Numeric::full(size_t k) {
   std::vector<Block> blocks;
   for (size_t o = 0; o < s_.outputs.size(); ++o) {
     const size_t entries = static_cast<size_t>(numel_of(s_.outputs[o], "gradcheck")) * n;
-    blocks.push_back({&p_, s_.what, s_.y_names[o], s_.x_names[k], s_.outputs[o], s_.x[k].sizes(), Values(entries), Values(entries),
-                      Values(entries), Values(entries), std::vector<int>(entries), std::vector<bool>(entries),
-                      std::vector<bool>(entries)});
+    blocks.push_back({&p_, s_.what, s_.y_names[o], s_.x_names[k], s_.outputs[o], s_.x[k].sizes(), Values(entries),
+                      Values(entries), Values(entries), Values(entries), std::vector<int>(entries),
+                      std::vector<bool>(entries), std::vector<bool>(entries)});
   }
   Moved moved(s_, k);
   for (size_t j = 0; j < n; ++j) {
@@ -150,8 +152,8 @@ void Numeric::full(size_t k) {
         const size_t at = i * n + j;
         const double analytic = rows[all * n + j] / w[all];
         Verdict v = ladder.judge(all, analytic, std::abs(analytic));
-        const std::string where = s_.what + " " + b.out_name + position(static_cast<int64_t>(i), b.out_sizes) + " / d " +
-                                  b.in_name + position(static_cast<int64_t>(j), b.in_sizes);
+        const std::string where = s_.what + " " + b.out_name + position(static_cast<int64_t>(i), b.out_sizes) +
+                                  " / d " + b.in_name + position(static_cast<int64_t>(j), b.in_sizes);
         b.wrong[at] = !accept(v, analytic, where);
         infinite = infinite || v.judgement == Judgement::inconclusive;
         b.checked[at] = v.judgement != Judgement::inconclusive;
@@ -168,8 +170,8 @@ void Numeric::full(size_t k) {
 }
 
 // The derivative of <w, f> along d (or by element j alone).
-Verdict Numeric::along(size_t k, Moved& moved, const Values& w, const Values& d, double analytic, double terms, bool single,
-                       size_t j) {
+Verdict Numeric::along(size_t k, Moved& moved, const Values& w, const Values& d, double analytic, double terms,
+                       bool single, size_t j) {
   double size = 1e-3;
   double input_noise = 0;  // x + t d is rounded, element by element
   for (size_t e = 0; e < d.size(); ++e) {
@@ -233,9 +235,19 @@ void Numeric::suspect(size_t k, Moved& moved, const Values& w, const Values& g, 
   }
   if (accept(v, analytic, "d <w, f> / d " + where)) return;
   ++findings;
-  Block b{&p_, s_.what, "<w, " + (s_.y_names.size() == 1 ? s_.y_names[0] : std::string("out")) + ">", s_.x_names[k], {},
-          s_.x[k].sizes(), Values(d.size()), Values(d.size()), Values(d.size()), Values(d.size()),
-          std::vector<int>(d.size()), std::vector<bool>(d.size()), std::vector<bool>(d.size())};
+  Block b{&p_,
+          s_.what,
+          "<w, " + (s_.y_names.size() == 1 ? s_.y_names[0] : std::string("out")) + ">",
+          s_.x_names[k],
+          {},
+          s_.x[k].sizes(),
+          Values(d.size()),
+          Values(d.size()),
+          Values(d.size()),
+          Values(d.size()),
+          std::vector<int>(d.size()),
+          std::vector<bool>(d.size()),
+          std::vector<bool>(d.size())};
   const size_t j = support[0];
   b.analytic[j] = analytic, b.numeric[j] = v.numeric, b.bound[j] = v.bound, b.step[j] = v.step;
   b.evaluations[j] = v.evaluations;
@@ -279,80 +291,70 @@ bool flatten(const Tensors& y, const std::vector<size_t>& place, const std::vect
 void check_numeric(Problem& p, System& s) {
   try {
     Numeric(p, s).run();
-  } catch (const Error& e) {
-    p.find("backward throws", e.what());
+  } catch (const Error& e) { p.find("backward throws", e.what()); }
+}
+
+namespace {
+
+// p's inputs with float32 ones in `floating`, and f of them, recorded.
+struct Converted {
+  Tensors inputs, leaves, y;
+  Converted(const Problem& p, DType floating) {
+    for (const Tensor& x : p.inputs) {
+      const bool narrow = x.defined() && x.dtype() == kFloat32;
+      inputs.push_back(!x.defined() ? x : narrow ? converted(clone_of(x), floating) : clone_of(x));
+    }
+    leaves = leaves_of(inputs, p.wanted);
+    y = p.run(leaves);
+  }
+};
+
+Converted in_float64(Problem& p) {
+  try {
+    return Converted(p, kFloat64);
+  } catch (const Error&) {
+    p.note("f does not run in float64: differences are taken in float32 and see less");
+    return Converted(p, kFloat32);
   }
 }
 
+Tensors not_recorded(const Problem& p, const Tensors& at) {
+  try {
+    const NoGradGuard no_grad;
+    return p.run(at);
+  } catch (const AutogradError&) {  // f differentiates by itself
+    return p.run(leaves_of(at, p.wanted));
+  }
+}
+
+}  // namespace
+
 // f's inputs in float64 where f takes them so, its floating outputs, and their gradients from one recorded run.
 System first_order(Problem& p) {
-  auto inputs = std::make_shared<Tensors>();
-  const auto convert = [&](DType floating) {
-    inputs->clear();
-    for (const Tensor& x : p.inputs) {
-      const bool real = x.defined() && x.is_floating_point();
-      inputs->push_back(real ? converted(clone_of(x), x.dtype() == kFloat32 ? floating : x.dtype())
-                             : x.defined() ? clone_of(x) : x);
-    }
-    return p.run(leaves_of(*inputs, p.wanted));
-  };
-  Tensors first;
+  const Converted run = in_float64(p);
   System s;
-  try {
-    first = convert(kFloat64);
-  } catch (const Error&) {
-    p.note("f does not run in float64: differences are taken in float32 and see less");
-    first = convert(kFloat32);
-  }
-  auto place = std::make_shared<std::vector<size_t>>();
-  for (size_t i = 0; i < first.size(); ++i) {
-    if (!first[i].defined() || !first[i].is_floating_point()) continue;
-    place->push_back(i);
-    s.outputs.push_back(first[i].sizes());
+  std::vector<size_t> place;
+  for (size_t i = 0; i < run.y.size(); ++i) {
+    if (!run.y[i].defined() || !run.y[i].is_floating_point()) continue;
+    place.push_back(i);
+    s.outputs.push_back(run.y[i].sizes());
     s.y_names.push_back("out" + std::to_string(i));
-    if (first[i].dtype() == kFloat32) s.eps = std::numeric_limits<float>::epsilon();
+    if (run.y[i].dtype() == kFloat32) s.eps = std::numeric_limits<float>::epsilon();
   }
   for (size_t i : p.wanted) {
-    s.x.push_back((*inputs)[i]);
+    s.x.push_back(clone_of(run.inputs[i]));
     s.x_names.push_back(p.input_name(i));
     s.x_index.push_back(static_cast<int64_t>(i));
   }
-  const std::vector<Shape> shapes = s.outputs;
-  s.eval = [&p, inputs, place, shapes](const Tensors& x, Values& f) {
-    Tensors at = *inputs;
+  s.eval = [&p, inputs = run.inputs, place, shapes = s.outputs](const Tensors& x, Values& f) {
+    Tensors at = inputs;
     for (size_t k = 0; k < p.wanted.size(); ++k) at[p.wanted[k]] = x[k];
-    Tensors y;
-    try {
-      const NoGradGuard no_grad;
-      y = p.run(at);
-    } catch (const AutogradError&) {  // f differentiates by itself
-      y = p.run(leaves_of(at, p.wanted));
-    }
-    if (flatten(y, *place, shapes, f)) return true;
+    if (flatten(not_recorded(p, at), place, shapes, f)) return true;
     p.find("shape", "the shapes of f's outputs change with the values of its inputs");
     return false;
   };
-  auto leaves = std::make_shared<Tensors>(leaves_of(*inputs, p.wanted));
-  auto all = std::make_shared<Tensors>(p.run(*leaves));
-  s.vjp = [&p, leaves, all, place](const Values& w) {
-    Tensors y, cotangent;
-    size_t offset = 0;
-    for (size_t i : *place) {
-      const Tensor& t = (*all)[i];
-      const size_t count = static_cast<size_t>(t.numel());
-      if (t.requires_grad()) {
-        y.push_back(t);
-        cotangent.push_back(tensor_of(Values(w.begin() + static_cast<std::ptrdiff_t>(offset),
-                                             w.begin() + static_cast<std::ptrdiff_t>(offset + count)), t));
-      }
-      offset += count;
-    }
-    std::vector<Values> g;
-    const Tensors wanted = pick(*leaves, p.wanted);
-    const Tensors by = check::vjp(y, wanted, cotangent);
-    for (size_t k = 0; k < by.size(); ++k)
-      g.push_back(by[k].defined() ? values_of(by[k]) : Values(static_cast<size_t>(wanted[k].numel())));
-    return g;
+  s.vjp = [y = pick(run.y, place), wanted = pick(run.leaves, p.wanted)](const Values& w) {
+    return flat_vjp(y, wanted, w);
   };
   return s;
 }
@@ -360,7 +362,8 @@ System first_order(Problem& p) {
 // The float32 gradient against that of the float64 copy.
 void check_float32(Problem& p, const System& s) {
   bool any = false;
-  for (size_t k = 0; k < p.wanted.size(); ++k) any |= p.inputs[p.wanted[k]].dtype() == kFloat32 && s.x[k].dtype() == kFloat64;
+  for (size_t k = 0; k < p.wanted.size(); ++k)
+    any |= p.inputs[p.wanted[k]].dtype() == kFloat32 && s.x[k].dtype() == kFloat64;
   if (!any) return;
   const Tensors leaves = leaves_of(p.inputs, p.wanted);
   const Tensors all = p.run(leaves);
@@ -381,12 +384,15 @@ void check_float32(Problem& p, const System& s) {
   const double eps = std::numeric_limits<float>::epsilon();
   for (size_t k = 0; k < g32.size(); ++k) {
     const Tensor expected = tensor_of(g64[k], s.x[k]);
-    const Tensor got = g32[k].defined() ? converted(g32[k], s.x[k].dtype()) : filled_tensor(expected.sizes(), expected.dtype(), 0);
+    const Tensor got =
+        g32[k].defined() ? converted(g32[k], s.x[k].dtype()) : filled_tensor(expected.sizes(), expected.dtype(), 0);
     const double n = std::sqrt(static_cast<double>(flat.size())) / 8;
     const double allowed = 512 * eps * largest(expected) * std::max(1.0, n) + 8 * eps * 1.5;
     if (distance(got, expected) <= allowed) continue;
-    p.find("float32", "the gradient by " + s.x_names[k] + " in float32 is off the float64 one by " +
-                          number(distance(got, expected)) + " (allowed " + number(allowed) + ")", -1, s.x_index[k]);
+    p.find("float32",
+           "the gradient by " + s.x_names[k] + " in float32 is off the float64 one by " +
+               number(distance(got, expected)) + " (allowed " + number(allowed) + ")",
+           -1, s.x_index[k]);
   }
 }
 

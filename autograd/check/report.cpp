@@ -17,7 +17,8 @@ std::vector<std::pair<int64_t, std::string>> extents(const Block& b) {
   std::vector<std::pair<int64_t, std::string>> found;
   const auto add = [&](const std::string& name, const Shape& sizes) {
     if (sizes.size() > 1) found.emplace_back(numel_of(sizes, "gradcheck"), "the number of elements of " + name);
-    for (int64_t d = 0; d < sizes.size(); ++d) found.emplace_back(sizes[d], "size " + std::to_string(d) + " of " + name);
+    for (int64_t d = 0; d < sizes.size(); ++d)
+      found.emplace_back(sizes[d], "size " + std::to_string(d) + " of " + name);
   };
   add(b.in_name, b.in_sizes);
   add(b.out_name, b.out_sizes);
@@ -32,11 +33,14 @@ std::string cause_of_ratio(const Block& b, double ratio) {
   for (const auto& [n, name] : extents(b)) {
     if (n < 3) continue;
     if (close(ratio, static_cast<double>(n)))
-      return "factor " + std::to_string(n) + ", " + name + ": summed where it should be averaged, or a reduction too many";
+      return "factor " + std::to_string(n) + ", " + name +
+             ": summed where it should be averaged, or a reduction too many";
     if (close(ratio, 1.0 / static_cast<double>(n)))
-      return "factor 1/" + std::to_string(n) + ", " + name + ": averaged where it should be summed, or a missing reduction";
+      return "factor 1/" + std::to_string(n) + ", " + name +
+             ": averaged where it should be summed, or a missing reduction";
   }
-  if (std::abs(ratio - 1) <= 1e-6) return "factor " + number(ratio) + ": a float32 constant or kernel in a float64 path?";
+  if (std::abs(ratio - 1) <= 1e-6)
+    return "factor " + number(ratio) + ": a float32 constant or kernel in a float64 path?";
   return "factor " + number(ratio) + " for every wrong entry";
 }
 
@@ -50,7 +54,8 @@ bool transposed(const Block& b) {
     for (size_t j = 0; j < n; ++j) {
       const size_t swapped = (j % rows) * cols + j / rows;  // j as a position in the [cols, rows] transpose
       if (!b.checked[i * n + swapped]) continue;
-      if (std::abs(b.analytic[i * n + j] - b.numeric[i * n + swapped]) > 1e-6 * (1 + std::abs(b.analytic[i * n + j]))) return false;
+      if (std::abs(b.analytic[i * n + j] - b.numeric[i * n + swapped]) > 1e-6 * (1 + std::abs(b.analytic[i * n + j])))
+        return false;
     }
   }
   return true;
@@ -60,8 +65,10 @@ bool transposed(const Block& b) {
 bool permuted(const Block& b) {
   const size_t n = static_cast<size_t>(numel_of(b.in_sizes, "gradcheck"));
   for (size_t i = 0; i < b.analytic.size() / n; ++i) {
-    Values a(b.analytic.begin() + static_cast<std::ptrdiff_t>(i * n), b.analytic.begin() + static_cast<std::ptrdiff_t>((i + 1) * n));
-    Values m(b.numeric.begin() + static_cast<std::ptrdiff_t>(i * n), b.numeric.begin() + static_cast<std::ptrdiff_t>((i + 1) * n));
+    Values a(b.analytic.begin() + static_cast<std::ptrdiff_t>(i * n),
+             b.analytic.begin() + static_cast<std::ptrdiff_t>((i + 1) * n));
+    Values m(b.numeric.begin() + static_cast<std::ptrdiff_t>(i * n),
+             b.numeric.begin() + static_cast<std::ptrdiff_t>((i + 1) * n));
     std::sort(a.begin(), a.end());
     std::sort(m.begin(), m.end());
     for (size_t j = 0; j < n; ++j) {
@@ -143,8 +150,8 @@ GradcheckFinding describe(const Block& b, int64_t output, int64_t input) {
 std::string GradcheckReport::text() const {
   std::string text = loosened ? "LOOSENED: rtol and atol are set\n" : "";
   if (ok())
-    text += "gradcheck: passed, " + std::to_string(checked) + " entries and directions, " + std::to_string(evaluations) +
-            " evaluations";
+    text += "gradcheck: passed, " + std::to_string(checked) + " entries and directions, " +
+            std::to_string(evaluations) + " evaluations";
   for (const GradcheckFinding& f : findings) text += (&f == findings.data() ? "" : "\n") + f.text;
   for (const std::string& note : notes) text += "\n  note     " + note;
   return text;

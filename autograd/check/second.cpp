@@ -40,9 +40,7 @@ Tensors precise(const Problem& p) {
   try {
     p.run(inputs);
     return inputs;
-  } catch (const Error&) {
-    return p.inputs;
-  }
+  } catch (const Error&) { return p.inputs; }
 }
 
 // The map (x, w) -> gradients of <w, f> by the wanted x. x and w are its first and last inputs.
@@ -94,8 +92,8 @@ void check_symmetry(Problem& p, const GradientMap& map, const Tensors& w) {
   const double eps = wanted[0].dtype() == kFloat32 ? std::numeric_limits<float>::epsilon() : 2.220446049250313e-16;
   const double allowed = 64 * eps * (left.terms + right.terms + size);
   if (std::abs(left.value - right.value) <= allowed || !std::isfinite(left.value + right.value)) return;
-  p.find("symmetry", "the second derivative is not symmetric: u'Hv = " + number(left.value) + ", v'Hu = " +
-                         number(right.value) + " (allowed " + number(allowed) + ")");
+  p.find("symmetry", "the second derivative is not symmetric: u'Hv = " + number(left.value) +
+                         ", v'Hu = " + number(right.value) + " (allowed " + number(allowed) + ")");
 }
 
 System gradient_system(Problem& p, const std::shared_ptr<GradientMap>& map, const Tensors& w) {
@@ -132,32 +130,14 @@ System gradient_system(Problem& p, const std::shared_ptr<GradientMap>& map, cons
     }
     return true;
   };
-  auto leaves = std::make_shared<Tensors>();
-  auto cotangent = std::make_shared<Tensors>();
-  split(s.x, *leaves, *cotangent);
-  *leaves = leaves_of(*leaves, p.wanted);
-  for (Tensor& t : *cotangent) t = clone_of(t).requires_grad_();
-  auto g = std::make_shared<Tensors>((*map)(*leaves, *cotangent, true));
-  s.vjp = [&p, leaves, cotangent, g](const Values& v) {
-    Tensors y, c;
-    size_t offset = 0;
-    for (const Tensor& t : *g) {
-      const size_t count = static_cast<size_t>(t.numel());
-      if (t.requires_grad()) {
-        y.push_back(t);
-        c.push_back(tensor_of(Values(v.begin() + static_cast<std::ptrdiff_t>(offset),
-                                     v.begin() + static_cast<std::ptrdiff_t>(offset + count)), t));
-      }
-      offset += count;
-    }
-    Tensors by = pick(*leaves, p.wanted);
-    by.insert(by.end(), cotangent->begin(), cotangent->end());
-    std::vector<Values> result;
-    const Tensors second = check::vjp(y, by, c);
-    for (size_t k = 0; k < by.size(); ++k)
-      result.push_back(second[k].defined() ? values_of(second[k]) : Values(static_cast<size_t>(by[k].numel())));
-    return result;
-  };
+  Tensors leaves, cotangent;
+  split(s.x, leaves, cotangent);
+  leaves = leaves_of(leaves, p.wanted);
+  for (Tensor& t : cotangent) t = clone_of(t).requires_grad_();
+  const Tensors g = (*map)(leaves, cotangent, true);
+  Tensors by = pick(leaves, p.wanted);
+  by.insert(by.end(), cotangent.begin(), cotangent.end());
+  s.vjp = [by, g](const Values& v) { return flat_vjp(g, by, v); };
   return s;
 }
 
@@ -193,10 +173,12 @@ void check_forward_mode(Problem& p) {
     return;  // reported by the checks of backward
   }
   for (size_t i = 0; i < t.size(); ++i) {
-    if (!t[i].defined() || (t[i].dtype() == y.y[i].dtype() && IntArrayRef(t[i].sizes()) == IntArrayRef(y.y[i].sizes()))) continue;
-    p.find("forward mode", "the tangent of output " + std::to_string(y.place[i]) + " is " + to_string(t[i].sizes()) + " " +
-                               name_of(t[i].dtype()) + ", the output " + to_string(y.y[i].sizes()) + " " +
-                               name_of(y.y[i].dtype()), static_cast<int64_t>(y.place[i]));
+    if (!t[i].defined() || (t[i].dtype() == y.y[i].dtype() && IntArrayRef(t[i].sizes()) == IntArrayRef(y.y[i].sizes())))
+      continue;
+    p.find("forward mode",
+           "the tangent of output " + std::to_string(y.place[i]) + " is " + to_string(t[i].sizes()) + " " +
+               name_of(t[i].dtype()) + ", the output " + to_string(y.y[i].sizes()) + " " + name_of(y.y[i].dtype()),
+           static_cast<int64_t>(y.place[i]));
     return;
   }
   Sum reverse, forward;
@@ -215,8 +197,8 @@ void check_forward_mode(Problem& p) {
   ++p.report.checked;
   if (std::abs(forward.value - reverse.value) <= allowed) return;
   if (!std::isfinite(forward.value) && !std::isfinite(reverse.value)) return;
-  p.find("forward mode", "forward and reverse mode disagree: <w, Jv> = " + number(forward.value) + ", <J'w, v> = " +
-                             number(reverse.value) + " (allowed " + number(allowed) + ")");
+  p.find("forward mode", "forward and reverse mode disagree: <w, Jv> = " + number(forward.value) +
+                             ", <J'w, v> = " + number(reverse.value) + " (allowed " + number(allowed) + ")");
 }
 
 void check_order_two(Problem& p) {
@@ -230,9 +212,7 @@ void check_order_two(Problem& p) {
     check_symmetry(p, *map, w);
     System s = gradient_system(p, map, w);
     check_numeric(p, s);
-  } catch (const Error& e) {
-    p.find("second order", e.what());
-  }
+  } catch (const Error& e) { p.find("second order", e.what()); }
 }
 
 }  // namespace tapegrad::check

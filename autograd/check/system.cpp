@@ -61,7 +61,7 @@ Tensor strided(const Tensor& x, const Shape& strides, int64_t offset) {
 
 Tensor copy_in_layout(const Tensor& x) {
   return has_overlap(x) || x.numel() == 0 ? clone_of(x.detach())
-                                               : strided(x, x.strides(), std::min<int64_t>(x.storage_offset(), 16));
+                                          : strided(x, x.strides(), std::min<int64_t>(x.storage_offset(), 16));
 }
 
 Tensor laid_out(const Tensor& x, Layout layout) {
@@ -182,6 +182,24 @@ Tensors cotangents(const Tensors& y, Draws& draws) {
 Tensors vjp(const Tensors& y, const Tensors& wanted, const Tensors& w, bool retain, bool create) {
   if (y.empty()) return Tensors(wanted.size());
   return autograd::grad(y, wanted, w, retain, create, true);
+}
+
+std::vector<Values> flat_vjp(const Tensors& y, const Tensors& wanted, const Values& w) {
+  Tensors outputs, cotangents;
+  auto at = w.begin();
+  for (const Tensor& t : y) {
+    const auto end = at + static_cast<std::ptrdiff_t>(t.numel());
+    if (t.requires_grad()) {
+      outputs.push_back(t);
+      cotangents.push_back(tensor_of(Values(at, end), t));
+    }
+    at = end;
+  }
+  std::vector<Values> result;
+  const Tensors g = vjp(outputs, wanted, cotangents);
+  for (size_t k = 0; k < g.size(); ++k)
+    result.push_back(g[k].defined() ? values_of(g[k]) : Values(static_cast<size_t>(wanted[k].numel())));
+  return result;
 }
 
 Tensors pick(const Tensors& all, const std::vector<size_t>& which) {

@@ -29,8 +29,8 @@ struct Problem {
   GradcheckFunction f;
   const GradcheckOptions& options;
   GradcheckReport& report;
-  Tensors inputs;                // private copies in the caller's dtypes and layouts
-  std::vector<size_t> wanted;    // those whose gradients are checked
+  Tensors inputs;              // private copies in the caller's dtypes and layouts
+  std::vector<size_t> wanted;  // those whose gradients are checked
 
   // f(inputs), after reseeding. Counts.
   Tensors run(const Tensors& x) const;
@@ -68,17 +68,19 @@ Outputs recorded_outputs(const Tensors& y);
 Tensors cotangents(const Tensors& y, Draws& draws);
 // Gradients by the wanted leaves of sum <w, y>; undefined where absent. Everything absent when y is empty.
 Tensors vjp(const Tensors& y, const Tensors& wanted, const Tensors& w, bool retain = true, bool create = false);
+// The same over flat numbers: w covers all of y, also what carries no gradient; absent gradients come out as zeros.
+std::vector<Values> flat_vjp(const Tensors& y, const Tensors& wanted, const Values& w);
 Tensors pick(const Tensors& all, const std::vector<size_t>& which);
 
 // A function of float64 tensors whose derivatives are held against differences.
 struct System {
-  Tensors x;                                           // contiguous float64 (or float32 where f takes nothing else)
-  std::vector<Shape> outputs;                          // shapes of its results
+  Tensors x;                   // contiguous float64 (or float32 where f takes nothing else)
+  std::vector<Shape> outputs;  // shapes of its results
   std::function<bool(const Tensors& x, Values& f)> eval;
   std::function<std::vector<Values>(const Values& w)> vjp;  // by each x
   std::vector<std::string> x_names, y_names;
-  std::vector<int64_t> x_index;                        // input numbers for findings
-  std::string what = "d";                              // how an entry is written
+  std::vector<int64_t> x_index;  // input numbers for findings
+  std::string what = "d";        // how an entry is written
   bool probes_only = false;
   double eps = 2.220446049250313e-16;
 };

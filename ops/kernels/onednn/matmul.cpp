@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "tapegrad/core/allocator.h"
 #include "tapegrad/core/error.h"
 #include "tapegrad/ops/kernels/onednn/onednn.h"
 #include "tapegrad/ops/kernels/onednn/primitive.h"
@@ -156,15 +157,43 @@ void require_jit(const Matmul& p) {
   if (!yes) fail(p, "only its reference implementation runs on this machine");
 }
 
+// Rows exactly 2 KB apart fall into the same few cache sets: sgemm then reads B, or a transposed A, at 55 instead of 80 to 90
+// GFLOP/s (512 cubed, AVX2). A copy with padded rows costs a fiftieth of the product.
+constexpr int64_t kAliasingRow = 512, kPaddedRow = 528;
+bool rows_alias(const Matmul& p) { return p.batch == 1 && p.m >= 64 && work(p) >= kParallelWork; }
+
+void copy_padded(const float* from, float* to, int64_t rows, int64_t width) {
+  for (int64_t r = 0; r < rows; ++r) std::copy_n(from + r * kAliasingRow, width, to + r * kPaddedRow);
+}
+
+void run_plan(const Matmul& p, int threads) {
+  const Plan plan = plan_of(p);
+  if (plan.pieces == 1) return run_piece(p, plan.primitive);
+  if (const int t = useful_threads(p, plan, threads); t > 1) return run_pieces(p, plan, t);
+  for (int64_t i = 0; i < plan.pieces; ++i) run_piece(piece(p, plan, i), plan.primitive);
+}
+
 }  // namespace
 
 void matmul(const Matmul& p, int threads) {
   if (p.m == 0 || p.n == 0 || p.batch == 0) return;
   require_jit(p);
-  const Plan plan = plan_of(p);
-  if (plan.pieces == 1) return run_piece(p, plan.primitive);
-  if (const int t = useful_threads(p, plan, threads); t > 1) return run_pieces(p, plan, t);
-  for (int64_t i = 0; i < plan.pieces; ++i) run_piece(piece(p, plan, i), plan.primitive);
+  const bool pad_a = p.trans_a && p.lda == kAliasingRow && rows_alias(p);
+  const bool pad_b = !p.trans_b && p.ldb == kAliasingRow && rows_alias(p);
+  if (!pad_a && !pad_b) return run_plan(p, threads);
+  Matmul apart = p;
+  const Scratch<float> a(pad_a ? p.k * kPaddedRow : 0), b(pad_b ? p.k * kPaddedRow : 0);
+  if (pad_a) {
+    copy_padded(p.a, a.data(), p.k, p.m);
+    apart.a = a.data();
+    apart.lda = kPaddedRow;
+  }
+  if (pad_b) {
+    copy_padded(p.b, b.data(), p.k, p.n);
+    apart.b = b.data();
+    apart.ldb = kPaddedRow;
+  }
+  run_plan(apart, threads);
 }
 
 const char* implementation(const Matmul& p, int) {

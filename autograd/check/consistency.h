@@ -1,0 +1,45 @@
+// Backward against itself: one object per check of a function. Internal.
+#pragma once
+
+#include "tapegrad/autograd/check/system.h"
+
+namespace tapegrad::check {
+
+double eps_of(DType dtype);
+
+class Consistency {
+ public:
+  explicit Consistency(Problem& p) : p_(p), draws_(p.options.seed + 1) {}
+  void run();
+
+ private:
+  Tensors grads(const Tensors& w) { return vjp(y_.y, pick(leaves_, p_.wanted), w); }
+  // A fresh forward over `inputs`, and the gradients for w_ by `wanted`.
+  Tensors fresh(const Tensors& inputs, const std::vector<size_t>& wanted, Tensors* outputs = nullptr);
+  double allowed(size_t k) const;
+  void expect(const char* check, const Tensors& g, const std::string& what);
+  void expect_bits(const char* check, const Tensors& g, const std::string& what);
+
+  void shapes();
+  void repeats();
+  void linear();
+  void cotangent_layouts();
+  void one_output_at_a_time();
+  void subsets();
+  void input_layouts();
+  void two_forwards();
+  void aliased();
+  void written_after();
+  void collected();
+  void freed();
+  void not_recorded();
+
+  Problem& p_;
+  Draws draws_;
+  Tensors leaves_;
+  Outputs y_;
+  Tensors w_;
+  Tensors g_;  // what everything else is held against
+};
+
+}  // namespace tapegrad::check
