@@ -4,6 +4,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "tapegrad/autograd/autograd.h"
 #include "tapegrad/autograd/internal.h"
 
 namespace tapegrad {
