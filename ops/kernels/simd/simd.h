@@ -5,7 +5,8 @@
 
 #include "tapegrad/core/dtype.h"
 
-// clang-format off: the notes stand in columns
+// The notes below stand in columns.
+// clang-format off
 namespace tapegrad::kernels::simd {
 
 // One run of an elementwise kernel. Element i of operand k lies at ptr[k] + i * stride[k] (bytes); operand 0 is the
