@@ -117,6 +117,8 @@ TEST_CASE("gradcheck catches backward at odds with itself", "[gradcheck]") {
   SECTION("strides of the cotangent ignored") {
     const auto report = caught(planted(tanh_of,
                                        [](const Tensor& dy, const Tensor& v) {
+                                         if (dy.stride(0) == 0 || dy.stride(1) == 0)
+                                           return tanh_rule(dy, v);  // stay inside
                                          return tanh_rule(clone(from_blob(dy.data_ptr(), dy.sizes(), kFloat64)), v);
                                        }),
                                {leaf({2, 2})}, "cotangent layout");

@@ -10,13 +10,14 @@ namespace {
 std::atomic<long> news{0};
 }
 
-void* operator new(size_t bytes) {
+// Not inlined: g++ would see free() beside the new of a class and warn of a mismatch.
+[[gnu::noinline]] void* operator new(size_t bytes) {
   ++news;
   if (void* p = std::malloc(bytes ? bytes : 1)) return p;
   throw std::bad_alloc();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 using namespace tapegrad;
 
