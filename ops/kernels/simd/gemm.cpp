@@ -2,6 +2,7 @@
 #include "tapegrad/ops/kernels/simd/targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tapegrad/ops/kernels/simd/gemm.cpp"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "tapegrad/ops/kernels/simd/gemm-inl.h"
@@ -16,7 +17,8 @@ namespace {
 constexpr int R = HWY_TARGET == HWY_AVX3 ? 12 : HWY_TARGET == HWY_AVX2 ? 6 : 4;
 template <class T> constexpr int64_t kWidth = 2 * kLanes<T>;
 template <class T> constexpr int64_t kDepth = sizeof(T) == 4 ? 384 : 256;
-constexpr int64_t kRows = 144;      // A's panel: 216 KB (float), 288 KB (double)
+template <class T> constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));  // of the cache
+constexpr int64_t kRows = 96;       // A's panel: 144 KB (float), 192 KB (double)
 constexpr int64_t kColumns = 2048;  // B's panel: 3 MB, 4 MB
 
 constexpr int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
@@ -73,6 +75,9 @@ HWY_INLINE void store_border(const Block<T, R, 2>& x, int64_t rows, int64_t cols
 
 template <class T> HWY_NOINLINE void whole_block(int64_t k, const T* a, const T* b, const Target<T>& t) {
   Block<T, R, 2> x;
+  for (int64_t r = 0; r < R; ++r) {
+    for (int64_t j = 0; j < kWidth<T>; j += kLine<T>) hwy::Prefetch(t.c + r * t.ldc + j);
+  }
   x.template product<false>(k, a, 1, R, b, kWidth<T>, 0);
   x.template store<false>(t, 0);
 }
