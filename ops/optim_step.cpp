@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tapegrad/core/copy.h"
+#include "tapegrad/core/denormal.h"
 #include "tapegrad/core/iterate.h"
 #include "tapegrad/core/launch.h"
 #include "tapegrad/ops/kernels/simd/simd.h"
@@ -45,6 +46,7 @@ void launch_sgd(const Tensor& p, const Tensor& g, const Tensor& buffer, const Sg
     T* const used = o->momentum != 0 ? b : nullptr;
     const bool first = used && (*steps)++ == 0;
     parallel_for(0, n, kParallelGrain, [&](int64_t i, int64_t end) {
+      const FlushDenormals flush;
       kernels::simd::floating<T>(kernels::simd::table())
           .sgd({to + i, from + i, used ? used + i : nullptr, end - i, o->lr, o->momentum, o->dampening, o->weight_decay,
                 o->nesterov, o->maximize, first});
@@ -72,6 +74,7 @@ void launch_adam(const Tensor& p, const Tensor& g, const Tensor& m, const Tensor
   launch("adam_step", LaunchKind::other, {&p, &m, &v}, {&p, &g, &m, &v}, [=] {
     correct(*c, ++*steps, o->betas);
     parallel_for(0, n, kParallelGrain, [&](int64_t i, int64_t end) {
+      const FlushDenormals flush;
       kernels::simd::floating<T>(kernels::simd::table())
           .adam({to + i, from + i, first + i, second + i, end - i, o->lr, o->betas.first, o->betas.second, o->eps,
                  o->weight_decay, c->first, c->second, o->maximize});

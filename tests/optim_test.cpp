@@ -262,3 +262,17 @@ TEST_CASE("a step that fails has changed no parameter", "[optim]") {
   CHECK_THAT(message_of<DTypeError>([&] { adam.step(); }), Contains("float64") && Contains("before the optimizer"));
   CHECK(equal(a.weight.detach(), before));
 }
+
+TEST_CASE("averages that have decayed below the normalised numbers are zero, and only inside the step", "[optim]") {
+  const Tensor p = leaf(zeros({19}));
+  optim::SGD optimizer({p}, {.lr = 1e38, .momentum = 0.5});
+  p.mutable_grad() = full({19}, 2e-38);
+  optimizer.step();
+  const Tensor after_first = p.detach().clone();
+  CHECK(allclose(after_first, full({19}, -2.0)));
+  p.mutable_grad() = zeros({19});
+  optimizer.step();  // the buffer would be 1e-38, the parameter -3
+  CHECK(equal(p, after_first));
+  volatile float tiny = 1e-38f;
+  CHECK(tiny * 0.5f > 0);
+}
