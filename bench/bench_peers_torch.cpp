@@ -1,4 +1,5 @@
 // The worker of bench_peers that measures libtorch.
+#include <dlfcn.h>
 #include <torch/torch.h>
 #include <torch/version.h>
 
@@ -29,6 +30,13 @@ void drop_gradients(torch::optim::Optimizer& optimizer) {
   }
 }
 
+// The BLAS it has been linked to by the distribution's alternatives: the reference one is thirty times slower, and no peer.
+std::string blas() {
+  using CoreName = char* (*)();
+  const auto core = reinterpret_cast<CoreName>(dlsym(RTLD_DEFAULT, "openblas_get_corename"));
+  return core ? std::string("OpenBLAS, ") + core() : "no OpenBLAS: its products are not its best";
+}
+
 }  // namespace
 }  // namespace bench
 
@@ -36,5 +44,5 @@ void drop_gradients(torch::optim::Optimizer& optimizer) {
 
 int main(int argc, char** argv) {
   torch::set_num_threads(1);
-  return bench::PeerWorker("libtorch " TORCH_VERSION, bench::peer_rows()).serve(argc, argv);
+  return bench::PeerWorker("libtorch " TORCH_VERSION " (" + bench::blas() + ")", bench::peer_rows()).serve(argc, argv);
 }
