@@ -62,7 +62,7 @@ std::string line_of(const Frame& frame) {
   pclose(pipe);
   if (!read || line[0] == '?') return "";
   std::string text = line;
-  text.erase(text.find_last_not_of("\n") + 1);
+  text.erase(text.find_last_not_of('\n') + 1);
   if (const size_t note = text.find(" (discriminator"); note != std::string::npos) text.erase(note);
   return text.ends_with(":?") ? "" : text;
 }

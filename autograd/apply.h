@@ -1,46 +1,13 @@
 // The one place that writes the tape: apply() runs an operation and, where a gradient is wanted, records it.
 #pragma once
 
-#include <array>
 #include <new>
 
-#include "tapegrad/autograd/fields.h"
-#include "tapegrad/autograd/saved.h"
+#include "tapegrad/autograd/op_node.h"
 #include "tapegrad/core/allocator.h"
 
 namespace tapegrad {
 namespace autograd {
-
-// What an operation's struct may offer. Only `name` and `forward` are needed to run, `backward` to be differentiated.
-template <class Op>
-concept HasBackward = requires {
-  &Op::backward;
-};
-template <class Op>
-concept HasFusedBackward = requires {
-  &Op::backward_fused;
-};
-template <class Op>
-concept HasTangent = requires {
-  &Op::tangent;
-};
-template <class Op>
-concept Elementwise = requires {
-  requires Op::elementwise;
-};  // dy[i] depends on dx[i] alone
-template <class Op>
-concept Linear = requires {
-  requires Op::linear;
-};  // f(x) is its own tangent
-template <class Op>
-concept OptionalInputs = requires {
-  requires Op::optional_inputs;
-};  // inputs may be undefined
-template <class Op>
-concept ViewOp = requires {
-  requires Op::is_view;
-};  // the output aliases input 0
-
 namespace detail {
 
 // Checks the inputs, brings stale views up to date, and says which of them require grad.
@@ -70,98 +37,10 @@ TAPEGRAD_API void check_in_place(const char* op, const Tensor& self);
 TAPEGRAD_API void rebase(const Tensor& self, Node* node, uint32_t output = 0);
 // `other`, or a copy of it with the same history when it shares memory with the tensor about to be written.
 TAPEGRAD_API Tensor apart_from(const Tensor& other, const Tensor& self);
-[[noreturn]] TAPEGRAD_API void no_tangent(const char* op);
-TAPEGRAD_API Grads sum_tangents(const char* op, Grads (*rule)(const void* op, Grads& dy), const void* self,
-                                const Grads& dx);
-
-template <class T> struct IsSavedList : std::false_type {};
-template <class T> struct IsSavedList<std::vector<T>> : std::is_base_of<Saved, T> {};
-
-template <class Op, class F> void for_each_saved(Op& op, F&& f) {
-  for_each_field(op, [&](auto& field) {
-    using Field = std::remove_cvref_t<decltype(field)>;
-    if constexpr (std::is_base_of_v<Saved, Field>) f(field);
-    else if constexpr (IsSavedList<Field>::value) {
-      for (auto& one : field) f(one);
-    }
-  });
-}
-
-template <class Op> Grads call_rule(const Op& op, Grads& dy) {
-  if constexpr (!HasBackward<Op>) {
-    return {};
-  } else {
-    if constexpr (HasFusedBackward<Op>) {
-      if (!GradMode::is_enabled()) {
-        if constexpr (requires { op.backward_fused(dy); }) return op.backward_fused(dy);
-        else return op.backward_fused(dy[0]);
-      }
-    }
-    // A Tensor becomes a Grads by itself, so whether the rule takes them all is what to ask.
-    if constexpr (requires { op.backward(dy); }) return op.backward(dy);
-    else return op.backward(dy[0]);
-  }
-}
-
-}  // namespace detail
-
-template <class Op> Tensor apply_again(const Op& op, const Grads& dx);
-
-// The node of an operation given as a struct; N inputs, or any number when N is 0.
-template <class Op, size_t N> class OpNode final : public Node {
- public:
-  OpNode(Op&& op, int64_t inputs) : Node(nullptr, inputs), op_(std::move(op)) {
-    if constexpr (N == 0) edges_here_.resize(static_cast<size_t>(inputs));
-    set_edges(edges_here_.data());
-  }
-  const char* name() const override { return Op::name; }
-  Grads backward(Grads& dy) override {
-    static_assert(HasBackward<Op>,
-                  "an operation that is applied to the tape needs a rule: Grads backward(const Tensor& dy) const");
-    return detail::call_rule(op_, dy);
-  }
-  Grads tangent(const Grads& dx) override {
-    if constexpr (HasTangent<Op>) {
-      if constexpr (requires { op_.tangent(dx); }) return Grads(op_.tangent(dx));
-      else return Grads(op_.tangent(dx[0]));
-    } else if constexpr (Linear<Op>) {
-      return Grads(apply_again(op_, dx));
-    } else if constexpr (Elementwise<Op>) {
-      return detail::sum_tangents(
-          Op::name,
-          [](const void* op, Grads& dy) {
-            const Op& rule = *static_cast<const Op*>(op);
-            if constexpr (requires { rule.backward(dy); }) return rule.backward(dy);
-            else return rule.backward(dy[0]);
-          },
-          &op_, dx);
-    } else {
-      detail::no_tangent(Op::name);
-    }
-  }
-  void visit_saved(void (*visit)(void*, const SavedView&), void* context) const override {
-    detail::for_each_saved(op_, [&](const Saved& saved) {
-      if (!saved.defined()) return;
-      const SavedView view{saved.field(), &saved.held()};
-      visit(context, view);
-    });
-  }
-  void release_saved() noexcept override {
-    detail::for_each_saved(op_, [](Saved& saved) { saved.reset(); });
-  }
-  size_t allocated_bytes() const override { return sizeof(*this); }
-  Op& op() { return op_; }
-
- private:
-  Op op_;
-  std::conditional_t<N == 0, std::vector<Edge>, std::array<Edge, N ? N : 1>> edges_here_;
-};
-
-namespace detail {
 
 template <class Op, size_t N> Ref<OpNode<Op, N>> new_node(Op&& op, int64_t inputs) {
   void* memory = allocate(sizeof(OpNode<Op, N>));
-  return Ref<OpNode<Op, N>>::adopt(new (memory) OpNode<Op, N>(std::move(op), inputs));
+  return Ref<OpNode<Op, N>>::adopt(new (memory) OpNode<Op, N>(std::forward<Op>(op), inputs));
 }
 
 template <size_t N, class Op, class... In>
@@ -172,7 +51,7 @@ auto apply_to(Op&& op, const Tensor* const* inputs, int64_t count, const In&... 
     if constexpr (ViewOp<Op>) mark_view(y, *inputs[0]);
     return y;
   }
-  auto node = new_node<Op, N>(std::move(op), count);
+  auto node = new_node<Op, N>(std::forward<Op>(op), count);
   auto y = node->op().forward(in...);
   if constexpr (std::is_same_v<decltype(y), Tensor>) {
     finish(y, node.get(), inputs, count);
@@ -193,7 +72,7 @@ template <size_t N, class Op, class... In> Tensor& write_in_place(Op&& op, const
     op.forward(before, in..., self);
     return const_cast<Tensor&>(self);
   }
-  auto node = new_node<Op, N>(std::move(op), N);
+  auto node = new_node<Op, N>(std::forward<Op>(op), N);
   node->op().forward(before, in..., self);
   inputs[0] = &before;
   record(node.get(), inputs, N);
@@ -214,6 +93,7 @@ auto apply(Op op, const In&... in) {
 // The same for any number of inputs, which forward receives as a vector.
 template <class Op> auto apply_list(Op op, const std::vector<Tensor>& in) {
   std::vector<const Tensor*> inputs;
+  inputs.reserve(in.size());
   for (const Tensor& t : in) inputs.push_back(&t);
   return detail::apply_to<0>(std::move(op), inputs.data(), static_cast<int64_t>(inputs.size()), in);
 }

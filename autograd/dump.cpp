@@ -122,7 +122,7 @@ std::string tape_dot(const Tensor& y) {
       if (!edge) continue;
       const std::string from = edge.node() ? "n" + std::to_string(g.node_number.at(edge.node()))
                                            : "leaf" + std::to_string(g.leaf_number.at(edge.leaf()));
-      text += "  " + from + " -> " + id + ";\n";
+      text.append("  ").append(from).append(" -> ").append(id).append(";\n");
     }
   }
   return text + "}\n";

@@ -83,6 +83,7 @@ void FunctionNode::finish(variable_list& outputs, const std::vector<const Tensor
   if (!recorded) return;
   static const Tensor absent;
   std::vector<const Tensor*> given;
+  given.reserve(inputs.size());
   for (const Tensor* t : inputs) given.push_back(t ? t : &absent);
   detail::record(this, given.data(), static_cast<int64_t>(given.size()));
   Access::outputs(*this) = static_cast<uint32_t>(outputs.size());

@@ -124,6 +124,7 @@ template <class F> struct Function {
     };
     const std::vector<const Tensor*> inputs{tensor_or_null(args)...};
     std::vector<const Tensor*> given;
+    given.reserve(inputs.size());
     static const Tensor absent;
     for (const Tensor* t : inputs) given.push_back(t ? t : &absent);
     const detail::Recording recording("function", given.data(), static_cast<int64_t>(given.size()), true);

@@ -41,9 +41,8 @@ class Grads {
     return *this;
   }
   ~Grads() {
-    if (heap_) delete[] heap_;
-    else
-      for (int64_t i = 0; i < size_; ++i) here()[i].~Tensor();
+    for (int64_t i = 0; !heap_ && i < size_; ++i) here()[i].~Tensor();
+    delete[] heap_;
   }
 
   int64_t size() const { return size_; }

@@ -243,7 +243,7 @@ Header read_header(File& file, const std::string& path, uint64_t size, uint64_t&
   if (major < 1 || major > 3 || minor != 0)
     bad(path, "format version must be 1.0, 2.0 or 3.0, got " + std::to_string(major) + "." + std::to_string(minor));
   const int length_bytes = major == 1 ? 2 : 4;
-  offset = static_cast<uint64_t>(8 + length_bytes);
+  offset = uint64_t{8} + static_cast<uint64_t>(length_bytes);
   if (size < offset) bad(path, "header length: expected 4 bytes, got " + std::to_string(size - 8));
   if (length_bytes == 4) read_exactly(file, path, start + 10, 2, "header length");
   const uint64_t length = little_endian(start + 8, length_bytes);
@@ -308,7 +308,7 @@ std::string target_of(const std::string& path) {
   if (!S_ISREG(info.st_mode))
     fail("save_npy", path, S_ISDIR(info.st_mode) ? "a file is needed, got a directory" : "a regular file is needed");
   char* real = ::realpath(path.c_str(), nullptr);
-  const std::string target = real ? real : path;
+  std::string target = real ? real : path;
   std::free(real);
   return target;
 }

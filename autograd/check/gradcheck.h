@@ -89,7 +89,7 @@ class GradcheckFunction {
     else if constexpr (requires { f(in[0], in[0]); }) return listed(f(in.at(0), in.at(1)));
     else return V(listed(f(in.at(0))));
   }
-  static std::vector<Tensor> listed(Tensor y) { return std::vector<Tensor>(1, std::move(y)); }
+  static std::vector<Tensor> listed(const Tensor& y) { return {y}; }
   static std::vector<Tensor> listed(std::vector<Tensor> y) { return y; }
 
   const void* object_;

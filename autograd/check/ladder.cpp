@@ -92,7 +92,7 @@ double Ladder::measured_noise(size_t i) {
     for (double spacing : kSpacings) {
       for (int k = 0; k < kNoiseSamples; ++k) {
         Values f;
-        if (!evaluate((k - kNoiseSamples / 2 + 0.5) * spacing * line_.scale, f)) f.clear();
+        if (!evaluate((k - (kNoiseSamples - 1) * 0.5) * spacing * line_.scale, f)) f.clear();
         noise_samples_.push_back(std::move(f));
       }
     }

@@ -26,7 +26,7 @@ Tensors Problem::run(const Tensors& x) const {
   return f(x);
 }
 
-void Problem::find(std::string check, std::string what, int64_t output, int64_t input) const {
+void Problem::find(std::string check, const std::string& what, int64_t output, int64_t input) const {
   GradcheckFinding finding;
   finding.text = "gradcheck: " + check + ": " + what;
   for (const GradcheckFinding& known : report.findings) {
@@ -147,7 +147,8 @@ Tensor tensor_of(const Values& v, const Tensor& like) {
 std::string position(int64_t i, const Shape& sizes) {
   std::string text;
   for (int64_t d = sizes.size() - 1; d >= 0; --d) {
-    text = std::to_string(i % sizes[d]) + (text.empty() ? "" : ",") + text;
+    if (!text.empty()) text.insert(0, ",");
+    text.insert(0, std::to_string(i % sizes[d]));
     i /= sizes[d];
   }
   return text.empty() ? text : "[" + text + "]";

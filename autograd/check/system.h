@@ -34,7 +34,7 @@ struct Problem {
 
   // f(inputs), after reseeding. Counts.
   Tensors run(const Tensors& x) const;
-  void find(std::string check, std::string what, int64_t output = -1, int64_t input = -1) const;
+  void find(std::string check, const std::string& what, int64_t output = -1, int64_t input = -1) const;
   void note(const std::string& text) const;
   std::string input_name(size_t i) const;
 };
