@@ -1,4 +1,6 @@
 // T1, "A Neural Network in 11 lines of Python", part 1, two layers: one neuron learns to copy its first input.
+#include <cstdio>
+
 #include "common/numpy_random.h"
 #include "common/report.h"
 
@@ -21,6 +23,7 @@ int main() {
     descent.step();
   }
 
+  std::printf("Output After Training:\n%s\n", to_string(l1).c_str());
   examples::Report report;
   report.equals("outputs after training", "0.00966449 0.00786506 0.99358898 0.99211957", l1);
   report.equals("weights after training", "9.67299303 -0.2078435 -4.62963669", syn0);

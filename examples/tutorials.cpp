@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "common/report.h"
+
 namespace {
 
 struct Program {
@@ -156,7 +158,7 @@ int main(int argc, char** argv) {
   print_row({"network", "the source states", "what came out", "seconds"});
   print_row({std::string(36, '-'), std::string(36, '-'), std::string(36, '-'), std::string(8, '-')});
   for (size_t i = 0; i < chosen.size(); ++i) print_outcome(chosen[i], outcomes[i]);
-  if (std::getenv("TAPEGRAD_QUICK"))
+  if (examples::quick(argc, argv))
     std::printf("\nquick: long trainings were cut short and held to lower figures than their source's\n");
   const auto met = std::count_if(outcomes.begin(), outcomes.end(), [](const Outcome& o) { return o.met(); });
   std::printf("\n%td of %zu networks met every stated figure\n", met, outcomes.size());

@@ -51,6 +51,12 @@ struct CloneScope::Map {
   }
 };
 
+void check_whole(const Module& module, const std::type_info& type) {
+  if (typeid(module) != type)
+    throw ValueError("clone: the module must be of the type it is cloned as, got one of type " + module.name() +
+                     " (derive it from nn::Cloneable<" + module.name() + ">, or call nn::clone with its own type)");
+}
+
 CloneScope::CloneScope() : map_(new Map), outer_(current_scope) { current_scope = this; }
 
 CloneScope::~CloneScope() {
@@ -94,7 +100,7 @@ Ref<detail::Held> CloneScope::counterpart(const Ref<detail::Held>& held) {
 void CloneScope::check(const Module& original) const {
   const ModuleState& state = ModuleState::of(original);
   const auto missed = [&](const char* kind, const std::string& name, const char* hint) {
-    throw ValueError("clone: the copy of a module must hold its own " + std::string(kind) + "s, got " +
+    throw ValueError("clone: the copy of a module must hold every " + std::string(kind) + " of its own, got " +
                      original.name() + " whose " + kind + " \"" + name + "\" is not among its members (declare it " +
                      hint + ")");
   };

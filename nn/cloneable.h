@@ -1,6 +1,8 @@
 // Deep copies of modules, and the base that makes a module callable.
 #pragma once
 
+#include <typeinfo>
+
 #include "tapegrad/nn/module.h"
 
 namespace tapegrad::nn {
@@ -29,16 +31,22 @@ class TAPEGRAD_API CloneScope {
   CloneScope* outer_;
 };
 
-// A module of the same type and values that shares nothing with `module`. Gradients are not copied.
+TAPEGRAD_API void check_whole(const Module& module, const std::type_info& type);
+
+// A module of the same type and values that shares nothing with `module`. Gradients are not copied. ValueError when
+// `module` is of a type derived from M, of which the copy would be the M part only.
 template <class M>
   requires std::is_base_of_v<Module, M> M clone(const M& module) {
+    check_whole(module, typeid(M));
     CloneScope scope;
     M copy(module);
     scope.check(module);
     return copy;
   }
 
-// Base for modules that are called and cloned as objects: net(x), net->forward(x), net.clone().
+// Base for modules that are called and cloned as objects: net(x), net->forward(x), net.clone(). It calls the forward of
+// Derived, so a type that is derived further would be called as Derived: the library's own modules are final, hold one as a
+// member and register it instead.
 template <class Derived> class Cloneable : public Module {
  public:
   Derived clone() const { return nn::clone(static_cast<const Derived&>(*this)); }

@@ -10,7 +10,7 @@ struct LinearOptions {
 };
 // y[..., out] = x[..., in] weight[out, in]^T + bias[out]. Both start uniform in (-1/sqrt(in), 1/sqrt(in)), as PyTorch's:
 // kaiming_uniform_ with a = sqrt(5). ValueError for negative sizes.
-class TAPEGRAD_API Linear : public Cloneable<Linear> {
+class TAPEGRAD_API Linear final : public Cloneable<Linear> {
  public:
   Linear(int64_t in_features, int64_t out_features, const LinearOptions& options = {});
   Tensor forward(const Tensor& x) const;
@@ -23,19 +23,19 @@ class TAPEGRAD_API Linear : public Cloneable<Linear> {
 };
 
 // y = 1 / (1 + e^-x)
-class TAPEGRAD_API Sigmoid : public Cloneable<Sigmoid> {
+class TAPEGRAD_API Sigmoid final : public Cloneable<Sigmoid> {
  public:
   Tensor forward(const Tensor& x) const;
 };
 
 // y = tanh x
-class TAPEGRAD_API Tanh : public Cloneable<Tanh> {
+class TAPEGRAD_API Tanh final : public Cloneable<Tanh> {
  public:
   Tensor forward(const Tensor& x) const;
 };
 
 // y = max(x, 0)
-class TAPEGRAD_API ReLU : public Cloneable<ReLU> {
+class TAPEGRAD_API ReLU final : public Cloneable<ReLU> {
  public:
   Tensor forward(const Tensor& x) const;
 };
@@ -44,7 +44,7 @@ struct LeakyReLUOptions {
   double negative_slope = 0.01;
 };
 // y = x where x > 0, else negative_slope x
-class TAPEGRAD_API LeakyReLU : public Cloneable<LeakyReLU> {
+class TAPEGRAD_API LeakyReLU final : public Cloneable<LeakyReLU> {
  public:
   explicit LeakyReLU(const LeakyReLUOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& x) const;
@@ -59,7 +59,7 @@ struct SoftplusOptions {
   double threshold = 20;
 };
 // y = ln(1 + e^(beta x)) / beta, and x where beta x > threshold
-class TAPEGRAD_API Softplus : public Cloneable<Softplus> {
+class TAPEGRAD_API Softplus final : public Cloneable<Softplus> {
  public:
   explicit Softplus(const SoftplusOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& x) const;
@@ -70,7 +70,7 @@ class TAPEGRAD_API Softplus : public Cloneable<Softplus> {
 };
 
 // y = e^x / sum e^x along dim
-class TAPEGRAD_API Softmax : public Cloneable<Softmax> {
+class TAPEGRAD_API Softmax final : public Cloneable<Softmax> {
  public:
   explicit Softmax(int64_t dim) : dim_(dim) {}
   Tensor forward(const Tensor& x) const;
@@ -81,7 +81,7 @@ class TAPEGRAD_API Softmax : public Cloneable<Softmax> {
 };
 
 // y = x - ln sum e^x along dim
-class TAPEGRAD_API LogSoftmax : public Cloneable<LogSoftmax> {
+class TAPEGRAD_API LogSoftmax final : public Cloneable<LogSoftmax> {
  public:
   explicit LogSoftmax(int64_t dim) : dim_(dim) {}
   Tensor forward(const Tensor& x) const;

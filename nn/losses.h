@@ -15,7 +15,7 @@ struct MSELossOptions {
 };
 
 // Weights given in the options are buffers of the module, so they are converted and saved with it.
-class TAPEGRAD_API CrossEntropyLoss : public Cloneable<CrossEntropyLoss> {
+class TAPEGRAD_API CrossEntropyLoss final : public Cloneable<CrossEntropyLoss> {
  public:
   explicit CrossEntropyLoss(const CrossEntropyLossOptions& options = {});
   Tensor forward(const Tensor& input, const Tensor& target) const;
@@ -26,7 +26,7 @@ class TAPEGRAD_API CrossEntropyLoss : public Cloneable<CrossEntropyLoss> {
   CrossEntropyLossOptions options_;
 };
 
-class TAPEGRAD_API NLLLoss : public Cloneable<NLLLoss> {
+class TAPEGRAD_API NLLLoss final : public Cloneable<NLLLoss> {
  public:
   explicit NLLLoss(const NLLLossOptions& options = {});
   Tensor forward(const Tensor& input, const Tensor& target) const;
@@ -37,7 +37,7 @@ class TAPEGRAD_API NLLLoss : public Cloneable<NLLLoss> {
   NLLLossOptions options_;
 };
 
-class TAPEGRAD_API MSELoss : public Cloneable<MSELoss> {
+class TAPEGRAD_API MSELoss final : public Cloneable<MSELoss> {
  public:
   explicit MSELoss(const MSELossOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& input, const Tensor& target) const;
@@ -46,7 +46,7 @@ class TAPEGRAD_API MSELoss : public Cloneable<MSELoss> {
   MSELossOptions options_;
 };
 
-class TAPEGRAD_API BCELoss : public Cloneable<BCELoss> {
+class TAPEGRAD_API BCELoss final : public Cloneable<BCELoss> {
  public:
   explicit BCELoss(const BCELossOptions& options = {});
   Tensor forward(const Tensor& input, const Tensor& target) const;
@@ -57,7 +57,7 @@ class TAPEGRAD_API BCELoss : public Cloneable<BCELoss> {
   BCELossOptions options_;
 };
 
-class TAPEGRAD_API BCEWithLogitsLoss : public Cloneable<BCEWithLogitsLoss> {
+class TAPEGRAD_API BCEWithLogitsLoss final : public Cloneable<BCEWithLogitsLoss> {
  public:
   explicit BCEWithLogitsLoss(const BCEWithLogitsLossOptions& options = {});
   Tensor forward(const Tensor& input, const Tensor& target) const;

@@ -61,7 +61,8 @@ class TAPEGRAD_API Module {
   OrderedDict<std::string, Module*> named_children() const;
   std::vector<Module*> modules() const;
   OrderedDict<std::string, Module*> named_modules() const;
-  // fn(module) for this module and all below.
+  // fn(module) for this module and all below. What a module registers (parameters, buffers, children, mode) is shared by its
+  // handles; plain members belong to one handle, and the handles listed here are not those a network's members hold.
   template <class F> void apply(const F& fn) {
     for (Module* module : modules()) fn(*module);
   }

@@ -61,6 +61,7 @@ template <class Key, class Value> class OrderedDict {
 
   int64_t size() const { return static_cast<int64_t>(items_.size()); }
   bool empty() const { return items_.empty(); }
+  bool is_empty() const { return empty(); }
   auto begin() { return items_.begin(); }
   auto end() { return items_.end(); }
   auto begin() const { return items_.begin(); }

@@ -28,9 +28,9 @@ Progress::Progress(int64_t total, std::string label)
 void Progress::update(int64_t done, const std::string& note) {
   done_ = std::clamp<int64_t>(done, 0, total_);
   if (!visible_) return;
+  note_ = note;
   const int64_t now = microseconds();
   if (now < next_draw_ && done_ < total_) return;
-  note_ = note;
   next_draw_ = now + kDrawInterval;
   draw(now);
 }

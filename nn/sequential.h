@@ -6,7 +6,7 @@
 namespace tapegrad::nn {
 
 // A function as a module. Modules captured by value are cloned with it; they are not listed as its children.
-template <class F> class Functional : public Cloneable<Functional<F>> {
+template <class F> class Functional final : public Cloneable<Functional<F>> {
  public:
   explicit Functional(F f) : f_(std::move(f)) {}
   Tensor forward(const Tensor& x) { return f_(x); }
@@ -18,7 +18,7 @@ template <class F> class Functional : public Cloneable<Functional<F>> {
 
 // y = last(...(first(x))). Children are named "0", "1", ... unless push_back says otherwise.
 //   nn::Sequential net(nn::Linear(2, 3), nn::Tanh(), [](const Tensor& x) { return x * 2; });
-class TAPEGRAD_API Sequential : public Cloneable<Sequential> {
+class TAPEGRAD_API Sequential final : public Cloneable<Sequential> {
  public:
   Sequential() = default;
   template <class... Entries>

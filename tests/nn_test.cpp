@@ -334,3 +334,19 @@ TEST_CASE("apply visits every module with its type", "[nn]") {
   CHECK(linears == 3);
   CHECK(equal(net.block.fc.weight.detach(), ones({3, 3})));
 }
+
+namespace {
+struct Inner : nn::Cloneable<Inner> {
+  Tensor forward(const Tensor& x) { return x * 2; }
+};
+struct Outer : Inner {
+  Tensor forward(const Tensor& x) { return x * 3; }
+};
+}  // namespace
+
+TEST_CASE("a module is not cloned as one it is derived from", "[nn]") {
+  const Outer outer;
+  CHECK_THAT(message_of<ValueError>([&] { static_cast<void>(outer.clone()); }), Contains("got one of type Outer"));
+  CHECK(nn::clone(outer).forward(ones({1})).item<double>() == 3);
+  static_assert(std::is_final_v<nn::Linear> && std::is_final_v<nn::Sequential> && std::is_final_v<nn::MSELoss>);
+}

@@ -276,3 +276,34 @@ TEST_CASE("averages that have decayed below the normalised numbers are zero, and
   volatile float tiny = 1e-38f;
   CHECK(tiny * 0.5f > 0);
 }
+
+TEST_CASE("a group that cannot be made leaves the optimizer as it was", "[optim]") {
+  const Tensor p = leaf(ones({3}));
+  optim::Adam adam({p}, 0.5);
+  optim::SGD sgd({p}, {.lr = 0.5, .momentum = 0.9});
+  const Tensor huge = ones({1}).expand({int64_t{1} << 42});  // a state for it takes 16 TB
+  CHECK_THROWS_AS(adam.add_param_group({huge}), OutOfMemoryError);
+  CHECK_THROWS_AS(sgd.add_param_group({huge}, {.lr = 0.5, .momentum = 0.9}), OutOfMemoryError);
+  CHECK(adam.param_groups().size() == 1);
+  CHECK(sgd.param_groups().size() == 1);
+  p.mutable_grad() = ones({3});
+  adam.step();
+  CHECK(p[0].item<double>() == Approx(0.5));
+}
+
+TEST_CASE("an optimizer moves with its state", "[optim]") {
+  const Tensor p = leaf(zeros({1})), q = leaf(zeros({1}));
+  optim::SGD stays({p}, {.lr = 1, .momentum = 0.5});
+  optim::SGD first({q}, {.lr = 1, .momentum = 0.5});
+  const auto step = [](const Tensor& x, optim::SGD& optimizer) {
+    x.mutable_grad() = ones({1});
+    optimizer.step();
+  };
+  step(p, stays);
+  step(q, first);
+  optim::SGD moved = std::move(first);
+  step(p, stays);
+  step(q, moved);
+  CHECK(equal(p, q));
+  CHECK(p.item<double>() == -2.5);
+}

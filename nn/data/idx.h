@@ -9,7 +9,7 @@ namespace tapegrad::data {
 // float64), a byte for the number of dims, each dim as four bytes, then the elements; all big endian.
 // http://yann.lecun.com/exdb/mnist
 // IOError, naming the file: missing, empty, truncated, longer than its header says, another magic number, more than 8
-// dims, sizes the file cannot hold.
+// dims, sizes the file cannot hold. What follows the end of a gzip stream is ignored, as gzip itself does.
 TAPEGRAD_API Tensor read_idx(const std::string& path);
 
 }  // namespace tapegrad::data

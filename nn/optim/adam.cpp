@@ -33,11 +33,12 @@ Adam::Adam(std::vector<Tensor> params, const AdamOptions& options) { add_param_g
 void Adam::add_param_group(std::vector<Tensor> params, const AdamOptions& options) {
   check(options);
   auto group = Ref<AdamGroup>::adopt(new AdamGroup(std::move(params), options));
-  add_group("Adam", Ref<detail::Group>::share(group.get()));
+  check_group("Adam", *group);
   for (detail::Slot& slot : group->slots) {
     slot.first = filled_tensor(slot.param.sizes(), slot.param.dtype(), 0);
     slot.second = filled_tensor(slot.param.sizes(), slot.param.dtype(), 0);
   }
+  add_group(Ref<detail::Group>::share(group.get()));
 }
 
 void Adam::step() {

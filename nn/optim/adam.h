@@ -13,6 +13,7 @@ using AdamOptions = AdamStepOptions;
 class TAPEGRAD_API Adam : public Optimizer {
  public:
   explicit Adam(std::vector<Tensor> params, const AdamOptions& options = {});
+  Adam(std::vector<Tensor> params, double lr) : Adam(std::move(params), AdamOptions{.lr = lr}) {}
   void add_param_group(std::vector<Tensor> params, const AdamOptions& options = {});
   std::vector<ParamGroupOf<AdamOptions>> param_groups() const { return groups_with<AdamOptions>(); }
   using Optimizer::step;

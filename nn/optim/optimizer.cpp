@@ -7,7 +7,7 @@
 
 namespace tapegrad::optim {
 
-detail::Group::Group(std::vector<Tensor> params, double* rate) : lr(rate) {
+detail::Group::Group(std::vector<Tensor> params) {
   slots.reserve(params.size());
   for (Tensor& p : params) slots.push_back({std::move(p), {}, {}});
 }
@@ -22,14 +22,14 @@ std::vector<Tensor> ParamGroup::params() const {
 
 Optimizer::~Optimizer() = default;
 
-void Optimizer::add_group(const char* op, Ref<detail::Group> group) {
-  if (group->slots.empty()) throw ValueError(std::string(op) + ": the list of parameters must not be empty, got none");
+void Optimizer::check_group(const char* op, const detail::Group& group) const {
+  if (group.slots.empty()) throw ValueError(std::string(op) + ": the list of parameters must not be empty, got none");
   std::unordered_set<const TensorImpl*> seen;
   for (const Ref<detail::Group>& other : groups_) {
     for (const detail::Slot& slot : other->slots) seen.insert(slot.param.impl());
   }
-  for (size_t i = 0; i < group->slots.size(); ++i) {
-    const Tensor& p = group->slots[i].param;
+  for (size_t i = 0; i < group.slots.size(); ++i) {
+    const Tensor& p = group.slots[i].param;
     const std::string which = std::string(op) + ": parameter " + std::to_string(i);
     if (!p.defined()) throw ValueError(which + " must be defined, got an undefined tensor (Tensor())");
     if (!p.is_floating_point())
@@ -42,7 +42,6 @@ void Optimizer::add_group(const char* op, Ref<detail::Group> group) {
       throw ValueError(which + " must appear once over all groups, got the tensor of shape " + to_string(p.sizes()) +
                        " again");
   }
-  groups_.push_back(std::move(group));
 }
 
 void Optimizer::zero_grad(bool set_to_none) {

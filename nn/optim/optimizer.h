@@ -17,7 +17,7 @@ struct Slot {
 
 // Heap memory of the optimizer that stays where it is, so that kept launches may read from it.
 struct TAPEGRAD_API Group {
-  Group(std::vector<Tensor> params, double* lr);
+  explicit Group(std::vector<Tensor> params);
   virtual ~Group();
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
@@ -28,11 +28,11 @@ struct TAPEGRAD_API Group {
 
   RefCount refs;
   std::vector<Slot> slots;
-  double* lr;
+  double* lr = nullptr;  // among the options of the derived type
 };
 
 template <class Options> struct GroupWith : Group {
-  GroupWith(std::vector<Tensor> params, const Options& o) : Group(std::move(params), &options.lr), options(o) {}
+  GroupWith(std::vector<Tensor> params, const Options& o) : Group(std::move(params)), options(o) { lr = &options.lr; }
   Options options;
 };
 
@@ -63,6 +63,8 @@ class TAPEGRAD_API Optimizer {
  public:
   Optimizer() = default;
   virtual ~Optimizer();
+  Optimizer(Optimizer&&) noexcept = default;
+  Optimizer& operator=(Optimizer&&) noexcept = default;
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
@@ -85,7 +87,9 @@ class TAPEGRAD_API Optimizer {
   std::vector<ParamGroup> param_groups() const;
 
  protected:
-  void add_group(const char* op, Ref<detail::Group> group);
+  // Refuses a group whose parameters break the rules above; add_group takes one that has passed and is complete.
+  void check_group(const char* op, const detail::Group& group) const;
+  void add_group(Ref<detail::Group> group) { groups_.push_back(std::move(group)); }
   const std::vector<Ref<detail::Group>>& groups() const { return groups_; }
   template <class Options> std::vector<ParamGroupOf<Options>> groups_with() const {
     std::vector<ParamGroupOf<Options>> out;

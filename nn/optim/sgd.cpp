@@ -33,9 +33,11 @@ SGD::SGD(std::vector<Tensor> params, const SGDOptions& options) { add_param_grou
 void SGD::add_param_group(std::vector<Tensor> params, const SGDOptions& options) {
   check(options);
   auto group = Ref<SgdGroup>::adopt(new SgdGroup(std::move(params), options));
-  add_group("SGD", Ref<detail::Group>::share(group.get()));
-  if (options.momentum == 0) return;
-  for (detail::Slot& slot : group->slots) make_buffer(slot);
+  check_group("SGD", *group);
+  if (options.momentum != 0) {
+    for (detail::Slot& slot : group->slots) make_buffer(slot);
+  }
+  add_group(Ref<detail::Group>::share(group.get()));
 }
 
 void SGD::step() {

@@ -13,6 +13,7 @@ using SGDOptions = SgdStepOptions;
 class TAPEGRAD_API SGD : public Optimizer {
  public:
   SGD(std::vector<Tensor> params, const SGDOptions& options);
+  SGD(std::vector<Tensor> params, double lr) : SGD(std::move(params), SGDOptions{.lr = lr}) {}
   void add_param_group(std::vector<Tensor> params, const SGDOptions& options);
   std::vector<ParamGroupOf<SGDOptions>> param_groups() const { return groups_with<SGDOptions>(); }
   using Optimizer::step;
