@@ -35,6 +35,7 @@
 #include "tapegrad/nn/losses.h"
 #include "tapegrad/nn/progress.h"
 #include "tapegrad/nn/sequential.h"
+#include "tapegrad/nn/utils.h"
 
 #include "tapegrad/nn/optim/adagrad.h"
 #include "tapegrad/nn/optim/adam.h"
