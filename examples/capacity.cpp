@@ -44,33 +44,25 @@ int main(int argc, char** argv) {
   examples::Report report;
   std::vector<examples::plot::Panel> by_size, by_strength;
   std::vector<double> accuracies, steepnesses;
-  char title[64];
 
   for (const int64_t neurons : {3, 6, 20}) {
     const Result result = train(neurons, 0, steps);
     std::printf("%2ld hidden neurons                    train accuracy %.3f\n", neurons, result.accuracy);
-    std::snprintf(title, sizeof title, "%ld hidden neurons", neurons);
-    by_size.push_back(Regions{title, plane, result.probability, points.x, points.labels});
+    by_size.push_back(
+        Regions{examples::printed("%ld hidden neurons", neurons), plane, result.probability, points.x, points.labels});
     accuracies.push_back(result.accuracy);
   }
   for (const double strength : {0.001, 0.01, 0.1}) {
     const Result result = train(20, strength, steps);
     std::printf("20 hidden neurons, L2 strength %-5g  train accuracy %.3f  steepness %.3f\n", strength, result.accuracy,
                 result.steepness);
-    std::snprintf(title, sizeof title, "L2 strength %g", strength);
-    by_strength.push_back(Regions{title, plane, result.probability, points.x, points.labels});
+    by_strength.push_back(
+        Regions{examples::printed("L2 strength %g", strength), plane, result.probability, points.x, points.labels});
     steepnesses.push_back(result.steepness);
   }
 
-  const auto line = [](const std::vector<double>& v) {
-    char text[64];
-    std::snprintf(text, sizeof text, "%.3f %.3f %.3f", v[0], v[1], v[2]);
-    return std::string(text);
-  };
-  report.holds("train accuracy, 3, 6, 20 neurons", "rises", line(accuracies),
-               accuracies[0] < accuracies[1] && accuracies[1] < accuracies[2]);
-  report.holds("steepness, L2 0.001, 0.01, 0.1", "falls: smoother", line(steepnesses),
-               steepnesses[0] > steepnesses[1] && steepnesses[1] > steepnesses[2]);
+  report.rises("train accuracy, 3, 6, 20 neurons", accuracies, 3);
+  report.falls("steepness, L2 0.001, 0.01, 0.1", steepnesses, 3);
   examples::plot::draw({.name = "t05_sizes",
                         .title = "Larger networks can represent more complicated functions",
                         .shows = "Decision regions of one hidden layer of 3, 6 and 20 neurons: the largest takes in "

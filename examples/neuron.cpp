@@ -49,9 +49,7 @@ template <class Loss> void classify(Report& report, const char* kind, Loss loss)
                 norms.back());
   }
   report.at_least(std::string(kind) + ", one neuron, train accuracy", 0.95, accuracy);
-  const bool falls = norms[0] > norms[1] && norms[1] > norms[2];
-  report.holds(std::string(kind) + ", |w| under regularisation", "driven towards 0", falls ? "falls" : "does not fall",
-               falls);
+  report.falls(std::string(kind) + ", |w| at L2 0, 0.01, 0.1", norms, 3);
 }
 
 // dy/dx at every x, from the tape.
@@ -121,9 +119,7 @@ void dead_relus(Report& report) {
   for (const double lr : {0.1, 3.0, 10.0}) {
     const Tensor dead = dead_fraction(lr, steps);
     std::printf("learning rate %-4g dead ReLUs %4.0f%% after %d steps\n", lr, 100 * dead[-1].item<double>(), steps);
-    char title[32];
-    std::snprintf(title, sizeof title, "learning rate %g", lr);
-    panel.curves.push_back({title, arange(steps), dead});
+    panel.curves.push_back({examples::printed("learning rate %g", lr), arange(steps), dead});
   }
   report.at_most("dead ReLUs, learning rate 0.1", 0.2, panel.curves.front().y[-1].item<double>());
   report.at_least("dead ReLUs, learning rate too high", 0.4, panel.curves.back().y[-1].item<double>());

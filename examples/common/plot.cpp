@@ -152,7 +152,8 @@ void draw_panel(Gnuplot& gnuplot, const Regions& panel) {
 void draw_panel(Gnuplot& gnuplot, const Surface& panel) {
   gnuplot.say(dark_to_bright);
   gnuplot.say("set xlabel " + in_quotes(panel.x_label) + "; set ylabel " + in_quotes(panel.y_label));
-  gnuplot.say("unset key; unset colorbox; set view 55, 330; set xyplane 0; set ticslevel 0; set border 4095 lw 0.5");
+  gnuplot.say("unset key; unset colorbox; set view 55, 330; set xyplane 0; set border 4095 lw 0.5");
+  gnuplot.say("set xtics 0.5 offset 0,-0.2; set ytics 0.5 offset -0.5,-0.3; set ztics offset 0,0.3");
   gnuplot.say("set pm3d depthorder border lc rgb '#404040' lw 0.2");
   if (!panel.z_range.empty()) gnuplot.say("set zrange [" + panel.z_range + "]; set cbrange [" + panel.z_range + "]");
   gnuplot.say("splot " + say_field(gnuplot, panel.grid, panel.height) + " with pm3d");
@@ -164,7 +165,7 @@ struct Size {
 Size size_of(const Panel& panel, bool alone) {
   if (std::holds_alternative<Curves>(panel)) return alone ? Size{800, 500} : Size{420, 340};
   if (std::holds_alternative<Surface>(panel)) return alone ? Size{640, 520} : Size{420, 360};
-  return std::holds_alternative<Image>(panel) ? Size{300, 300} : Size{340, 360};
+  return std::holds_alternative<Image>(panel) ? Size{300, 280} : Size{340, 360};
 }
 
 bool try_drawing(const std::string& file, const Picture& picture, const std::vector<Panel>& panels) {
