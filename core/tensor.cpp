@@ -88,7 +88,8 @@ Tensor new_like(const Tensor& x, DType dtype) {
   t->data = storage->data();
   t->storage = std::move(storage);
   t->sizes = from.sizes;
-  t->strides = from.contiguous ? from.strides : contiguous_strides(from.sizes);
+  // Without elements any strides count as contiguous, those of an expanded dim included.
+  t->strides = from.contiguous && from.numel > 0 ? from.strides : contiguous_strides(from.sizes);
   return Tensor(Ref<TensorImpl>::adopt(t));
 }
 
@@ -121,7 +122,7 @@ Tensor alias(const Tensor& x) {
 
 bool has_overlap(const Tensor& x) {
   for (int64_t i = 0; i < x.dim(); ++i) {
-    if (x.sizes()[i] > 1 && x.strides()[i] == 0) return true;
+    if (x.sizes()[i] > 1 && x.strides()[i] == 0) return x.numel() > 0;
   }
   return false;
 }

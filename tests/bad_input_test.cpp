@@ -145,3 +145,20 @@ TEST_CASE("zero-size tensors work") {
   CHECK(x.grad().sizes().vec() == std::vector<int64_t>{0, 3});
   CHECK_THROWS_AS(zeros({0}).max(), Error);
 }
+
+TEST_CASE("zero-size tensors with an expanded dim are written like any other") {
+  const Tensor x = zeros({1, 3, 0}).expand({4, 3, 0});
+  CHECK_FALSE(has_overlap(x));
+  CHECK(has_overlap(zeros({1, 3}).expand({4, 3})));
+  x.fill_(1);
+  x.add_(1);
+  x.zero_();
+  x.index_put_({0}, 1);
+  x.index_put_({tensor({0, 2})}, 1);
+  x.uniform_();
+  CHECK(x.version() == 6);
+  const Tensor copy = zeros({1, 0}).expand({5, 0}).clone();
+  CHECK(copy.strides().vec() == std::vector<int64_t>{1, 1});
+  CHECK(zeros({1, 0, 3}).expand({5, 0, 3}).contiguous().zero_().mul_(2).numel() == 0);
+  CHECK(ones_like(zeros({1, 0}).expand({5, 0})).strides().vec() == std::vector<int64_t>{1, 1});
+}
