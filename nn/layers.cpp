@@ -28,8 +28,8 @@ void check_sizes(int64_t in_features, int64_t out_features) {
 
 Linear::Linear(int64_t in_features, int64_t out_features, const LinearOptions& options) {
   check_sizes(in_features, out_features);
-  weight = register_parameter("weight", new_tensor({out_features, in_features}, kFloat32));
-  if (options.bias) bias = register_parameter("bias", new_tensor({out_features}, kFloat32));
+  weight = register_parameter("weight", new_tensor({out_features, in_features}, kFloat32, "Linear"));
+  if (options.bias) bias = register_parameter("bias", new_tensor({out_features}, kFloat32, "Linear"));
   reset_parameters();
 }
 

@@ -24,7 +24,7 @@ TAPEGRAD_API Tensor nll_loss(const Tensor& input, const Tensor& target, const Nl
 
 struct CrossEntropyOptions {
   Tensor weight = {};
-  int64_t ignore_index = -100;  // class-index targets only
+  int64_t ignore_index = -100;  // class-index targets only (ValueError)
   Reduction reduction = kMean;
   double label_smoothing = 0;  // in [0, 1]: this share of the target is spread evenly over the classes
 };

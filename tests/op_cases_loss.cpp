@@ -204,6 +204,11 @@ std::vector<Row> loss_rows() {
       "binary_cross_entropy",
       [](const Tensor& x, const Tensor& t, Reduction r) { return binary_cross_entropy(x, t, {.reduction = r}); },
       [](double x, double t) { return -t * std::log(x) - (1 - t) * std::log1p(-x); }, {0.1, 0.9}, {0, 1}));
+  rows.back().bad_inputs.push_back(bad<ShapeError>(
+      [] {
+        binary_cross_entropy(full({2, 3}, 0.5), zeros({2, 3}), {.weight = ones({2})});
+      },
+      "binary_cross_entropy: weight must broadcast to input, got weight [2] and input [2, 3]"));
   rows.push_back(pair_row(
       "binary_cross_entropy_with_logits",
       [](const Tensor& x, const Tensor& t, Reduction r) {

@@ -16,7 +16,7 @@ TAPEGRAD_API Tensor take_rows(const Tensor& x, IntArrayRef indices);
 // A data set of one's own offers `int64_t size() const` and `Example get(int64_t i) const`, or, faster, get_batch.
 namespace detail {
 TAPEGRAD_API Example stacked(const std::vector<Example>& examples);
-TAPEGRAD_API void check_index(int64_t i, int64_t size);
+TAPEGRAD_API void check_index(const char* op, int64_t i, int64_t size);
 }  // namespace detail
 
 // Rows of x with rows of y. ShapeError unless both have the same number of rows, and at least one dim.

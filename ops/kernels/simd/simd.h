@@ -26,10 +26,10 @@ enum class Map : uint8_t {
   leaky_relu,                           // float; attr slope
   softplus,                             // float; attr beta, threshold: log(1 + exp(beta x)) / beta, x where beta x > threshold
   clamp,                                // num; attr lo, hi
-  sign,                                 // num; sign(0) = 0, sign(NaN) = NaN
+  sign,                                 // all; sign(0) = 0, sign(NaN) = NaN
   logical_not, isnan, isinf, isfinite,  // bool from all
   // y = f(a, b)
-  add, sub, mul, maximum, minimum,      // num (add, mul of bool: or, and)
+  add, sub, mul, maximum, minimum,      // num (add and maximum, mul and minimum of bool: or, and)
   div,                                  // float
   pow,                                  // num; integers by repeated multiplication, negative exponents give 0 (1 for base 1, +-1 for -1)
   eq, ne, lt, le, gt, ge,               // bool from all
