@@ -39,6 +39,8 @@
 #include "tapegrad/nn/optim/adam.h"
 #include "tapegrad/nn/optim/sgd.h"
 
+#include "tapegrad/nn/data/cifar10.h"
+#include "tapegrad/nn/data/csv.h"
 #include "tapegrad/nn/data/idx.h"
 #include "tapegrad/nn/data/loader.h"
 #include "tapegrad/nn/data/mnist.h"
