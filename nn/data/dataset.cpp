@@ -1,7 +1,6 @@
 // Data sets over tensors, and how examples become batches.
 #include "tapegrad/nn/data/dataset.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "tapegrad/core/copy.h"
@@ -22,27 +21,6 @@ Tensor row_of(const Tensor& x, int64_t i) {
   return alias(x, sizes, strides, i * x.strides()[0]);
 }
 
-constexpr size_t kLine = 64;
-// What is fetched of a row while the one before is copied: the processor itself sees a stream coming only within a page.
-constexpr size_t kAhead = 4096;
-
-void fetch(const char* row, size_t bytes) {
-  for (size_t at = 0; at < std::min(bytes, kAhead); at += kLine) __builtin_prefetch(row + at);
-}
-
-// Rows are `pitch` bytes apart in memory, which may be less than nothing, and `bytes` long.
-void gather(char* to, const char* from, int64_t pitch, size_t bytes, IntArrayRef indices) {
-  if (bytes == 8) {  // one label each
-    for (int64_t k = 0; k < indices.size(); ++k) std::memcpy(to + 8 * k, from + indices[k] * pitch, 8);
-    return;
-  }
-  if (!indices.empty()) fetch(from + indices[0] * pitch, bytes);
-  for (int64_t k = 0; k < indices.size(); ++k, to += bytes) {
-    if (k + 1 < indices.size()) fetch(from + indices[k + 1] * pitch, bytes);
-    std::memcpy(to, from + indices[k] * pitch, bytes);
-  }
-}
-
 }  // namespace
 
 Tensor take_rows(const Tensor& x, IntArrayRef indices) {
@@ -54,8 +32,13 @@ Tensor take_rows(const Tensor& x, IntArrayRef indices) {
   if (out.numel() == 0) return out;
   if (row_of(x, 0).is_contiguous()) {
     const auto bytes = static_cast<size_t>(out.nbytes() / indices.size());
-    gather(static_cast<char*>(out.data_ptr()), static_cast<const char*>(x.data_ptr()),
-           x.strides()[0] * x.element_size(), bytes, indices);
+    const int64_t pitch = x.strides()[0] * x.element_size();
+    auto* to = static_cast<char*>(out.data_ptr());
+    const auto* from = static_cast<const char*>(x.data_ptr());
+    for (int64_t i : indices) {
+      std::memcpy(to, from + i * pitch, bytes);
+      to += bytes;
+    }
     return out;
   }
   for (int64_t k = 0; k < indices.size(); ++k) copy(row_of(out, k), row_of(x, indices[k]));
