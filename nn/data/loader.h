@@ -85,11 +85,11 @@ class DataLoader {
     using difference_type = std::ptrdiff_t;
     using iterator_concept = std::input_iterator_tag;
 
-    explicit Iterator(std::unique_ptr<Maker> maker) : maker_(std::move(maker)), batch_(maker_->next()) {}
+    explicit Iterator(detail::Owned<Maker> maker) : maker_(std::move(maker)), batch_(maker_->next()) {}
     Batch& operator*() const { return *batch_; }
     Batch* operator->() const { return batch_.get(); }
     Iterator& operator++() {
-      batch_.reset();
+      batch_ = {};  // before the next is made, which finds its memory
       batch_ = maker_->next();
       return *this;
     }
@@ -97,15 +97,15 @@ class DataLoader {
     bool operator==(End) const { return !batch_; }
 
    private:
-    std::unique_ptr<Maker> maker_;
-    std::unique_ptr<Batch> batch_;
+    detail::Owned<Maker> maker_;
+    detail::Owned<Batch> batch_;
   };
   // Starts a pass, which must end before the loader does.
   Iterator begin() {
     batches_.reset();
     const detail::PassOptions options{detail::mixed_seed(seed_, pass_++), options_.workers,
                                       options_.max_jobs.value_or(2 * options_.workers), options_.enforce_ordering};
-    return Iterator(std::make_unique<Maker>(dataset_, batches_, options));
+    return Iterator(detail::Owned<Maker>(new Maker(dataset_, batches_, options)));
   }
   End end() { return {}; }
 
@@ -140,14 +140,14 @@ auto make_data_loader(Dataset dataset, const DataLoaderOptions& options = {}) {
   const int64_t size = detail::size_of(dataset.size());
   using Loader = DataLoader<Dataset, Sampler, detail::KeepExamples>;
   if constexpr (std::is_constructible_v<Sampler, int64_t, std::optional<uint64_t>>)
-    return std::make_unique<Loader>(std::move(dataset), Sampler(size, options.seed), options);
-  else return std::make_unique<Loader>(std::move(dataset), Sampler(size), options);
+    return detail::Owned<Loader>(new Loader(std::move(dataset), Sampler(size, options.seed), options));
+  else return detail::Owned<Loader>(new Loader(std::move(dataset), Sampler(size), options));
 }
 template <class Dataset, class Sampler>
   requires(samplers::SampleSource<Sampler> || samplers::BatchSource<Sampler>)
 auto make_data_loader(Dataset dataset, Sampler sampler, const DataLoaderOptions& options = {}) {
   using Loader = DataLoader<Dataset, Sampler, detail::KeepExamples>;
-  return std::make_unique<Loader>(std::move(dataset), std::move(sampler), options);
+  return detail::Owned<Loader>(new Loader(std::move(dataset), std::move(sampler), options));
 }
 
 }  // namespace tapegrad::data

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -212,15 +213,17 @@ void* Pass::State::next_ahead() {
   return one.batch;
 }
 
-Pass::Pass(BatchMaker& maker, const PassOptions& options) : state_(std::make_unique<State>(maker, options)) {
-  if (options.workers == 0) return;
-  state_->finished.reserve(static_cast<size_t>(options.max_jobs));
-  for (int64_t i = 0; i < options.workers; ++i)
-    state_->threads.emplace_back([state = state_.get(), i] { state->work(i); });
-  state_->refill();
+Pass::Pass(BatchMaker& maker, const PassOptions& options) {
+  auto state = std::make_unique<State>(maker, options);
+  if (options.workers > 0) {
+    state->finished.reserve(static_cast<size_t>(options.max_jobs));
+    for (int64_t i = 0; i < options.workers; ++i) state->threads.emplace_back([s = state.get(), i] { s->work(i); });
+    state->refill();
+  }
+  state_ = state.release();
 }
 
-Pass::~Pass() = default;
+Pass::~Pass() { delete state_; }
 
 void* Pass::next() {
   State& state = *state_;

@@ -1,12 +1,31 @@
 // The engine of a loader: batches in turn, made in the caller or ahead of it by threads.
 #pragma once
 
-#include <memory>
 #include <optional>
 
 #include "tapegrad/nn/data/map.h"
 
 namespace tapegrad::data::detail {
+
+// A pointer to what it owns; can be moved. std::unique_ptr would cost every user of the headers its compile time.
+template <class T> class Owned {
+ public:
+  Owned() = default;
+  explicit Owned(T* p) : p_(p) {}
+  Owned(Owned&& other) noexcept : p_(std::exchange(other.p_, nullptr)) {}
+  Owned& operator=(Owned other) noexcept {
+    std::swap(p_, other.p_);
+    return *this;
+  }
+  ~Owned() { delete p_; }
+  T& operator*() const { return *p_; }
+  T* operator->() const { return p_; }
+  T* get() const { return p_; }
+  explicit operator bool() const { return p_ != nullptr; }
+
+ private:
+  T* p_ = nullptr;
+};
 
 // What makes the batches of a pass, without their type.
 class TAPEGRAD_API BatchMaker {
@@ -37,7 +56,7 @@ class TAPEGRAD_API Pass {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  State* state_;
 };
 
 // Seeds for parts of something that has a seed.
@@ -77,7 +96,7 @@ template <class Dataset, class BatchSampler, class Collate> class Maker final : 
     return new Batch(Collate()(batch_of(source, indices)));
   }
   void drop(void* batch) noexcept override { delete static_cast<Batch*>(batch); }
-  std::unique_ptr<Batch> next() { return std::unique_ptr<Batch>(static_cast<Batch*>(pass_->next())); }
+  Owned<Batch> next() { return Owned<Batch>(static_cast<Batch*>(pass_->next())); }
 
  private:
   Dataset& dataset_;

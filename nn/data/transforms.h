@@ -1,13 +1,45 @@
 // What map() does to the examples of a data set.
 #pragma once
 
-#include <functional>
+#include <type_traits>
 
 #include "tapegrad/nn/data/example.h"
 
 // Transforms run in a loader's workers: their functions are const, and called from several threads. Random numbers they draw
 // from the default generator depend on the loader's seed, the pass and the example's place in it, not on the workers.
 namespace tapegrad::data::transforms {
+
+namespace detail {
+
+// A function kept for any number of threads to call. std::function would cost every user of the headers its compile time.
+template <class R, class A> class SharedFunction {
+  struct Held {
+    RefCount refs;
+    virtual ~Held() = default;
+    virtual R call(A argument) const = 0;
+    void retain() { refs.increment(); }
+    void release() {
+      if (refs.decrement()) delete this;
+    }
+  };
+  template <class F> struct Holding final : Held {
+    explicit Holding(F f) : function(std::move(f)) {}
+    R call(A argument) const override { return function(std::move(argument)); }
+    F function;
+  };
+
+ public:
+  template <class F> explicit SharedFunction(F f) : held_(Ref<Held>::adopt(new Holding<F>(std::move(f)))) {}
+  R operator()(A argument) const { return held_->call(std::move(argument)); }
+
+ private:
+  Ref<Held> held_;
+};
+
+template <class F, class R, class A>
+concept Makes = std::is_invocable_r_v<R, const F&, A>;
+
+}  // namespace detail
 
 // Makes a batch from a batch.
 template <class InputBatch, class OutputBatch> class BatchTransform {
@@ -53,32 +85,33 @@ class TensorTransform : public Transform<Example<Tensor, Target>, Example<Tensor
 // The same from a function.
 template <class Target = Tensor> class TensorLambda : public TensorTransform<Target> {
  public:
-  explicit TensorLambda(std::function<Tensor(Tensor)> function) : function_(std::move(function)) {}
+  template <detail::Makes<Tensor, Tensor> F> explicit TensorLambda(F function) : function_(std::move(function)) {}
   Tensor operator()(Tensor input) const override { return function_(std::move(input)); }
 
  private:
-  std::function<Tensor(Tensor)> function_;
+  detail::SharedFunction<Tensor, Tensor> function_;
 };
 
 // A function of a whole example.
 template <class Input, class Output = Input> class Lambda : public Transform<Input, Output> {
  public:
-  explicit Lambda(std::function<Output(Input)> function) : function_(std::move(function)) {}
+  template <detail::Makes<Output, Input> F> explicit Lambda(F function) : function_(std::move(function)) {}
   Output apply(Input input) const override { return function_(std::move(input)); }
 
  private:
-  std::function<Output(Input)> function_;
+  detail::SharedFunction<Output, Input> function_;
 };
 
 // A function of a batch.
 template <class InputBatch, class OutputBatch = InputBatch>
 class BatchLambda : public BatchTransform<InputBatch, OutputBatch> {
  public:
-  explicit BatchLambda(std::function<OutputBatch(InputBatch)> function) : function_(std::move(function)) {}
+  template <detail::Makes<OutputBatch, InputBatch> F>
+  explicit BatchLambda(F function) : function_(std::move(function)) {}
   OutputBatch apply_batch(InputBatch input) const override { return function_(std::move(input)); }
 
  private:
-  std::function<OutputBatch(InputBatch)> function_;
+  detail::SharedFunction<OutputBatch, InputBatch> function_;
 };
 
 // A function that makes one batch of several examples.
