@@ -42,6 +42,8 @@
 #include "tapegrad/nn/optim/rmsprop.h"
 #include "tapegrad/nn/optim/sgd.h"
 
+#include "tapegrad/nn/data/cifar10.h"
+#include "tapegrad/nn/data/csv.h"
 #include "tapegrad/nn/data/idx.h"
 #include "tapegrad/nn/data/loader.h"
 #include "tapegrad/nn/data/mnist.h"

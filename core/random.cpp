@@ -293,10 +293,19 @@ void Generator::set_draw(uint64_t draw) { __atomic_store_n(&state_->draw, draw, 
 
 void manual_seed(uint64_t seed) { default_generator().manual_seed(seed); }
 
+namespace {
+constinit thread_local Generator* thread_generator = nullptr;
+}
+
 Generator& default_generator() {
+  if (thread_generator) return *thread_generator;
   static Generator& generator = *new Generator;  // never destroyed: tensors may be filled while the process exits
   return generator;
 }
+
+DefaultGeneratorGuard::DefaultGeneratorGuard(Generator generator)
+    : generator_(std::move(generator)), previous_(std::exchange(thread_generator, &generator_)) {}
+DefaultGeneratorGuard::~DefaultGeneratorGuard() { thread_generator = previous_; }
 
 void check_uniform(const Tensor& x, double from, double to) {
   require_floating("uniform_", x);

@@ -40,6 +40,19 @@ struct TAPEGRAD_API Generator::State {
 TAPEGRAD_API void manual_seed(uint64_t seed);
 TAPEGRAD_API Generator& default_generator();
 
+// While alive, `generator` is the default generator of this thread.
+class TAPEGRAD_API DefaultGeneratorGuard {
+ public:
+  explicit DefaultGeneratorGuard(Generator generator);
+  ~DefaultGeneratorGuard();
+  DefaultGeneratorGuard(const DefaultGeneratorGuard&) = delete;
+  DefaultGeneratorGuard& operator=(const DefaultGeneratorGuard&) = delete;
+
+ private:
+  Generator generator_;
+  Generator* previous_;
+};
+
 // Fill x in place, whatever its layout, each from one draw of the generator, taken when the fill runs: a kept launch that
 // runs again draws anew. ShapeError for an expanded x, whose elements share memory.
 
