@@ -22,10 +22,12 @@
 #include "tapegrad/ops/compare.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/factory.h"
+#include "tapegrad/ops/gated.h"
 #include "tapegrad/ops/indexing.h"
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/losses.h"
+#include "tapegrad/ops/rectifier.h"
 #include "tapegrad/ops/reduce.h"
 #include "tapegrad/ops/shape.h"
 

@@ -147,6 +147,9 @@ class TAPEGRAD_API TensorMethods {
   Tensor& copy_(const Tensor& src) const;
   Tensor& uniform_(double from = 0, double to = 1) const;
   Tensor& normal_(double mean = 0, double std = 1) const;
+  // ops/rectifier.h
+  Tensor prelu(const Tensor& weight) const;
+  Tensor hardshrink(double lambda = 0.5) const;
 
  protected:
   TensorMethods() = default;

@@ -8,6 +8,7 @@
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/operands.h"
+#include "tapegrad/ops/rectifier.h"
 #include "tapegrad/ops/reduce.h"
 #include "tapegrad/ops/shape.h"
 
@@ -193,6 +194,8 @@ Tensor& TensorMethods::fill_(const Tensor& value) const { return tapegrad::fill_
 Tensor& TensorMethods::copy_(const Tensor& src) const { return tapegrad::copy_(self(*this), src); }
 Tensor& TensorMethods::uniform_(double from, double to) const { return tapegrad::uniform_(self(*this), from, to); }
 Tensor& TensorMethods::normal_(double mean, double std) const { return tapegrad::normal_(self(*this), mean, std); }
+Tensor TensorMethods::prelu(const Tensor& weight) const { return tapegrad::prelu(self(*this), weight); }
+Tensor TensorMethods::hardshrink(double lambda) const { return tapegrad::hardshrink(self(*this), lambda); }
 
 Tensor& Tensor::operator=(const Tensor& src) && {
   tapegrad::copy_(*this, src);
