@@ -30,6 +30,7 @@
 #include "tapegrad/ops/margin_losses.h"
 #include "tapegrad/ops/rectifier.h"
 #include "tapegrad/ops/reduce.h"
+#include "tapegrad/ops/sampling.h"
 #include "tapegrad/ops/shape.h"
 
 #include "tapegrad/nn/functional.h"
