@@ -33,11 +33,14 @@
 #include "tapegrad/ops/sampling.h"
 #include "tapegrad/ops/shape.h"
 
+#include "tapegrad/nn/activations.h"
+#include "tapegrad/nn/dropout.h"
 #include "tapegrad/nn/functional.h"
 #include "tapegrad/nn/init.h"
 #include "tapegrad/nn/layers.h"
 #include "tapegrad/nn/losses.h"
 #include "tapegrad/nn/progress.h"
+#include "tapegrad/nn/rectifiers.h"
 #include "tapegrad/nn/sequential.h"
 
 #include "tapegrad/nn/optim/adam.h"
