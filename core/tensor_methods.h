@@ -167,6 +167,15 @@ class TAPEGRAD_API TensorMethods {
   Tensor& copy_(const Tensor& src) const;
   Tensor& uniform_(double from = 0, double to = 1) const;
   Tensor& normal_(double mean = 0, double std = 1) const;
+  // ops/rectifier.h
+  Tensor prelu(const Tensor& weight) const;
+  Tensor hardshrink(double lambda = 0.5) const;
+  // ops/sampling.h
+  Tensor bernoulli() const;
+  Tensor bernoulli(double p) const;
+  Tensor& bernoulli_(double p = 0.5) const;
+  Tensor& bernoulli_(const Tensor& p) const;
+  Tensor multinomial(int64_t num_samples, bool replacement = false) const;
 
  protected:
   TensorMethods() = default;

@@ -7,7 +7,9 @@
 #include "tapegrad/ops/indexing.h"
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/linalg.h"
+#include "tapegrad/ops/rectifier.h"
 #include "tapegrad/ops/reduce.h"
+#include "tapegrad/ops/sampling.h"
 #include "tapegrad/ops/shape.h"
 
 namespace tapegrad {
@@ -233,6 +235,15 @@ Tensor& TensorMethods::fill_(const Tensor& value) const { return tapegrad::fill_
 Tensor& TensorMethods::copy_(const Tensor& src) const { return tapegrad::copy_(self(*this), src); }
 Tensor& TensorMethods::uniform_(double from, double to) const { return tapegrad::uniform_(self(*this), from, to); }
 Tensor& TensorMethods::normal_(double mean, double std) const { return tapegrad::normal_(self(*this), mean, std); }
+Tensor TensorMethods::prelu(const Tensor& weight) const { return tapegrad::prelu(self(*this), weight); }
+Tensor TensorMethods::hardshrink(double lambda) const { return tapegrad::hardshrink(self(*this), lambda); }
+Tensor TensorMethods::bernoulli() const { return tapegrad::bernoulli(self(*this)); }
+Tensor TensorMethods::bernoulli(double p) const { return tapegrad::bernoulli(self(*this), p); }
+Tensor& TensorMethods::bernoulli_(double p) const { return tapegrad::bernoulli_(self(*this), p); }
+Tensor& TensorMethods::bernoulli_(const Tensor& p) const { return tapegrad::bernoulli_(self(*this), p); }
+Tensor TensorMethods::multinomial(int64_t num_samples, bool replacement) const {
+  return tapegrad::multinomial(self(*this), num_samples, replacement);
+}
 
 Tensor& Tensor::operator=(const Tensor& src) && {
   tapegrad::copy_(*this, src);
