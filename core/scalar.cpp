@@ -30,6 +30,11 @@ void does_not_fit(const char* op, const Scalar& value, DType dtype) {
                    text_of(value));
 }
 
+bool Scalar::fits_integers(DType dtype) const {
+  if (dtype == kUInt8) return fits<uint8_t>();
+  return dtype == kInt32 ? fits<int32_t>() : fits<int64_t>();
+}
+
 void Scalar::too_large(uint64_t value) {
   throw ValueError("scalar: an integer must be below 2^63, got " + std::to_string(value));
 }

@@ -49,11 +49,7 @@ class TAPEGRAD_API Scalar {
       else return integer_ >= Limits::min() && integer_ <= Limits::max();
     }
   }
-  bool fits(DType dtype) const {
-    if (dtype == kUInt8) return fits<uint8_t>();
-    if (dtype == kInt32) return fits<int32_t>();
-    return dtype != kInt64 || fits<int64_t>();
-  }
+  bool fits(DType dtype) const { return !is_integral(dtype) || fits_integers(dtype); }
   // ValueError where T does not hold the number; in an unsigned T small negative integers wrap, as in PyTorch.
   template <class T> T to() const {
     if constexpr (std::same_as<T, bool>) {
@@ -75,6 +71,7 @@ class TAPEGRAD_API Scalar {
     else
       return dtype_ != kFloat64 && integer_ < 0 && 0 - static_cast<uint64_t>(integer_) <= std::numeric_limits<T>::max();
   }
+  bool fits_integers(DType dtype) const;
   [[noreturn]] static void too_large(uint64_t value);
   [[noreturn]] void overflow(bool is_signed, size_t bits) const;
 

@@ -57,17 +57,22 @@ bool is_row_major(const TensorImpl& t) {
   return true;
 }
 
+[[noreturn, gnu::noinline]] void too_many_bytes(IntArrayRef sizes, const char* op) {
+  throw ShapeError(std::string(op) + ": the number of bytes overflows 63 bits, got sizes " + to_string(sizes));
+}
+
+[[noreturn, gnu::noinline]] void no_memory(IntArrayRef sizes, DType dtype, const char* op, const char* reason) {
+  throw OutOfMemoryError(std::string(op) + ": no memory for shape " + to_string(sizes) + " of " + name_of(dtype) +
+                         "; " + reason);
+}
+
 // Memory for this many elements, or an error that says for which tensor there was none.
 inline Ref<Storage> storage_for(IntArrayRef sizes, int64_t numel, DType dtype, const char* op) {
   int64_t bytes;
-  if (__builtin_mul_overflow(numel, item_size(dtype), &bytes))
-    throw ShapeError(std::string(op) + ": the number of bytes overflows 63 bits, got sizes " + to_string(sizes));
+  if (__builtin_mul_overflow(numel, item_size(dtype), &bytes)) too_many_bytes(sizes, op);
   try {
     return Storage::create(static_cast<size_t>(bytes));
-  } catch (const OutOfMemoryError& e) {
-    throw OutOfMemoryError(std::string(op) + ": no memory for shape " + to_string(sizes) + " of " + name_of(dtype) +
-                           "; " + e.what());
-  }
+  } catch (const OutOfMemoryError& e) { no_memory(sizes, dtype, op, e.what()); }
 }
 
 }  // namespace

@@ -137,15 +137,15 @@ void refuse_bool(const char* op, DType dtype) {
     throw DTypeError(std::string(op) + ": bool is not a dtype it takes (did you mean logical_not() or operator !=?)");
 }
 
-// op(x, s) in the dtype both promote to.
-template <class Op> Tensor with_scalar(Op op, const Tensor& x, DType dtype) {
-  check_number(Op::name, op.s, dtype);
-  return x.dtype() == dtype ? apply(std::move(op), x) : apply(std::move(op), to(x, dtype));
+// Op of x and s in the dtype both promote to. The number goes by reference until it is checked: a copy of one just made
+// waits for its parts to reach memory.
+template <class Op> Tensor with_scalar(const Tensor& x, const Scalar& s, DType dtype) {
+  check_number(Op::name, s, dtype);
+  return x.dtype() == dtype ? apply(Op{s}, x) : apply(Op{s}, to(x, dtype));
 }
 
-template <class Op> Tensor& in_place_with(Op op, const Tensor& x, DType result) {
-  const Scalar s = op.s;
-  return in_place_scalar(std::move(op), x, s, result);
+template <class Op> Tensor& in_place_with(const Tensor& x, const Scalar& s, DType result) {
+  return in_place_scalar(Op{s}, x, s, result);
 }
 
 // The number on the left of an operator, as a tensor.
@@ -162,7 +162,8 @@ Tensor add(const Tensor& a, const Tensor& b, const Scalar& alpha) {
 
 Tensor add(const Tensor& a, const Scalar& b, const Scalar& alpha) {
   check_defined("add", a, "a");
-  return with_scalar(AddScalar{scaled(b, alpha)}, a, promote_types(a.dtype(), b));
+  const DType dtype = promote_types(a.dtype(), b);
+  return is_one(alpha) ? with_scalar<AddScalar>(a, b, dtype) : with_scalar<AddScalar>(a, scaled(b, alpha), dtype);
 }
 
 Tensor sub(const Tensor& a, const Tensor& b, const Scalar& alpha) {
@@ -175,7 +176,8 @@ Tensor sub(const Tensor& a, const Tensor& b, const Scalar& alpha) {
 Tensor sub(const Tensor& a, const Scalar& b, const Scalar& alpha) {
   check_defined("sub", a, "a");
   refuse_bool("sub", promote_types(a.dtype(), b));
-  return with_scalar(SubScalar{scaled(b, alpha)}, a, promote_types(a.dtype(), b));
+  const DType dtype = promote_types(a.dtype(), b);
+  return is_one(alpha) ? with_scalar<SubScalar>(a, b, dtype) : with_scalar<SubScalar>(a, scaled(b, alpha), dtype);
 }
 
 Tensor operator-(const Scalar& a, const Tensor& b) {
@@ -189,7 +191,7 @@ Tensor mul(const Tensor& a, const Tensor& b) { return apply_binary(Mul{}, a, b);
 
 Tensor mul(const Tensor& a, const Scalar& b) {
   check_defined("mul", a, "a");
-  return with_scalar(MulScalar{b}, a, promote_types(a.dtype(), b));
+  return with_scalar<MulScalar>(a, b, promote_types(a.dtype(), b));
 }
 
 Tensor div(const Tensor& a, const Tensor& b) {
@@ -200,7 +202,7 @@ Tensor div(const Tensor& a, const Tensor& b) {
 
 Tensor div(const Tensor& a, const Scalar& b) {
   check_defined("div", a, "a");
-  return with_scalar(DivScalar{b}, a, real_type(promote_types(a.dtype(), b)));
+  return with_scalar<DivScalar>(a, b, real_type(promote_types(a.dtype(), b)));
 }
 
 Tensor operator/(const Scalar& a, const Tensor& b) {
@@ -229,7 +231,7 @@ Tensor& add_(const Tensor& x, const Tensor& other, const Scalar& alpha) {
 
 Tensor& add_(const Tensor& x, const Scalar& other, const Scalar& alpha) {
   check_defined("add_", x, "x");
-  return in_place_with(AddScalar{scaled(other, alpha)}, x, promote_types(x.dtype(), other));
+  return in_place_with<AddScalar>(x, scaled(other, alpha), promote_types(x.dtype(), other));
 }
 
 Tensor& sub_(const Tensor& x, const Tensor& other, const Scalar& alpha) {
@@ -242,7 +244,7 @@ Tensor& sub_(const Tensor& x, const Tensor& other, const Scalar& alpha) {
 Tensor& sub_(const Tensor& x, const Scalar& other, const Scalar& alpha) {
   check_defined("sub_", x, "x");
   refuse_bool("sub_", promote_types(x.dtype(), other));
-  return in_place_with(SubScalar{scaled(other, alpha)}, x, promote_types(x.dtype(), other));
+  return in_place_with<SubScalar>(x, scaled(other, alpha), promote_types(x.dtype(), other));
 }
 
 Tensor& mul_(const Tensor& x, const Tensor& other) {
@@ -253,7 +255,7 @@ Tensor& mul_(const Tensor& x, const Tensor& other) {
 
 Tensor& mul_(const Tensor& x, const Scalar& other) {
   check_defined("mul_", x, "x");
-  return in_place_with(MulScalar{other}, x, promote_types(x.dtype(), other));
+  return in_place_with<MulScalar>(x, other, promote_types(x.dtype(), other));
 }
 
 Tensor& div_(const Tensor& x, const Tensor& other) {
@@ -264,7 +266,7 @@ Tensor& div_(const Tensor& x, const Tensor& other) {
 
 Tensor& div_(const Tensor& x, const Scalar& other) {
   check_defined("div_", x, "x");
-  return in_place_with(DivScalar{other}, x, real_type(promote_types(x.dtype(), other)));
+  return in_place_with<DivScalar>(x, other, real_type(promote_types(x.dtype(), other)));
 }
 
 }  // namespace tapegrad

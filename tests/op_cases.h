@@ -89,6 +89,7 @@ std::vector<Row> elementwise_rows();
 std::vector<Row> compare_rows();
 std::vector<Row> shape_rows();
 std::vector<Row> indexing_rows();
+Row index_put_row();
 std::vector<Row> linalg_rows();
 std::vector<Row> reduce_rows();
 std::vector<Row> loss_rows();
