@@ -30,6 +30,9 @@ TAPEGRAD_API Tensor& sigmoid_(const Tensor& x);
 TAPEGRAD_API Tensor& tanh_(const Tensor& x);
 TAPEGRAD_API Tensor& relu_(const Tensor& x);
 TAPEGRAD_API Tensor& leaky_relu_(const Tensor& x, double negative_slope = 0.01);
+// Along a dim, see ops/scan.h; integers keep their dtype.
+TAPEGRAD_API Tensor& cumsum_(const Tensor& x, int64_t dim);
+TAPEGRAD_API Tensor& cumprod_(const Tensor& x, int64_t dim);
 // Every element to a number (a 0-dim tensor's, with its gradient), or to the elements of src, which broadcasts and converts.
 TAPEGRAD_API Tensor& zero_(const Tensor& x);
 TAPEGRAD_API Tensor& fill_(const Tensor& x, const Scalar& value);
