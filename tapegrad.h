@@ -26,8 +26,11 @@
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/losses.h"
+#include "tapegrad/ops/order.h"
 #include "tapegrad/ops/reduce.h"
+#include "tapegrad/ops/scan.h"
 #include "tapegrad/ops/shape.h"
+#include "tapegrad/ops/statistics.h"
 
 #include "tapegrad/nn/functional.h"
 #include "tapegrad/nn/init.h"

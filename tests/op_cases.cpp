@@ -14,6 +14,9 @@ const std::vector<Row>& table() {
          {elementwise_rows, compare_rows, shape_rows, indexing_rows, linalg_rows, reduce_rows, loss_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
+    for (auto* family : {statistics_rows, order_rows, products_rows}) {
+      for (Row& row : family()) all.push_back(std::move(row));
+    }
     return all;
   }();
   return rows;
