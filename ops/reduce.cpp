@@ -95,16 +95,15 @@ struct Norm {
     const Tensor one = ones_like(with_dims((*y).detach(), (*x).sizes(), mask));
     return apply(Sum{.mask = mask, .keepdim = keepdim}, dx * slope(one));
   }
-  Tensor slope(const Tensor& dy) const;
+  Tensor slope(const Tensor& dy) const { return norm_slope(name, dy, *x, with_dims(*y, (*x).sizes(), mask), mask, p); }
 };
 
+}  // namespace
+
 // Zeros are taken out before a power or a quotient sees them, so that no derivative of any order meets 0 * inf.
-Tensor Norm::slope(const Tensor& dy) const {
-  const Tensor v = *x;
+Tensor norm_slope(const char* op, const Tensor& dy, const Tensor& v, const Tensor& total, uint32_t mask, double p) {
   if (p == 1) return dy * sign(v);
-  const Tensor total = with_dims(*y, v.sizes(), mask);
-  if (std::isinf(p))
-    return dy * (sign(v) * kernels::extreme_share(name, kernels::unary(name, Map::abs, v), total, mask));
+  if (std::isinf(p)) return dy * (sign(v) * kernels::extreme_share(op, kernels::unary(op, Map::abs, v), total, mask));
   const Tensor none = total == 0;
   const Tensor safe = where(none, 1, total);
   if (p == 2) return v * where(none, 0, dy / safe);
@@ -112,8 +111,6 @@ Tensor Norm::slope(const Tensor& dy) const {
   const Tensor powers = where(zero, 0, pow(where(zero, 1, abs(v)), p - 1));
   return sign(v) * powers * where(none, 0, dy * pow(safe, 1 - p));
 }
-
-}  // namespace
 
 Tensor sum(const Tensor& x, IntArrayRef dim, bool keepdim) {
   return apply(Sum{.mask = checked_mask("sum", x, dim), .keepdim = keepdim}, x);

@@ -29,6 +29,10 @@ inline Tensor with_dims(const Tensor& y, const Shape& sizes, uint32_t mask) {
   return y.dim() == sizes.size() ? y : reshape(y, kernels::reduced_sizes(sizes, mask, true));
 }
 
+// dv for y = (sum |v|^p)^(1/p) over the dims in `mask`, which dy and y have at size 1: dy sign(v) |v|^(p-1) y^(1-p), 0 where y = 0.
+// p is not 0. Defined in reduce.cpp.
+Tensor norm_slope(const char* op, const Tensor& dy, const Tensor& v, const Tensor& y, uint32_t mask, double p);
+
 inline void check_floating(const char* op, const Tensor& x) {
   if (!x.is_floating_point())
     throw DTypeError(std::string(op) + ": x must be float32 or float64, got " + name_of(x.dtype()) +
