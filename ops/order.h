@@ -3,7 +3,6 @@
 // Errors: IndexError for a dim out of range, and for a k that is; ShapeError for the median of nothing.
 #pragma once
 
-#include <concepts>
 #include <optional>
 #include <tuple>
 
@@ -27,8 +26,6 @@ TAPEGRAD_API Tensor median(const Tensor& x);
 TAPEGRAD_API std::tuple<Tensor, Tensor> median(const Tensor& x, int64_t dim, bool keepdim = false);
 
 // As PyTorch's forms with `stable` (true, false or nullopt) before dim.
-template <class B>
-concept Stable = std::same_as<B, bool> || std::same_as<B, std::optional<bool>>;
 template <Stable B>
 std::tuple<Tensor, Tensor> sort(const Tensor& x, B /*stable*/, int64_t dim = -1, bool descending = false) {
   return sort(x, dim, descending);
