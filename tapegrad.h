@@ -20,6 +20,7 @@
 
 #include "tapegrad/ops/activation.h"
 #include "tapegrad/ops/compare.h"
+#include "tapegrad/ops/einsum.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/factory.h"
 #include "tapegrad/ops/gated.h"
@@ -28,10 +29,14 @@
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/losses.h"
 #include "tapegrad/ops/margin_losses.h"
+#include "tapegrad/ops/order.h"
+#include "tapegrad/ops/products.h"
 #include "tapegrad/ops/rectifier.h"
 #include "tapegrad/ops/reduce.h"
 #include "tapegrad/ops/sampling.h"
+#include "tapegrad/ops/scan.h"
 #include "tapegrad/ops/shape.h"
+#include "tapegrad/ops/statistics.h"
 
 #include "tapegrad/nn/activations.h"
 #include "tapegrad/nn/dropout.h"

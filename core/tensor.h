@@ -145,6 +145,26 @@ class TAPEGRAD_API Tensor : public TensorMethods {
   Ref<TensorImpl> impl_;
 };
 
+// The forms by a bool that must not be mistaken for a dim.
+template <std::same_as<bool> B> Tensor TensorMethods::var(B unbiased) const {
+  return var(IntArrayRef(), Scalar(unbiased ? 1 : 0), false);
+}
+template <std::same_as<bool> B> Tensor TensorMethods::var(IntArrayRef dim, B unbiased, bool keepdim) const {
+  return var(dim, Scalar(unbiased ? 1 : 0), keepdim);
+}
+template <std::same_as<bool> B> Tensor TensorMethods::std(B unbiased) const {
+  return this->std(IntArrayRef(), Scalar(unbiased ? 1 : 0), false);
+}
+template <::std::same_as<bool> B> Tensor TensorMethods::std(IntArrayRef dim, B unbiased, bool keepdim) const {
+  return this->std(dim, Scalar(unbiased ? 1 : 0), keepdim);
+}
+template <Stable B> std::tuple<Tensor, Tensor> TensorMethods::sort(B, int64_t dim, bool descending) const {
+  return sort(dim, descending);
+}
+template <Stable B> Tensor TensorMethods::argsort(B, int64_t dim, bool descending) const {
+  return argsort(dim, descending);
+}
+
 // Uninitialised, contiguous; nothing of the tape. ShapeError naming `op`, OutOfMemoryError.
 TAPEGRAD_API Tensor new_tensor(IntArrayRef sizes, DType dtype, const char* op = "empty");
 // Uninitialised and contiguous, with the sizes of x.

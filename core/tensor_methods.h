@@ -1,6 +1,7 @@
 // The closed list of operations that are also methods of Tensor; x.f(...) is tapegrad::f(x, ...), documented in ops/.
 #pragma once
 
+#include <concepts>
 #include <initializer_list>
 #include <optional>
 #include <tuple>
@@ -13,6 +14,10 @@ namespace tapegrad {
 
 class Tensor;
 class TensorIndex;
+
+// What PyTorch's sort takes for `stable`; every sort here is.
+template <class B>
+concept Stable = std::same_as<B, bool> || std::same_as<B, std::optional<bool>>;
 
 class TAPEGRAD_API TensorMethods {
  public:
@@ -97,6 +102,41 @@ class TAPEGRAD_API TensorMethods {
   Tensor mm(const Tensor& other) const;
   Tensor bmm(const Tensor& other) const;
   Tensor matmul(const Tensor& other) const;
+  // ops/statistics.h
+  Tensor prod(std::optional<DType> dtype = {}) const;
+  Tensor prod(int64_t dim, bool keepdim = false, std::optional<DType> dtype = {}) const;
+  Tensor var(IntArrayRef dim = {}, const std::optional<Scalar>& correction = {}, bool keepdim = false) const;
+  template <std::same_as<bool> B> Tensor var(B unbiased) const;
+  template <std::same_as<bool> B> Tensor var(IntArrayRef dim, B unbiased, bool keepdim = false) const;
+  Tensor std(IntArrayRef dim = {}, const ::std::optional<Scalar>& correction = {}, bool keepdim = false) const;
+  template <::std::same_as<bool> B> Tensor std(B unbiased) const;
+  template <::std::same_as<bool> B> Tensor std(IntArrayRef dim, B unbiased, bool keepdim = false) const;
+  Tensor all(IntArrayRef dim = {}, bool keepdim = false) const;
+  Tensor any(IntArrayRef dim = {}, bool keepdim = false) const;
+  Tensor count_nonzero(IntArrayRef dim = {}) const;
+  // ops/scan.h
+  Tensor cumsum(int64_t dim, std::optional<DType> dtype = {}) const;
+  Tensor cumprod(int64_t dim, std::optional<DType> dtype = {}) const;
+  Tensor logcumsumexp(int64_t dim) const;
+  Tensor& cumsum_(int64_t dim) const;
+  Tensor& cumprod_(int64_t dim) const;
+  // ops/order.h
+  std::tuple<Tensor, Tensor> sort(int64_t dim = -1, bool descending = false) const;
+  Tensor argsort(int64_t dim = -1, bool descending = false) const;
+  template <Stable B> std::tuple<Tensor, Tensor> sort(B stable, int64_t dim = -1, bool descending = false) const;
+  template <Stable B> Tensor argsort(B stable, int64_t dim = -1, bool descending = false) const;
+  std::tuple<Tensor, Tensor> topk(int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true) const;
+  std::tuple<Tensor, Tensor> kthvalue(int64_t k, int64_t dim = -1, bool keepdim = false) const;
+  Tensor median() const;
+  std::tuple<Tensor, Tensor> median(int64_t dim, bool keepdim = false) const;
+  // ops/products.h
+  Tensor addmm(const Tensor& a, const Tensor& b, const Scalar& beta = 1, const Scalar& alpha = 1) const;
+  Tensor baddbmm(const Tensor& a, const Tensor& b, const Scalar& beta = 1, const Scalar& alpha = 1) const;
+  Tensor& addmm_(const Tensor& a, const Tensor& b, const Scalar& beta = 1, const Scalar& alpha = 1) const;
+  Tensor& baddbmm_(const Tensor& a, const Tensor& b, const Scalar& beta = 1, const Scalar& alpha = 1) const;
+  Tensor mv(const Tensor& v) const;
+  Tensor dot(const Tensor& other) const;
+  Tensor outer(const Tensor& other) const;
   // ops/shape.h
   Tensor view(IntArrayRef sizes) const;
   Tensor view_as(const Tensor& other) const;

@@ -2,9 +2,8 @@
 #include "tapegrad/ops/kernels/extrema.h"
 #include "tapegrad/ops/along.h"
 #include "tapegrad/ops/elementwise.h"
-#include "tapegrad/ops/kernels/reduce.h"
-#include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/reduce.h"
+#include "tapegrad/ops/reduce_parts.h"
 
 namespace tapegrad {
 namespace {
@@ -38,16 +37,9 @@ template <class Which> struct Extreme {
   Tensor share() const { return kernels::extreme_share(name, *x, *y, mask); }
   Grads backward(const Tensor& dy) const {
     const Shape& sizes = (*x).sizes();
-    return {(dy.dim() == sizes.size() ? dy : reshape(dy, kernels::reduced_sizes(sizes, mask, true))) * share()};
+    return {with_dims(dy, sizes, mask) * share()};
   }
-  Tensor tangent(const Tensor& dx) const { return sum(dx * share(), dims(), keepdim); }
-  Shape dims() const {
-    Shape list;
-    for (int64_t d = 0; d < kMaxRank; ++d) {
-      if (mask >> d & 1) list.push_back(d);
-    }
-    return list;
-  }
+  Tensor tangent(const Tensor& dx) const { return sum(dx * share(), dims_of(mask), keepdim); }
 };
 
 // y = x at the indices of its extremes along dim;  dx = dy put there
@@ -71,9 +63,7 @@ void check_not_empty(const char* op, const Tensor& x, uint32_t mask) {
 }
 
 template <class Which> Tensor extreme(const Tensor& x, IntArrayRef dim, bool keepdim) {
-  check_defined(Which::name, x, "x");
-  const uint32_t all = (uint32_t{1} << x.dim()) - 1;
-  const uint32_t mask = dim.empty() ? all : dim_mask(dim, x.dim(), Which::name) & all;
+  const uint32_t mask = checked_mask(Which::name, x, dim);
   check_not_empty(Which::name, x, mask);
   return apply(Extreme<Which>{.mask = mask, .keepdim = keepdim}, x);
 }

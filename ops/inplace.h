@@ -41,6 +41,14 @@ TAPEGRAD_API Tensor& celu_(const Tensor& x, double alpha = 1);
 TAPEGRAD_API Tensor& hardtanh_(const Tensor& x, double min_val = -1, double max_val = 1);
 TAPEGRAD_API Tensor& relu6_(const Tensor& x);
 TAPEGRAD_API Tensor& threshold_(const Tensor& x, const Scalar& threshold, const Scalar& value);
+// Along a dim, see ops/scan.h; integers keep their dtype.
+TAPEGRAD_API Tensor& cumsum_(const Tensor& x, int64_t dim);
+TAPEGRAD_API Tensor& cumprod_(const Tensor& x, int64_t dim);
+// x = beta x + alpha a b, see ops/products.h; x has the shape and dtype of the product.
+TAPEGRAD_API Tensor& addmm_(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& beta = 1,
+                            const Scalar& alpha = 1);
+TAPEGRAD_API Tensor& baddbmm_(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& beta = 1,
+                              const Scalar& alpha = 1);
 // Every element to a number (a 0-dim tensor's, with its gradient), or to the elements of src, which broadcasts and converts.
 TAPEGRAD_API Tensor& zero_(const Tensor& x);
 TAPEGRAD_API Tensor& fill_(const Tensor& x, const Scalar& value);

@@ -4,6 +4,7 @@
 #include "tapegrad/autograd/autograd.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/kernels/gemm.h"
+#include "tapegrad/ops/linalg_parts.h"
 #include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/reduce.h"
 
@@ -85,6 +86,8 @@ struct Linear {
   }
 };
 
+}  // namespace
+
 [[noreturn]] void inner_sizes_differ(const char* op, const Tensor& a, const Tensor& b, int64_t inner_a,
                                      int64_t inner_b) {
   std::string hint;
@@ -96,8 +99,7 @@ struct Linear {
                    to_string(b.sizes()) + hint);
 }
 
-void check_operands(const char* op, const Tensor& a, const Tensor& b, const char* name_a = "a",
-                    const char* name_b = "b") {
+void check_operands(const char* op, const Tensor& a, const Tensor& b, const char* name_a, const char* name_b) {
   check_defined(op, a, name_a);
   check_defined(op, b, name_b);
   const auto both = [&] { return std::string(op) + ": " + name_a + " and " + name_b; };
@@ -114,6 +116,8 @@ void check_rank(const char* op, const Tensor& a, const Tensor& b, int64_t rank) 
   throw ShapeError(std::string(op) + ": a and b must have " + std::to_string(rank) + " dims, a is " +
                    to_string(a.sizes()) + " and b is " + to_string(b.sizes()) + " (did you mean matmul()?)");
 }
+
+namespace {
 
 // Product of all sizes but the last.
 int64_t leading(const Tensor& x) {

@@ -7,10 +7,14 @@
 #include "tapegrad/ops/indexing.h"
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/linalg.h"
+#include "tapegrad/ops/order.h"
+#include "tapegrad/ops/products.h"
 #include "tapegrad/ops/rectifier.h"
 #include "tapegrad/ops/reduce.h"
 #include "tapegrad/ops/sampling.h"
+#include "tapegrad/ops/scan.h"
 #include "tapegrad/ops/shape.h"
+#include "tapegrad/ops/statistics.h"
 
 namespace tapegrad {
 namespace {
@@ -131,6 +135,59 @@ Tensor TensorMethods::norm(const Scalar& p, IntArrayRef dim, bool keepdim) const
 Tensor TensorMethods::mm(const Tensor& other) const { return tapegrad::mm(self(*this), other); }
 Tensor TensorMethods::bmm(const Tensor& other) const { return tapegrad::bmm(self(*this), other); }
 Tensor TensorMethods::matmul(const Tensor& other) const { return tapegrad::matmul(self(*this), other); }
+Tensor TensorMethods::prod(std::optional<DType> dtype) const { return tapegrad::prod(self(*this), dtype); }
+Tensor TensorMethods::prod(int64_t dim, bool keepdim, std::optional<DType> dtype) const {
+  return tapegrad::prod(self(*this), dim, keepdim, dtype);
+}
+Tensor TensorMethods::var(IntArrayRef dim, const std::optional<Scalar>& correction, bool keepdim) const {
+  return tapegrad::var(self(*this), dim, correction, keepdim);
+}
+Tensor TensorMethods::std(IntArrayRef dim, const std::optional<Scalar>& correction, bool keepdim) const {
+  return tapegrad::std(self(*this), dim, correction, keepdim);
+}
+Tensor TensorMethods::all(IntArrayRef dim, bool keepdim) const { return tapegrad::all(self(*this), dim, keepdim); }
+Tensor TensorMethods::any(IntArrayRef dim, bool keepdim) const { return tapegrad::any(self(*this), dim, keepdim); }
+Tensor TensorMethods::count_nonzero(IntArrayRef dim) const { return tapegrad::count_nonzero(self(*this), dim); }
+Tensor TensorMethods::cumsum(int64_t dim, std::optional<DType> dtype) const {
+  return tapegrad::cumsum(self(*this), dim, dtype);
+}
+Tensor TensorMethods::cumprod(int64_t dim, std::optional<DType> dtype) const {
+  return tapegrad::cumprod(self(*this), dim, dtype);
+}
+Tensor TensorMethods::logcumsumexp(int64_t dim) const { return tapegrad::logcumsumexp(self(*this), dim); }
+Tensor& TensorMethods::cumsum_(int64_t dim) const { return tapegrad::cumsum_(self(*this), dim); }
+Tensor& TensorMethods::cumprod_(int64_t dim) const { return tapegrad::cumprod_(self(*this), dim); }
+std::tuple<Tensor, Tensor> TensorMethods::sort(int64_t dim, bool descending) const {
+  return tapegrad::sort(self(*this), dim, descending);
+}
+Tensor TensorMethods::argsort(int64_t dim, bool descending) const {
+  return tapegrad::argsort(self(*this), dim, descending);
+}
+std::tuple<Tensor, Tensor> TensorMethods::topk(int64_t k, int64_t dim, bool largest, bool sorted) const {
+  return tapegrad::topk(self(*this), k, dim, largest, sorted);
+}
+std::tuple<Tensor, Tensor> TensorMethods::kthvalue(int64_t k, int64_t dim, bool keepdim) const {
+  return tapegrad::kthvalue(self(*this), k, dim, keepdim);
+}
+Tensor TensorMethods::median() const { return tapegrad::median(self(*this)); }
+std::tuple<Tensor, Tensor> TensorMethods::median(int64_t dim, bool keepdim) const {
+  return tapegrad::median(self(*this), dim, keepdim);
+}
+Tensor TensorMethods::addmm(const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) const {
+  return tapegrad::addmm(self(*this), a, b, beta, alpha);
+}
+Tensor TensorMethods::baddbmm(const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) const {
+  return tapegrad::baddbmm(self(*this), a, b, beta, alpha);
+}
+Tensor& TensorMethods::addmm_(const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) const {
+  return tapegrad::addmm_(self(*this), a, b, beta, alpha);
+}
+Tensor& TensorMethods::baddbmm_(const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) const {
+  return tapegrad::baddbmm_(self(*this), a, b, beta, alpha);
+}
+Tensor TensorMethods::mv(const Tensor& v) const { return tapegrad::mv(self(*this), v); }
+Tensor TensorMethods::dot(const Tensor& other) const { return tapegrad::dot(self(*this), other); }
+Tensor TensorMethods::outer(const Tensor& other) const { return tapegrad::outer(self(*this), other); }
 Tensor TensorMethods::view(IntArrayRef sizes) const { return tapegrad::view(self(*this), sizes); }
 Tensor TensorMethods::view_as(const Tensor& other) const { return tapegrad::view_as(self(*this), other); }
 Tensor TensorMethods::reshape(IntArrayRef sizes) const { return tapegrad::reshape(self(*this), sizes); }

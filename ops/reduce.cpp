@@ -8,22 +8,15 @@
 #include "tapegrad/ops/factory.h"
 #include "tapegrad/ops/kernels/extrema.h"
 #include "tapegrad/ops/kernels/map.h"
-#include "tapegrad/ops/kernels/reduce.h"
-#include "tapegrad/ops/operands.h"
+#include "tapegrad/ops/reduce_parts.h"
 
 namespace tapegrad {
 
 using kernels::Map;
 using kernels::reduced_count;
-using kernels::reduced_sizes;
 using kernels::spread;
 
 namespace {
-
-// A result with the dims it was reduced over back in place, at size 1.
-Tensor with_dims(const Tensor& y, const Shape& sizes, uint32_t mask) {
-  return y.dim() == sizes.size() ? y : reshape(y, reduced_sizes(sizes, mask, true));
-}
 
 // The same repeated to the sizes of what was reduced.
 Tensor repeated(const Tensor& y, const Shape& sizes, uint32_t mask) {
@@ -102,16 +95,15 @@ struct Norm {
     const Tensor one = ones_like(with_dims((*y).detach(), (*x).sizes(), mask));
     return apply(Sum{.mask = mask, .keepdim = keepdim}, dx * slope(one));
   }
-  Tensor slope(const Tensor& dy) const;
+  Tensor slope(const Tensor& dy) const { return norm_slope(name, dy, *x, with_dims(*y, (*x).sizes(), mask), mask, p); }
 };
 
+}  // namespace
+
 // Zeros are taken out before a power or a quotient sees them, so that no derivative of any order meets 0 * inf.
-Tensor Norm::slope(const Tensor& dy) const {
-  const Tensor v = *x;
+Tensor norm_slope(const char* op, const Tensor& dy, const Tensor& v, const Tensor& total, uint32_t mask, double p) {
   if (p == 1) return dy * sign(v);
-  const Tensor total = with_dims(*y, v.sizes(), mask);
-  if (std::isinf(p))
-    return dy * (sign(v) * kernels::extreme_share(name, kernels::unary(name, Map::abs, v), total, mask));
+  if (std::isinf(p)) return dy * (sign(v) * kernels::extreme_share(op, kernels::unary(op, Map::abs, v), total, mask));
   const Tensor none = total == 0;
   const Tensor safe = where(none, 1, total);
   if (p == 2) return v * where(none, 0, dy / safe);
@@ -119,20 +111,6 @@ Tensor Norm::slope(const Tensor& dy) const {
   const Tensor powers = where(zero, 0, pow(where(zero, 1, abs(v)), p - 1));
   return sign(v) * powers * where(none, 0, dy * pow(safe, 1 - p));
 }
-
-uint32_t checked_mask(const char* op, const Tensor& x, IntArrayRef dim) {
-  check_defined(op, x, "x");
-  const uint32_t all = (uint32_t{1} << x.dim()) - 1;
-  return dim.empty() ? all : dim_mask(dim, x.dim(), op) & all;
-}
-
-void check_floating(const char* op, const Tensor& x) {
-  if (!x.is_floating_point())
-    throw DTypeError(std::string(op) + ": x must be float32 or float64, got " + name_of(x.dtype()) +
-                     " (did you mean x.to(kFloat32)?)");
-}
-
-}  // namespace
 
 Tensor sum(const Tensor& x, IntArrayRef dim, bool keepdim) {
   return apply(Sum{.mask = checked_mask("sum", x, dim), .keepdim = keepdim}, x);

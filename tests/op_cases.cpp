@@ -14,7 +14,8 @@ const std::vector<Row>& table() {
          {elementwise_rows, compare_rows, shape_rows, indexing_rows, linalg_rows, reduce_rows, loss_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
-    for (auto* family : {activation_rows, margin_rows, sampling_rows}) {
+    for (auto* family :
+         {activation_rows, margin_rows, sampling_rows, statistics_rows, order_rows, products_rows, einsum_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
     return all;

@@ -96,6 +96,10 @@ std::vector<Row> loss_rows();
 std::vector<Row> activation_rows();
 std::vector<Row> margin_rows();
 std::vector<Row> sampling_rows();
+std::vector<Row> statistics_rows();
+std::vector<Row> order_rows();
+std::vector<Row> products_rows();
+std::vector<Row> einsum_rows();
 
 // Operands of a case with elements from their domains, the same for the same seed, contiguous, float args in `floating`.
 Tensors sample(const Case& c, DType floating, uint64_t seed);

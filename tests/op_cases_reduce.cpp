@@ -2,14 +2,9 @@
 #include <algorithm>
 #include <limits>
 
-#include "op_cases.h"
+#include "op_cases_over.h"
 
 namespace op_cases {
-namespace {
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
-using Dims = std::vector<int64_t>;
-using Fold = double (*)(const std::vector<double>&, double attribute);
 
 // The elements of x that meet in each element of its reduction over dims (none named: all).
 std::vector<std::vector<double>> groups(const Array& x, const Dims& dims, Shape& reduced) {
@@ -34,6 +29,10 @@ std::vector<std::vector<double>> groups(const Array& x, const Dims& dims, Shape&
   return found;
 }
 
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
 Shape without(const Shape& kept, const Shape& full, const Dims& dims) {
   Shape sizes;
   for (int64_t d = 0; d < kept.size(); ++d) {
@@ -44,7 +43,9 @@ Shape without(const Shape& kept, const Shape& full, const Dims& dims) {
   return sizes;
 }
 
-Reference folded(Fold fold, const Dims& dims, bool keepdim, double attribute = 0) {
+}  // namespace
+
+Reference folded(Fold fold, const Dims& dims, bool keepdim, double attribute) {
   return [=](const std::vector<Array>& in) {
     Shape sizes;
     const auto all = groups(in[0], dims, sizes);
@@ -59,6 +60,8 @@ Reference folded(Fold fold, const Dims& dims, bool keepdim, double attribute = 0
     return y;
   };
 }
+
+namespace {
 
 double sum_of(const std::vector<double>& v, double) {
   double s = 0;
@@ -93,20 +96,14 @@ std::string label_of(const Shape& sizes, const Dims& dims, bool keepdim) {
   return to_string(sizes) + " over " + (dims.empty() ? "all" : to_string(dims)) + (keepdim ? ", kept" : "");
 }
 
-struct Over {
-  Shape sizes;
-  Dims dims;
-  bool keepdim = false;
-};
-const Over kOver[] = {
+}  // namespace
+
+const std::vector<Over> kOver = {
     {{}, {}},         {{1}, {}},           {{7}, {0}},        {{33}, {}},          {{2, 3, 5}, {}},
     {{2, 3, 5}, {0}}, {{2, 3, 5}, {1}},    {{2, 3, 5}, {-1}}, {{2, 3, 5}, {0, 2}}, {{2, 3, 5}, {1, 2}, true},
     {{3, 65}, {1}},   {{65, 3}, {0}, true}};
 
-using Call = std::function<Tensor(const Tensor&, const Dims&, bool)>;
-
-Row over_dims(const std::string& name, const Call& call, Fold fold, Domain domain = {}, double attribute = 0,
-              bool empty = true) {
+Row over_dims(const std::string& name, const Call& call, Fold fold, Domain domain, double attribute, bool empty) {
   Row row{.name = name, .cases = {}};
   const auto add = [&](const Over& o) {
     const int64_t terms = std::max<int64_t>(1, numel_of(o.sizes, "case"));
@@ -129,6 +126,8 @@ Row over_dims(const std::string& name, const Call& call, Fold fold, Domain domai
   return row;
 }
 
+namespace {
+
 // Along one dim: values, and for the index functions int64.
 Row along(const std::string& name, const std::function<Tensor(const Tensor&, int64_t, bool)>& call, Fold fold,
           int order) {
@@ -142,10 +141,12 @@ Row along(const std::string& name, const std::function<Tensor(const Tensor&, int
                          1,
                          order});
   }
-  row.bench.push_back({"[1000, 1000] over [1]",
-                       {{.sizes = {1000, 1000}}},
-                       [call](const Tensors& in) { return call(in[0], 1, false); },
-                       {}});
+  for (int64_t dim : {1, 0}) {
+    row.bench.push_back({"[1000, 1000] over [" + std::to_string(dim) + "]",
+                         {{.sizes = {1000, 1000}}},
+                         [call, dim](const Tensors& in) { return call(in[0], dim, false); },
+                         {}});
+  }
   return row;
 }
 
@@ -199,8 +200,12 @@ Row softmax_row(const std::string& name, Tensor (*f)(const Tensor&, int64_t), bo
         f(zeros({2, 3}), 2);
       },
       name + ": dim must lie in [-2, 1] for a 2-dim tensor, got 2")};
-  row.bench.push_back(
-      {"[1024, 1000] dim 1", {{.sizes = {1024, 1000}}}, [f](const Tensors& in) { return f(in[0], 1); }, {}});
+  for (int64_t dim : {1, 0}) {
+    row.bench.push_back({"[1024, 1000] dim " + std::to_string(dim),
+                         {{.sizes = {1024, 1000}}},
+                         [f, dim](const Tensors& in) { return f(in[0], dim); },
+                         {}});
+  }
   return row;
 }
 

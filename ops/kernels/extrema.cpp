@@ -14,15 +14,26 @@ constexpr int64_t kGrain = 65536;
 
 using ArgFn = void (*)(const void* src, int64_t* dst, int64_t rows, int64_t cols, int64_t ld, bool smallest);
 
-template <class T> void arg_lines(ArgFn fn, const T* x, int64_t* y, const Axis& axis, bool smallest) {
+struct ArgFns {
+  ArgFn rows, cols;
+};
+
+template <class T> void arg_lines(const ArgFns& fns, const T* x, int64_t* y, const Axis& axis, bool smallest) {
   if (axis.inner == 1) {
-    return for_rows(axis, kGrain,
-                    [&](int64_t row, int64_t rows) { fn(x + row * axis.n, y + row, rows, axis.n, axis.n, smallest); });
+    return for_rows(axis, kGrain, [&](int64_t row, int64_t rows) {
+      fns.rows(x + row * axis.n, y + row, rows, axis.n, axis.n, smallest);
+    });
+  }
+  if (wide_columns<T>(axis)) {
+    const auto strip = [&](int64_t at, int64_t line, int64_t width) {
+      fns.cols(x + at, y + line, axis.n, width, axis.inner, smallest);
+    };
+    return for_strips(axis, kGrain, strip, 512);
   }
   for_strips(axis, kGrain, [&](int64_t at, int64_t line, int64_t width) {
     const Scratch<T> packed(axis.n * width);
     pack_lines(x + at, packed.data(), axis.n, axis.inner, width);
-    fn(packed.data(), y + line, width, axis.n, axis.n, smallest);
+    fns.rows(packed.data(), y + line, width, axis.n, axis.n, smallest);
   });
 }
 
@@ -49,12 +60,13 @@ Tensor arg_extreme(const char* name, const Tensor& x, int64_t dim, bool keepdim,
   const uint32_t mask = x.dim() == 0 ? 0 : uint32_t{1} << dim;
   Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), kInt64);
   const Axis axis(x.sizes(), dim);
-  const ArgFn fn = simd::table().argmax_rows[static_cast<int>(x.dtype())];
+  const auto type = static_cast<int>(x.dtype());
+  const ArgFns fns{simd::table().argmax_rows[type], simd::table().argmax_cols[type]};
   dispatch(x.dtype(), [&]<class T>() {
     using Element = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
     launch(name, LaunchKind::reduce, {&y}, {&from},
-           [fn, axis, smallest, src = reinterpret_cast<const Element*>(from.impl()->data),
-            dst = y.data_ptr<int64_t>()] { arg_lines(fn, src, dst, axis, smallest); });
+           [fns, axis, smallest, src = reinterpret_cast<const Element*>(from.impl()->data),
+            dst = y.data_ptr<int64_t>()] { arg_lines(fns, src, dst, axis, smallest); });
   });
   return y;
 }

@@ -98,16 +98,18 @@ Tensor gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bo
   return y;
 }
 
-Tensor batched_gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b) {
+Tensor batched_gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b,
+                    const Tensor& into) {
   const int64_t batch = a.sizes()[0];
   const int64_t m = a.sizes()[1 + trans_a], k = a.sizes()[2 - trans_a], n = b.sizes()[2 - trans_b];
   const Stored left = stored(a, 1, trans_a);
   const Stored right = stored(b, 1, trans_b);
-  const Tensor y = new_tensor({batch, m, n}, a.dtype());
+  const Tensor y = into.defined() ? into : new_tensor({batch, m, n}, a.dtype());
   dispatch_floating(a.dtype(), [&]<class T>() {
     Gemm<T> g = problem<T>(left, right, m, n, k);
     g.c = reinterpret_cast<T*>(y.impl()->data);
     g.ldc = n;
+    g.accumulate = into.defined();
     const int64_t stride_a = left.t.strides()[0], stride_b = right.t.strides()[0];
     launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t}, [=] {
       const int64_t grain = std::max<int64_t>(1, kSmallWork * 8 / std::max<int64_t>(1, g.m * g.n * g.k));

@@ -10,8 +10,9 @@ namespace tapegrad::kernels {
 Tensor gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, const Tensor& bias = {},
             const Tensor& into = {});
 
-// The same for each matrix of a batch: a[i], b[i].
-Tensor batched_gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b);
+// The same for each matrix of a batch: a[i], b[i]; `into` is [batch, m, n].
+Tensor batched_gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b,
+                    const Tensor& into = {});
 
 // y[n] = sum over the rows of x[m,n]; with `into` added to it.
 Tensor column_sums(const char* name, const Tensor& x, const Tensor& into = {});

@@ -9,6 +9,7 @@
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/launch.h"
 #include "tapegrad/core/parallel.h"
+#include "tapegrad/ops/kernels/lines.h"
 #include "tapegrad/ops/kernels/map.h"
 
 namespace tapegrad::kernels {
@@ -190,6 +191,21 @@ Tensor powers(const char* name, const Tensor& x, double p) {
   return p == 1 || std::isinf(p) ? y : binary_scalar(name, Map::pow, y, p, y);
 }
 
+Tensor logsumexp_columns(const char* name, const Tensor& x, uint32_t mask, bool keepdim, const Axis& axis) {
+  const Tensor from = contiguous_of(x);
+  Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
+  dispatch_floating(x.dtype(), [&]<class T>() {
+    const auto fn = simd::floating<T>(simd::table()).logsumexp_cols;
+    launch(name, LaunchKind::reduce, {&y}, {&from}, [fn, axis, src = from.data_ptr<T>(), dst = y.data_ptr<T>()] {
+      const auto strip = [&](int64_t at, int64_t line, int64_t width) {
+        fn(src + at, dst + line, axis.n, width, axis.inner);
+      };
+      for_strips(axis, 32768, strip, column_strip<T>(axis));
+    });
+  });
+  return y;
+}
+
 }  // namespace
 
 Shape reduced_sizes(const Shape& sizes, uint32_t mask, bool keepdim) {
@@ -234,7 +250,21 @@ Tensor extreme(const char* name, const Tensor& x, uint32_t mask, bool keepdim, b
   return reduce(name, smallest ? Reduce::amin : Reduce::amax, x, mask, keepdim);
 }
 
+Tensor prod(const char* name, const Tensor& x, uint32_t mask, bool keepdim) {
+  if (x.numel() == 0) return filled_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype(), 1);
+  return reduce(name, Reduce::prod, x, mask, keepdim);
+}
+
+Tensor truth(const char* name, const Tensor& x, uint32_t mask, bool keepdim, bool all) {
+  if (x.numel() == 0) return filled_tensor(reduced_sizes(x.sizes(), mask, keepdim), kBool, all);
+  const Tensor hit = x.dtype() == kBool ? x : test_scalar(name, Map::ne, x, 0);
+  return reduce(name, all ? Reduce::amin : Reduce::amax, hit, mask, keepdim);
+}
+
 Tensor logsumexp(const char* name, const Tensor& x, uint32_t mask, bool keepdim) {
+  Axis axis;
+  const bool columns = axis.join(x.sizes(), mask) && axis.inner > 1;
+  if (columns && axis.inner * x.element_size() >= 32) return logsumexp_columns(name, x, mask, keepdim, axis);
   const Tensor rows = rows_of(x, mask);
   Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
   const int64_t n = reduced_count(x.sizes(), mask);

@@ -20,6 +20,10 @@ Tensor sum(const char* name, const Tensor& x, uint32_t mask, bool keepdim);
 Tensor mean(const char* name, const Tensor& x, uint32_t mask, bool keepdim);
 // The largest, or smallest, element; the caller has made sure that there is one.
 Tensor extreme(const char* name, const Tensor& x, uint32_t mask, bool keepdim, bool smallest);
+// The product; of integers in int64 only.
+Tensor prod(const char* name, const Tensor& x, uint32_t mask, bool keepdim);
+// Whether all elements, or any, are not 0: bool.
+Tensor truth(const char* name, const Tensor& x, uint32_t mask, bool keepdim, bool all);
 // ln sum e^x.
 Tensor logsumexp(const char* name, const Tensor& x, uint32_t mask, bool keepdim);
 // (sum |x|^p)^(1/p), see ops/reduce.h.

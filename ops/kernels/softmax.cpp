@@ -1,4 +1,4 @@
-// Softmax and log-softmax along any dim: rows go straight to the SIMD kernel, other lines are packed to rows in strips.
+// Softmax and log-softmax along any dim: rows and wide columns go straight to the SIMD kernels, narrow columns are packed to rows in strips.
 #include "tapegrad/ops/kernels/softmax.h"
 
 #include "tapegrad/core/copy.h"
@@ -12,6 +12,13 @@ namespace {
 constexpr int64_t kGrain = 16384;
 
 template <class T> void softmax_lines(const T* x, T* y, const Axis& axis, bool log) {
+  if (axis.inner > 1 && wide_columns<T>(axis)) {
+    const auto columns = simd::floating<T>(simd::table()).softmax_cols;
+    const auto strip = [&](int64_t at, int64_t, int64_t width) {
+      columns(x + at, y + at, axis.n, width, axis.inner, log);
+    };
+    return for_strips(axis, kGrain, strip, column_strip<T>(axis));
+  }
   const auto fn = simd::floating<T>(simd::table()).softmax;
   if (axis.inner == 1) {
     return for_rows(axis, kGrain,
@@ -27,6 +34,13 @@ template <class T> void softmax_lines(const T* x, T* y, const Axis& axis, bool l
 }
 
 template <class T> void backward_lines(const T* dy, const T* y, T* dx, const Axis& axis, bool log) {
+  if (axis.inner > 1 && wide_columns<T>(axis)) {
+    const auto columns = simd::floating<T>(simd::table()).softmax_backward_cols;
+    const auto strip = [&](int64_t at, int64_t, int64_t width) {
+      columns(dy + at, y + at, dx + at, axis.n, width, axis.inner, log);
+    };
+    return for_strips(axis, kGrain, strip, column_strip<T>(axis));
+  }
   const auto fn = simd::floating<T>(simd::table()).softmax_backward;
   if (axis.inner == 1) {
     return for_rows(axis, kGrain, [&](int64_t row, int64_t rows) {

@@ -25,6 +25,8 @@ void fill_reduce(Table& t);
 void fill_gemm_small(Table& t);
 void fill_gemm(Table& t);
 void fill_softmax(Table& t);
+void fill_columns(Table& t);
+void fill_deviations(Table& t);
 void fill_optim(Table& t);
 void fill_map_activation(Table& t);
 
@@ -36,6 +38,8 @@ static void fill_all(Table& t) {
   fill_gemm_small(t);
   fill_gemm(t);
   fill_softmax(t);
+  fill_columns(t);
+  fill_deviations(t);
   fill_optim(t);
   fill_map_activation(t);
 }

@@ -46,6 +46,27 @@ template <class T> struct Min {
   static HWY_INLINE T row(const T* x, int64_t n) { return row_extreme<T, true>(x, n); }
 };
 
+template <class T> struct Prod {
+  static HWY_INLINE T combine(T a, T b) {
+    if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+    else return a * b;
+  }
+  template <class D, class V> static HWY_INLINE V combine(D, V a, V b) { return hn::Mul(a, b); }
+  static HWY_INLINE T row(const T* x, int64_t n) {
+    constexpr int64_t kChains = 32;  // independent products: as many as keep the multiplier busy
+    T chain[kChains];
+    std::fill_n(chain, kChains, T{1});
+    int64_t i = 0;
+    for (; i + kChains <= n; i += kChains) {
+      for (int64_t j = 0; j < kChains; ++j) chain[j] = combine(chain[j], x[i + j]);
+    }
+    T product = 1;
+    for (; i < n; ++i) product = combine(product, x[i]);
+    for (int64_t j = 0; j < kChains && n >= kChains; ++j) product = combine(product, chain[j]);
+    return product;
+  }
+};
+
 template <class T, class Op> void reduce_rows(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld) {
   const T* x = static_cast<const T*>(src);
   for (int64_t r = 0; r < rows; ++r) static_cast<T*>(dst)[r] = Op::row(x + r * ld, cols);
@@ -145,6 +166,9 @@ template <class T> void offer_extremes(Table& t, DType dtype) {
 }  // namespace
 
 void fill_reduce(Table& t) {
+  offer<int64_t, Prod>(t, Reduce::prod, kInt64);
+  offer<float, Prod>(t, Reduce::prod, kFloat32);
+  offer<double, Prod>(t, Reduce::prod, kFloat64);
   offer<int64_t, Sum>(t, Reduce::sum, kInt64);
   offer<float, Sum>(t, Reduce::sum, kFloat32);
   offer<double, Sum>(t, Reduce::sum, kFloat64);

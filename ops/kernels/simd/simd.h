@@ -71,7 +71,7 @@ enum class Map : uint8_t {
 
 // Reductions over `cols` contiguous elements per row, or over `rows` for each of `cols` contiguous columns.
 // sum has a fixed tree (blocks of a fixed size, several accumulators), so its bits never depend on the caller's threads.
-enum class Reduce : uint8_t { sum, amax, amin, count_ };
+enum class Reduce : uint8_t { sum, amax, amin, prod, count_ };
 
 // The two matrices of a product: C[m,n] (+)= op(A)[m,k] op(B)[k,n] (+ bias[n]); all row-major, op transposes when asked.
 template <class T> struct Gemm {
@@ -122,6 +122,15 @@ template <class T> struct Floating {
   void (*cross_entropy)(const T* x, const int64_t* target, T* loss, T* lse, int64_t rows, int64_t cols);
   // dx[r] = scale[r] (softmax(x[r]) - onehot(target[r])); a row with scale 0 is written as 0.
   void (*cross_entropy_backward)(const T* x, const T* lse, const int64_t* target, const T* scale, T* dx, int64_t rows, int64_t cols);
+  // The same for each of `cols` contiguous columns of `rows` elements that lie `ld` apart.
+  void (*softmax_cols)(const T* x, T* y, int64_t rows, int64_t cols, int64_t ld, bool log);
+  void (*softmax_backward_cols)(const T* dy, const T* y, T* dx, int64_t rows, int64_t cols, int64_t ld, bool log);
+  void (*logsumexp_cols)(const T* x, T* y, int64_t rows, int64_t cols, int64_t ld);
+  // first[0] = sum of (x - mean), second[0] = sum of (x - mean)^2 over n elements; and the same for each column, which has its own mean
+  void (*deviations)(const T* x, T mean, int64_t n, T* first, T* second);
+  void (*deviations_cols)(const T* x, const T* mean, T* first, T* second, int64_t rows, int64_t cols, int64_t ld);
+  // dst[i, j] = (sum over k of |x[i, k] - y[k, j]|^p)^(1/p) for p = 0, 1, 2 and infinity, as norm(); x is [rows, n], y is [n, cols]
+  void (*distances)(const T* x, const T* y, T* dst, int64_t rows, int64_t n, int64_t cols, double p);
   T (*dot)(const T* a, const T* b, int64_t n);
   void (*sgd)(const SgdStep<T>&);
   void (*adam)(const AdamStep<T>&);
@@ -138,6 +147,8 @@ struct Table {
   void (*reduce_cols[static_cast<int>(Reduce::count_)][6])(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld);
   // index of the largest (smallest) element of each row, the first of equals, the first NaN if there is one
   void (*argmax_rows[6])(const void* src, int64_t* dst, int64_t rows, int64_t cols, int64_t ld, bool smallest);
+  // the same for each of `cols` contiguous columns; rows is at least 1
+  void (*argmax_cols[6])(const void* src, int64_t* dst, int64_t rows, int64_t cols, int64_t ld, bool smallest);
   Flat fill[6];                                                 // dst[i] = *src
   Flat add_into[6];                                             // dst[i] += src[i]; null for bool
   // Philox4x32-10: words first .. first + n of the stream (seed, op). Word i is lane i % 4 of counter (i / 4, op) under key
