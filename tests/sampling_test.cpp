@@ -93,13 +93,19 @@ TEST_CASE("random operations repeat with the seed, at any number of threads", "[
 }
 
 TEST_CASE("a kept launch of dropout draws a new mask, and its gradient follows", "[sampling]") {
-  const Tensor x = randn({1000}), y = empty({1000});
+  const Tensor x = ones({1000}, requires_grad()), y = empty({1000}), dx = empty({1000});
   LaunchList list;
-  y.copy_(dropout(x, 0.5));
+  {
+    const Tensor dropped = dropout(x, 0.5);
+    y.copy_(dropped.detach());
+    dx.copy_(autograd::grad({dropped}, {x}, {ones({1000})})[0]);
+  }
   list.stop();
+  CHECK(equal(y, dx));
   const Tensor first = y.clone();
   list.run();
   CHECK_FALSE(equal(y, first));
+  CHECK(equal(y, dx));
   check_count((y == 0).sum().item<double>(), 1000, 0.5);
 }
 

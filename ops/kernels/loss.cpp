@@ -58,10 +58,10 @@ template <class T, Pair kind> void losses(const Operands<T>& in, int64_t first, 
     for (int64_t i = 0; i < count; ++i) y[i] = std::abs(x[i] - t[i]);
   } else if constexpr (kind == Pair::smooth_error) {
     const auto width = static_cast<T>(in.bend.width), scale = static_cast<T>(in.bend.scale);
-    const T bent = scale / (2 * width), half = width / 2;
     for (int64_t i = 0; i < count; ++i) {
       const T d = std::abs(x[i] - t[i]);
-      y[i] = d < width ? d * d * bent : (d - half) * scale;
+      const T bent = d < width ? d : width;
+      y[i] = bent * (d - bent / 2) / width * scale;
     }
   } else if constexpr (kind == Pair::cross_entropy) {
     check_probabilities(in, first, count);
@@ -94,10 +94,10 @@ void slopes(const Operands<T>& in, int64_t first, int64_t count, const T* scale,
     for (int64_t i = 0; i < count; ++i) dx[i] = sign_of(x[i] - t[i]) * scale[i * stride];
   } else if constexpr (kind == Pair::smooth_error) {
     const auto width = static_cast<T>(in.bend.width), straight = static_cast<T>(in.bend.scale);
-    const T bent = straight / width;
     for (int64_t i = 0; i < count; ++i) {
       const T d = x[i] - t[i];
-      dx[i] = (std::abs(d) < width ? d * bent : sign_of(d) * straight) * scale[i * stride];
+      const T low = width < d ? width : d;  // NaN stays
+      dx[i] = (-width > low ? -width : low) / width * straight * scale[i * stride];
     }
   } else if constexpr (kind == Pair::cross_entropy) {
     for (int64_t i = 0; i < count; ++i)

@@ -44,27 +44,40 @@ template <int kWords, class F> void for_groups(const Stream& stream, int64_t n, 
 
 // [0, 1) on a grid of 2^-53.
 double unit(const uint32_t* pair) {
-  return (static_cast<double>(pair[0] >> 5) * 0x1p26 + static_cast<double>(pair[1] >> 6)) * 0x1p-53;
+  const auto high = static_cast<double>(static_cast<int32_t>(pair[0] >> 5));  // signed: what processors convert fast
+  const auto low = static_cast<double>(static_cast<int32_t>(pair[1] >> 6));
+  return (high * 0x1p26 + low) * 0x1p-53;
 }
 
 template <class T> void fill_mask(T* m, int64_t n, double p, const Stream& stream) {
   const double bound = std::nearbyint(p * kWordRange);
-  const T kept = p < 1 ? static_cast<T>(1 / (1 - p)) : T{0};
   if (bound >= kWordRange) {
     std::fill_n(m, n, T{0});
     return;
   }
+  // A mask of bits, for which compilers do not put in a jump that half of the elements would mispredict.
+  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  const auto kept = std::bit_cast<Bits>(static_cast<T>(1 / (1 - p)));
   const auto dropped = static_cast<uint32_t>(bound);
   for_groups<1>(stream, n, [=](int64_t first, int64_t count, const uint32_t* words) {
     T* y = m + first;
-    for (int64_t i = 0; i < count; ++i) y[i] = words[i] < dropped ? T{0} : kept;
+    const Bits bits = kept;  // by value: a capture might alias y
+    const uint32_t below = dropped;
+    for (int64_t i = 0; i < count; ++i) y[i] = std::bit_cast<T>((Bits{0} - Bits{words[i] >= below}) & bits);
   });
 }
 
-void check_probability(const char* name, double p, int64_t at) {
-  if (p >= 0 && p <= 1) return;
-  throw ValueError(std::string(name) + ": p must lie in [0, 1], got " + std::to_string(p) +
-                   (at < 0 ? "" : " at position " + std::to_string(at)));
+[[noreturn]] void wrong_probability(const char* name, double p, const std::string& where) {
+  throw ValueError(std::string(name) + ": p must lie in [0, 1], got " + std::to_string(p) + where);
+}
+
+template <class T> void check_probabilities(const char* name, const T* p, int64_t n) {
+  bool all = true;
+  for (int64_t i = 0; i < n; ++i) all &= (p[i] >= 0) & (p[i] <= 1);
+  for (int64_t i = 0; !all && i < n; ++i) {
+    if (!(p[i] >= 0 && p[i] <= 1))
+      wrong_probability(name, static_cast<double>(p[i]), " at position " + std::to_string(i));
+  }
 }
 
 // Partial sums over categories as a binary tree in an array, node k above 2k and 2k + 1: a category is found, and taken
@@ -164,10 +177,12 @@ void keep_mask(const char* name, const Tensor& m, double p, Generator& generator
 }
 
 void bernoulli(const char* name, const Tensor& y, double p, Generator& generator) {
-  check_probability(name, p, -1);
+  if (!(p >= 0 && p <= 1)) wrong_probability(name, p, "");
   launch(name, LaunchKind::random, {&y}, {}, [=, data = y.data_ptr<bool>(), n = y.numel(), shared = generator] {
     for_groups<2>(Stream(shared), n, [=](int64_t first, int64_t count, const uint32_t* words) {
-      for (int64_t i = 0; i < count; ++i) data[first + i] = unit(words + 2 * i) < p;
+      bool* at = data + first;
+      const double chance = p;
+      for (int64_t i = 0; i < count; ++i) at[i] = unit(words + 2 * i) < chance;
     });
   });
 }
@@ -176,10 +191,11 @@ void bernoulli(const char* name, const Tensor& y, const Tensor& p, Generator& ge
   dispatch_floating(p.dtype(), [&]<class T>() {
     launch(name, LaunchKind::random, {&y}, {&p},
            [=, data = y.data_ptr<bool>(), chances = p.data_ptr<T>(), n = y.numel(), shared = generator] {
-             for (int64_t i = 0; i < n; ++i) check_probability(name, static_cast<double>(chances[i]), i);
+             check_probabilities(name, chances, n);
              for_groups<2>(Stream(shared), n, [=](int64_t first, int64_t count, const uint32_t* words) {
-               for (int64_t i = 0; i < count; ++i)
-                 data[first + i] = unit(words + 2 * i) < static_cast<double>(chances[first + i]);
+               bool* at = data + first;
+               const T* chance = chances + first;
+               for (int64_t i = 0; i < count; ++i) at[i] = unit(words + 2 * i) < static_cast<double>(chance[i]);
              });
            });
   });
