@@ -39,6 +39,7 @@
 #include "tapegrad/ops/statistics.h"
 
 #include "tapegrad/nn/activations.h"
+#include "tapegrad/nn/bilinear.h"
 #include "tapegrad/nn/dropout.h"
 #include "tapegrad/nn/functional.h"
 #include "tapegrad/nn/init.h"

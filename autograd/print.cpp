@@ -8,7 +8,7 @@ namespace tapegrad::autograd {
 std::string tape_suffix(const Tensor& x) {
   try {
     if (const Ref<Node> node = x.grad_fn()) return std::string("grad_fn=<") + node->name() + ">";
-    return x.requires_grad() ? "requires_grad=true" : "";
+    return x.requires_grad() ? "requires_grad=True" : "";
   } catch (const AutogradError&) {  // a view whose history a write has overtaken; its values can be looked at
     return "grad_fn=<Invalid>";
   }

@@ -28,7 +28,7 @@ TAPEGRAD_API std::string to_string(const Tensor& x, const PrintOptions& options)
 TAPEGRAD_API std::ostream& operator<<(std::ostream& out, const Tensor& x);
 
 namespace autograd {
-// The tape's part of a printed tensor: "grad_fn=<mul>", "requires_grad=true", or nothing. Defined by the tape.
+// The tape's part of a printed tensor: "grad_fn=<mul>", "requires_grad=True", or nothing. Defined by the tape.
 std::string tape_suffix(const Tensor& x);
 }  // namespace autograd
 

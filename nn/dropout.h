@@ -10,7 +10,7 @@ struct DropoutOptions {
   bool inplace = false;
 };
 // Drops elements while the module is training, from the default generator. ValueError for p outside [0, 1].
-class TAPEGRAD_API Dropout : public Cloneable<Dropout> {
+class TAPEGRAD_API Dropout final : public Cloneable<Dropout> {
  public:
   explicit Dropout(const DropoutOptions& options = {});
   explicit Dropout(double p) : Dropout(DropoutOptions{.p = p}) {}

@@ -6,11 +6,13 @@
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/losses.h"
 #include "tapegrad/ops/margin_losses.h"
+#include "tapegrad/ops/products.h"
 #include "tapegrad/ops/rectifier.h"
 #include "tapegrad/ops/sampling.h"
 
 namespace tapegrad::nn::functional {
 
+using tapegrad::bilinear;
 using tapegrad::leaky_relu;
 using tapegrad::linear;
 using tapegrad::log_softmax;

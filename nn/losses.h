@@ -82,7 +82,7 @@ class TAPEGRAD_API BCEWithLogitsLoss final : public Cloneable<BCEWithLogitsLoss>
   BCEWithLogitsLossOptions options_;
 };
 
-class TAPEGRAD_API L1Loss : public Cloneable<L1Loss> {
+class TAPEGRAD_API L1Loss final : public Cloneable<L1Loss> {
  public:
   explicit L1Loss(const L1LossOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& input, const Tensor& target) const;
@@ -91,7 +91,7 @@ class TAPEGRAD_API L1Loss : public Cloneable<L1Loss> {
   L1LossOptions options_;
 };
 
-class TAPEGRAD_API SmoothL1Loss : public Cloneable<SmoothL1Loss> {
+class TAPEGRAD_API SmoothL1Loss final : public Cloneable<SmoothL1Loss> {
  public:
   explicit SmoothL1Loss(const SmoothL1LossOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& input, const Tensor& target) const;
@@ -100,7 +100,7 @@ class TAPEGRAD_API SmoothL1Loss : public Cloneable<SmoothL1Loss> {
   SmoothL1LossOptions options_;
 };
 
-class TAPEGRAD_API HuberLoss : public Cloneable<HuberLoss> {
+class TAPEGRAD_API HuberLoss final : public Cloneable<HuberLoss> {
  public:
   explicit HuberLoss(const HuberLossOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& input, const Tensor& target) const;
@@ -109,7 +109,7 @@ class TAPEGRAD_API HuberLoss : public Cloneable<HuberLoss> {
   HuberLossOptions options_;
 };
 
-class TAPEGRAD_API KLDivLoss : public Cloneable<KLDivLoss> {
+class TAPEGRAD_API KLDivLoss final : public Cloneable<KLDivLoss> {
  public:
   explicit KLDivLoss(const KLDivLossOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& input, const Tensor& target) const;
@@ -118,7 +118,7 @@ class TAPEGRAD_API KLDivLoss : public Cloneable<KLDivLoss> {
   KLDivLossOptions options_;
 };
 
-class TAPEGRAD_API SoftMarginLoss : public Cloneable<SoftMarginLoss> {
+class TAPEGRAD_API SoftMarginLoss final : public Cloneable<SoftMarginLoss> {
  public:
   explicit SoftMarginLoss(const SoftMarginLossOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& input, const Tensor& target) const;
@@ -127,7 +127,7 @@ class TAPEGRAD_API SoftMarginLoss : public Cloneable<SoftMarginLoss> {
   SoftMarginLossOptions options_;
 };
 
-class TAPEGRAD_API HingeEmbeddingLoss : public Cloneable<HingeEmbeddingLoss> {
+class TAPEGRAD_API HingeEmbeddingLoss final : public Cloneable<HingeEmbeddingLoss> {
  public:
   explicit HingeEmbeddingLoss(const HingeEmbeddingLossOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& input, const Tensor& target) const;
@@ -137,7 +137,7 @@ class TAPEGRAD_API HingeEmbeddingLoss : public Cloneable<HingeEmbeddingLoss> {
   HingeEmbeddingLossOptions options_;
 };
 
-class TAPEGRAD_API MarginRankingLoss : public Cloneable<MarginRankingLoss> {
+class TAPEGRAD_API MarginRankingLoss final : public Cloneable<MarginRankingLoss> {
  public:
   explicit MarginRankingLoss(const MarginRankingLossOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& input1, const Tensor& input2, const Tensor& target) const;
@@ -147,7 +147,7 @@ class TAPEGRAD_API MarginRankingLoss : public Cloneable<MarginRankingLoss> {
 };
 
 // ValueError for p other than 1 and 2.
-class TAPEGRAD_API MultiMarginLoss : public Cloneable<MultiMarginLoss> {
+class TAPEGRAD_API MultiMarginLoss final : public Cloneable<MultiMarginLoss> {
  public:
   explicit MultiMarginLoss(const MultiMarginLossOptions& options = {});
   Tensor forward(const Tensor& input, const Tensor& target) const;

@@ -11,7 +11,7 @@ struct ELUOptions {
   bool inplace = false;
 };
 // y = x where x > 0, else alpha (e^x - 1)
-class TAPEGRAD_API ELU : public Cloneable<ELU> {
+class TAPEGRAD_API ELU final : public Cloneable<ELU> {
  public:
   explicit ELU(const ELUOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& x) const;
@@ -25,7 +25,7 @@ struct SELUOptions {
   bool inplace = false;
 };
 // y = s x where x > 0, else s a (e^x - 1), with the constants that keep mean and variance
-class TAPEGRAD_API SELU : public Cloneable<SELU> {
+class TAPEGRAD_API SELU final : public Cloneable<SELU> {
  public:
   explicit SELU(const SELUOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& x) const;
@@ -40,7 +40,7 @@ struct CELUOptions {
   bool inplace = false;
 };
 // y = x where x > 0, else alpha (e^(x / alpha) - 1)
-class TAPEGRAD_API CELU : public Cloneable<CELU> {
+class TAPEGRAD_API CELU final : public Cloneable<CELU> {
  public:
   explicit CELU(const CELUOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& x) const;
@@ -56,7 +56,7 @@ struct HardtanhOptions {
   bool inplace = false;
 };
 // y = min(max(x, min_val), max_val)
-class TAPEGRAD_API Hardtanh : public Cloneable<Hardtanh> {
+class TAPEGRAD_API Hardtanh final : public Cloneable<Hardtanh> {
  public:
   explicit Hardtanh(const HardtanhOptions& options = {}) : options_(options) {}
   Tensor forward(const Tensor& x) const;
@@ -70,7 +70,7 @@ struct ReLU6Options {
   bool inplace = false;
 };
 // y = min(max(x, 0), 6)
-class TAPEGRAD_API ReLU6 : public Cloneable<ReLU6> {
+class TAPEGRAD_API ReLU6 final : public Cloneable<ReLU6> {
  public:
   explicit ReLU6(const ReLU6Options& options = {}) : options_(options) {}
   Tensor forward(const Tensor& x) const;
@@ -84,7 +84,7 @@ struct ThresholdOptions {
   bool inplace = false;
 };
 // y = x where x > threshold, else value
-class TAPEGRAD_API Threshold : public Cloneable<Threshold> {
+class TAPEGRAD_API Threshold final : public Cloneable<Threshold> {
  public:
   Threshold(double threshold, double value, const ThresholdOptions& options = {})
       : threshold_(threshold), value_(value), options_(options) {}
@@ -101,7 +101,7 @@ struct PReLUOptions {
   double init = 0.25;
 };
 // y = x where x > 0, else weight x. ValueError for num_parameters below 1.
-class TAPEGRAD_API PReLU : public Cloneable<PReLU> {
+class TAPEGRAD_API PReLU final : public Cloneable<PReLU> {
  public:
   explicit PReLU(const PReLUOptions& options = {});
   Tensor forward(const Tensor& x) const;

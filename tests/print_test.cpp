@@ -120,16 +120,16 @@ TEST_CASE("views print their own elements", "[print]") {
 TEST_CASE("the tape's part follows the values", "[print]") {
   Tensor x = of<float>({2}, {1, 2});
   x.requires_grad_();
-  CHECK(to_string(x) == "tensor([1., 2.], requires_grad=true)");
+  CHECK(to_string(x) == "tensor([1., 2.], requires_grad=True)");
   const Tensor y = x.view({2, 1});
   CHECK(to_string(y) == "tensor([[1.],\n        [2.]], grad_fn=<" + std::string(y.grad_fn()->name()) + ">)");
   CHECK(to_string(x.detach()) == "tensor([1., 2.])");
   Tensor d = of<double>({4}, {1.5, 2.5, 3.5, 4.5});
   d.requires_grad_();
-  CHECK(to_string(d) == "tensor([1.5000, 2.5000, 3.5000, 4.5000], dtype=float64, requires_grad=true)");
+  CHECK(to_string(d) == "tensor([1.5000, 2.5000, 3.5000, 4.5000], dtype=float64, requires_grad=True)");
   Tensor e = of<double>({5}, {1.5, 2.5, 3.5, 4.5, 5.5});
   e.requires_grad_();
-  CHECK(to_string(e) == "tensor([1.5000, 2.5000, 3.5000, 4.5000, 5.5000], dtype=float64,\n       requires_grad=true)");
+  CHECK(to_string(e) == "tensor([1.5000, 2.5000, 3.5000, 4.5000, 5.5000], dtype=float64,\n       requires_grad=True)");
 }
 
 TEST_CASE("print options", "[print]") {
