@@ -136,9 +136,7 @@ Tensor all(const Tensor& x, IntArrayRef dim, bool keepdim) { return truth("all",
 Tensor any(const Tensor& x, IntArrayRef dim, bool keepdim) { return truth("any", x, dim, keepdim, false); }
 
 Tensor count_nonzero(const Tensor& x, IntArrayRef dim) {
-  const uint32_t mask = checked_mask("count_nonzero", x, dim);
-  const Tensor hit = x.dtype() == kBool ? x : kernels::test_scalar("count_nonzero", kernels::Map::ne, x, 0);
-  return kernels::sum("count_nonzero", hit, mask, false);
+  return kernels::count_nonzero("count_nonzero", x, checked_mask("count_nonzero", x, dim));
 }
 
 }  // namespace tapegrad

@@ -41,7 +41,7 @@ template <class T> bool wide_columns(const Axis& axis) { return axis.inner * sta
 
 // Columns taken together by a kernel that goes down them more than once: what of them fits the second-level cache.
 template <class T> int64_t column_strip(const Axis& axis) {
-  const int64_t fitting = (int64_t{1} << 18) / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(axis.n, 1);
+  const int64_t fitting = (int64_t{1} << 19) / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(axis.n, 1);
   return std::clamp<int64_t>(fitting / kStrip * kStrip, 4 * kStrip, 512);
 }
 

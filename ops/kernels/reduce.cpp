@@ -191,6 +191,35 @@ Tensor powers(const char* name, const Tensor& x, double p) {
   return p == 1 || std::isinf(p) ? y : binary_scalar(name, Map::pow, y, p, y);
 }
 
+// Ones among n bools: 64 counters of a byte side by side, emptied before they can run over.
+int64_t ones_among(const bool* x, int64_t n) {
+  int64_t count = 0;
+  while (n >= 64) {
+    uint8_t lane[64] = {};
+    const int64_t runs = std::min<int64_t>(n / 64, 255);
+    for (int64_t r = 0; r < runs; ++r, x += 64) {
+      for (int64_t j = 0; j < 64; ++j) lane[j] = static_cast<uint8_t>(lane[j] + x[j]);
+    }
+    for (uint8_t c : lane) count += c;
+    n -= runs * 64;
+  }
+  for (int64_t i = 0; i < n; ++i) count += x[i];
+  return count;
+}
+
+// Ones in each row of n bools.
+Tensor count_rows(const char* name, const Tensor& hit, const Shape& sizes, int64_t n) {
+  Tensor y = new_tensor(sizes, kInt64);
+  launch(name, LaunchKind::reduce, {&y}, {&hit},
+         [src = hit.data_ptr<bool>(), dst = y.data_ptr<int64_t>(), rows = y.numel(), n] {
+           parallel_for(0, rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(n, 1)),
+                        [=](int64_t first, int64_t last) {
+                          for (int64_t r = first; r < last; ++r) dst[r] = ones_among(src + r * n, n);
+                        });
+         });
+  return y;
+}
+
 Tensor logsumexp_columns(const char* name, const Tensor& x, uint32_t mask, bool keepdim, const Axis& axis) {
   const Tensor from = contiguous_of(x);
   Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
@@ -259,6 +288,13 @@ Tensor truth(const char* name, const Tensor& x, uint32_t mask, bool keepdim, boo
   if (x.numel() == 0) return filled_tensor(reduced_sizes(x.sizes(), mask, keepdim), kBool, all);
   const Tensor hit = x.dtype() == kBool ? x : test_scalar(name, Map::ne, x, 0);
   return reduce(name, all ? Reduce::amin : Reduce::amax, hit, mask, keepdim);
+}
+
+Tensor count_nonzero(const char* name, const Tensor& x, uint32_t mask) {
+  const Tensor hit = x.dtype() == kBool ? contiguous_of(x) : contiguous_of(test_scalar(name, Map::ne, x, 0));
+  Axis axis;
+  if (!axis.join(x.sizes(), mask) || axis.inner != 1) return sum(name, hit, mask, false);
+  return count_rows(name, hit, reduced_sizes(x.sizes(), mask, false), axis.n);
 }
 
 Tensor logsumexp(const char* name, const Tensor& x, uint32_t mask, bool keepdim) {

@@ -24,6 +24,8 @@ Tensor extreme(const char* name, const Tensor& x, uint32_t mask, bool keepdim, b
 Tensor prod(const char* name, const Tensor& x, uint32_t mask, bool keepdim);
 // Whether all elements, or any, are not 0: bool.
 Tensor truth(const char* name, const Tensor& x, uint32_t mask, bool keepdim, bool all);
+// How many elements are not 0: int64.
+Tensor count_nonzero(const char* name, const Tensor& x, uint32_t mask);
 // ln sum e^x.
 Tensor logsumexp(const char* name, const Tensor& x, uint32_t mask, bool keepdim);
 // (sum |x|^p)^(1/p), see ops/reduce.h.

@@ -11,8 +11,14 @@ namespace {
 
 constexpr int64_t kGrain = 16384;
 
+// Softmax reads back what it has just written, which a vector of a few columns makes slow unless the lines are short.
+template <class T> bool goes_down_columns(const Axis& axis, bool log) {
+  const int64_t bytes = axis.inner * static_cast<int64_t>(sizeof(T));
+  return axis.inner > 1 && wide_columns<T>(axis) && (log || axis.n <= 128 || bytes == 64 || bytes >= 128);
+}
+
 template <class T> void softmax_lines(const T* x, T* y, const Axis& axis, bool log) {
-  if (axis.inner > 1 && wide_columns<T>(axis)) {
+  if (goes_down_columns<T>(axis, log)) {
     const auto columns = simd::floating<T>(simd::table()).softmax_cols;
     const auto strip = [&](int64_t at, int64_t, int64_t width) {
       columns(x + at, y + at, axis.n, width, axis.inner, log);
