@@ -19,6 +19,7 @@
 #include "tapegrad/autograd/function.h"
 
 #include "tapegrad/ops/activation.h"
+#include "tapegrad/ops/blend.h"
 #include "tapegrad/ops/compare.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/factory.h"
@@ -26,8 +27,12 @@
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/losses.h"
+#include "tapegrad/ops/math.h"
 #include "tapegrad/ops/reduce.h"
+#include "tapegrad/ops/rounding.h"
 #include "tapegrad/ops/shape.h"
+#include "tapegrad/ops/special.h"
+#include "tapegrad/ops/trigonometry.h"
 
 #include "tapegrad/nn/functional.h"
 #include "tapegrad/nn/init.h"

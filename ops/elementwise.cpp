@@ -291,6 +291,7 @@ Tensor& exp_(const Tensor& x) { return in_place_unary(Exp{}, x, true); }
 Tensor& log_(const Tensor& x) { return in_place_unary(Log{}, x, true); }
 Tensor& sqrt_(const Tensor& x) { return in_place_unary(Sqrt{}, x, true); }
 Tensor& abs_(const Tensor& x) { return in_place_unary(Abs{}, x, false); }
+Tensor& sign_(const Tensor& x) { return in_place_unary(Sign{}, x, false); }
 
 Tensor& pow_(const Tensor& x, const Scalar& exponent) {
   check_defined("pow_", x, "x");

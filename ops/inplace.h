@@ -24,6 +24,7 @@ TAPEGRAD_API Tensor& exp_(const Tensor& x);
 TAPEGRAD_API Tensor& log_(const Tensor& x);
 TAPEGRAD_API Tensor& sqrt_(const Tensor& x);
 TAPEGRAD_API Tensor& abs_(const Tensor& x);
+TAPEGRAD_API Tensor& sign_(const Tensor& x);
 TAPEGRAD_API Tensor& clamp_(const Tensor& x, const std::optional<Scalar>& min = {},
                             const std::optional<Scalar>& max = {});
 TAPEGRAD_API Tensor& sigmoid_(const Tensor& x);
