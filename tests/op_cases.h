@@ -92,6 +92,11 @@ std::vector<Row> indexing_rows();
 std::vector<Row> linalg_rows();
 std::vector<Row> reduce_rows();
 std::vector<Row> loss_rows();
+std::vector<Row> math_rows();
+std::vector<Row> trigonometry_rows();
+std::vector<Row> special_rows();
+std::vector<Row> rounding_rows();
+std::vector<Row> blend_rows();
 
 // Operands of a case with elements from their domains, the same for the same seed, contiguous, float args in `floating`.
 Tensors sample(const Case& c, DType floating, uint64_t seed);

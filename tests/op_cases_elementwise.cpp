@@ -127,10 +127,7 @@ void functions(std::vector<Row>& rows) {
   row(
       "sqrt", tapegrad::sqrt, [](double x) { return std::sqrt(x); }, {0.1, 5}, 4, sqrt_);
   row("abs", tapegrad::abs, [](double x) { return std::abs(x); }, {.away = 0.01}, 1, abs_, {kInt64, kInt32});
-  row("sign", sign, [](double x) { return x > 0   ? 1.
-                                          : x < 0 ? -1.
-                                                  : x; }, {.away = 0.01}, 1, nullptr,
-      {kInt64, kInt32});
+  row("sign", sign, [](double x) { return x > 0 ? 1. : x < 0 ? -1. : x; }, {.away = 0.01}, 1, sign_, {kInt64, kInt32});
   row(
       "sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, {-5, 5}, 25, sigmoid_);
   row(
