@@ -216,6 +216,94 @@ class TAPEGRAD_API TensorMethods {
   Tensor& bernoulli_(double p = 0.5) const;
   Tensor& bernoulli_(const Tensor& p) const;
   Tensor multinomial(int64_t num_samples, bool replacement = false) const;
+  // ops/math.h
+  Tensor expm1() const;
+  Tensor exp2() const;
+  Tensor log1p() const;
+  Tensor log2() const;
+  Tensor log10() const;
+  Tensor rsqrt() const;
+  Tensor reciprocal() const;
+  // ops/blend.h
+  Tensor lerp(const Tensor& end, const Scalar& weight) const;
+  Tensor lerp(const Tensor& end, const Tensor& weight) const;
+  Tensor addcmul(const Tensor& a, const Tensor& b, const Scalar& value = 1) const;
+  Tensor addcdiv(const Tensor& a, const Tensor& b, const Scalar& value = 1) const;
+  // ops/trigonometry.h
+  Tensor sin() const;
+  Tensor cos() const;
+  Tensor tan() const;
+  Tensor asin() const;
+  Tensor acos() const;
+  Tensor atan() const;
+  Tensor sinh() const;
+  Tensor cosh() const;
+  Tensor asinh() const;
+  Tensor acosh() const;
+  Tensor atanh() const;
+  Tensor atan2(const Tensor& other) const;
+  Tensor hypot(const Tensor& other) const;
+  // ops/special.h
+  Tensor erf() const;
+  Tensor erfc() const;
+  Tensor erfinv() const;
+  Tensor lgamma() const;
+  Tensor digamma() const;
+  Tensor polygamma(int64_t n) const;
+  // ops/rounding.h
+  Tensor floor() const;
+  Tensor ceil() const;
+  Tensor trunc() const;
+  Tensor frac() const;
+  Tensor round(int64_t decimals = 0) const;
+  Tensor fmod(const Tensor& other) const;
+  Tensor fmod(const Scalar& other) const;
+  Tensor remainder(const Tensor& other) const;
+  Tensor remainder(const Scalar& other) const;
+  Tensor nan_to_num(std::optional<double> nan = {}, std::optional<double> posinf = {},
+                    std::optional<double> neginf = {}) const;
+  // their in-place forms
+  Tensor& expm1_() const;
+  Tensor& exp2_() const;
+  Tensor& log1p_() const;
+  Tensor& log2_() const;
+  Tensor& log10_() const;
+  Tensor& rsqrt_() const;
+  Tensor& reciprocal_() const;
+  Tensor& lerp_(const Tensor& end, const Scalar& weight) const;
+  Tensor& lerp_(const Tensor& end, const Tensor& weight) const;
+  Tensor& addcmul_(const Tensor& a, const Tensor& b, const Scalar& value = 1) const;
+  Tensor& addcdiv_(const Tensor& a, const Tensor& b, const Scalar& value = 1) const;
+  Tensor& sin_() const;
+  Tensor& cos_() const;
+  Tensor& tan_() const;
+  Tensor& asin_() const;
+  Tensor& acos_() const;
+  Tensor& atan_() const;
+  Tensor& sinh_() const;
+  Tensor& cosh_() const;
+  Tensor& asinh_() const;
+  Tensor& acosh_() const;
+  Tensor& atanh_() const;
+  Tensor& atan2_(const Tensor& other) const;
+  Tensor& hypot_(const Tensor& other) const;
+  Tensor& erf_() const;
+  Tensor& erfc_() const;
+  Tensor& erfinv_() const;
+  Tensor& lgamma_() const;
+  Tensor& digamma_() const;
+  Tensor& polygamma_(int64_t n) const;
+  Tensor& floor_() const;
+  Tensor& ceil_() const;
+  Tensor& trunc_() const;
+  Tensor& frac_() const;
+  Tensor& round_(int64_t decimals = 0) const;
+  Tensor& fmod_(const Tensor& other) const;
+  Tensor& fmod_(const Scalar& other) const;
+  Tensor& remainder_(const Tensor& other) const;
+  Tensor& remainder_(const Scalar& other) const;
+  Tensor& nan_to_num_(std::optional<double> nan = {}, std::optional<double> posinf = {},
+                      std::optional<double> neginf = {}) const;
 
  protected:
   TensorMethods() = default;

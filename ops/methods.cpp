@@ -2,19 +2,24 @@
 #include "tapegrad/core/tensor_methods.h"
 
 #include "tapegrad/ops/activation.h"
+#include "tapegrad/ops/blend.h"
 #include "tapegrad/ops/compare.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/indexing.h"
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/linalg.h"
+#include "tapegrad/ops/math.h"
 #include "tapegrad/ops/order.h"
 #include "tapegrad/ops/products.h"
 #include "tapegrad/ops/rectifier.h"
 #include "tapegrad/ops/reduce.h"
+#include "tapegrad/ops/rounding.h"
 #include "tapegrad/ops/sampling.h"
 #include "tapegrad/ops/scan.h"
 #include "tapegrad/ops/shape.h"
+#include "tapegrad/ops/special.h"
 #include "tapegrad/ops/statistics.h"
+#include "tapegrad/ops/trigonometry.h"
 
 namespace tapegrad {
 namespace {
@@ -300,6 +305,108 @@ Tensor& TensorMethods::bernoulli_(double p) const { return tapegrad::bernoulli_(
 Tensor& TensorMethods::bernoulli_(const Tensor& p) const { return tapegrad::bernoulli_(self(*this), p); }
 Tensor TensorMethods::multinomial(int64_t num_samples, bool replacement) const {
   return tapegrad::multinomial(self(*this), num_samples, replacement);
+}
+Tensor TensorMethods::expm1() const { return tapegrad::expm1(self(*this)); }
+Tensor TensorMethods::exp2() const { return tapegrad::exp2(self(*this)); }
+Tensor TensorMethods::log1p() const { return tapegrad::log1p(self(*this)); }
+Tensor TensorMethods::log2() const { return tapegrad::log2(self(*this)); }
+Tensor TensorMethods::log10() const { return tapegrad::log10(self(*this)); }
+Tensor TensorMethods::rsqrt() const { return tapegrad::rsqrt(self(*this)); }
+Tensor TensorMethods::reciprocal() const { return tapegrad::reciprocal(self(*this)); }
+Tensor TensorMethods::lerp(const Tensor& end, const Scalar& weight) const {
+  return tapegrad::lerp(self(*this), end, weight);
+}
+Tensor TensorMethods::lerp(const Tensor& end, const Tensor& weight) const {
+  return tapegrad::lerp(self(*this), end, weight);
+}
+Tensor TensorMethods::addcmul(const Tensor& a, const Tensor& b, const Scalar& value) const {
+  return tapegrad::addcmul(self(*this), a, b, value);
+}
+Tensor TensorMethods::addcdiv(const Tensor& a, const Tensor& b, const Scalar& value) const {
+  return tapegrad::addcdiv(self(*this), a, b, value);
+}
+Tensor TensorMethods::sin() const { return tapegrad::sin(self(*this)); }
+Tensor TensorMethods::cos() const { return tapegrad::cos(self(*this)); }
+Tensor TensorMethods::tan() const { return tapegrad::tan(self(*this)); }
+Tensor TensorMethods::asin() const { return tapegrad::asin(self(*this)); }
+Tensor TensorMethods::acos() const { return tapegrad::acos(self(*this)); }
+Tensor TensorMethods::atan() const { return tapegrad::atan(self(*this)); }
+Tensor TensorMethods::sinh() const { return tapegrad::sinh(self(*this)); }
+Tensor TensorMethods::cosh() const { return tapegrad::cosh(self(*this)); }
+Tensor TensorMethods::asinh() const { return tapegrad::asinh(self(*this)); }
+Tensor TensorMethods::acosh() const { return tapegrad::acosh(self(*this)); }
+Tensor TensorMethods::atanh() const { return tapegrad::atanh(self(*this)); }
+Tensor TensorMethods::atan2(const Tensor& other) const { return tapegrad::atan2(self(*this), other); }
+Tensor TensorMethods::hypot(const Tensor& other) const { return tapegrad::hypot(self(*this), other); }
+Tensor TensorMethods::erf() const { return tapegrad::erf(self(*this)); }
+Tensor TensorMethods::erfc() const { return tapegrad::erfc(self(*this)); }
+Tensor TensorMethods::erfinv() const { return tapegrad::erfinv(self(*this)); }
+Tensor TensorMethods::lgamma() const { return tapegrad::lgamma(self(*this)); }
+Tensor TensorMethods::digamma() const { return tapegrad::digamma(self(*this)); }
+Tensor TensorMethods::polygamma(int64_t n) const { return tapegrad::polygamma(n, self(*this)); }
+Tensor TensorMethods::floor() const { return tapegrad::floor(self(*this)); }
+Tensor TensorMethods::ceil() const { return tapegrad::ceil(self(*this)); }
+Tensor TensorMethods::trunc() const { return tapegrad::trunc(self(*this)); }
+Tensor TensorMethods::frac() const { return tapegrad::frac(self(*this)); }
+Tensor TensorMethods::round(int64_t decimals) const { return tapegrad::round(self(*this), decimals); }
+Tensor TensorMethods::fmod(const Tensor& other) const { return tapegrad::fmod(self(*this), other); }
+Tensor TensorMethods::fmod(const Scalar& other) const { return tapegrad::fmod(self(*this), other); }
+Tensor TensorMethods::remainder(const Tensor& other) const { return tapegrad::remainder(self(*this), other); }
+Tensor TensorMethods::remainder(const Scalar& other) const { return tapegrad::remainder(self(*this), other); }
+Tensor TensorMethods::nan_to_num(std::optional<double> nan, std::optional<double> posinf,
+                                 std::optional<double> neginf) const {
+  return tapegrad::nan_to_num(self(*this), nan, posinf, neginf);
+}
+Tensor& TensorMethods::expm1_() const { return tapegrad::expm1_(self(*this)); }
+Tensor& TensorMethods::exp2_() const { return tapegrad::exp2_(self(*this)); }
+Tensor& TensorMethods::log1p_() const { return tapegrad::log1p_(self(*this)); }
+Tensor& TensorMethods::log2_() const { return tapegrad::log2_(self(*this)); }
+Tensor& TensorMethods::log10_() const { return tapegrad::log10_(self(*this)); }
+Tensor& TensorMethods::rsqrt_() const { return tapegrad::rsqrt_(self(*this)); }
+Tensor& TensorMethods::reciprocal_() const { return tapegrad::reciprocal_(self(*this)); }
+Tensor& TensorMethods::lerp_(const Tensor& end, const Scalar& weight) const {
+  return tapegrad::lerp_(self(*this), end, weight);
+}
+Tensor& TensorMethods::lerp_(const Tensor& end, const Tensor& weight) const {
+  return tapegrad::lerp_(self(*this), end, weight);
+}
+Tensor& TensorMethods::addcmul_(const Tensor& a, const Tensor& b, const Scalar& value) const {
+  return tapegrad::addcmul_(self(*this), a, b, value);
+}
+Tensor& TensorMethods::addcdiv_(const Tensor& a, const Tensor& b, const Scalar& value) const {
+  return tapegrad::addcdiv_(self(*this), a, b, value);
+}
+Tensor& TensorMethods::sin_() const { return tapegrad::sin_(self(*this)); }
+Tensor& TensorMethods::cos_() const { return tapegrad::cos_(self(*this)); }
+Tensor& TensorMethods::tan_() const { return tapegrad::tan_(self(*this)); }
+Tensor& TensorMethods::asin_() const { return tapegrad::asin_(self(*this)); }
+Tensor& TensorMethods::acos_() const { return tapegrad::acos_(self(*this)); }
+Tensor& TensorMethods::atan_() const { return tapegrad::atan_(self(*this)); }
+Tensor& TensorMethods::sinh_() const { return tapegrad::sinh_(self(*this)); }
+Tensor& TensorMethods::cosh_() const { return tapegrad::cosh_(self(*this)); }
+Tensor& TensorMethods::asinh_() const { return tapegrad::asinh_(self(*this)); }
+Tensor& TensorMethods::acosh_() const { return tapegrad::acosh_(self(*this)); }
+Tensor& TensorMethods::atanh_() const { return tapegrad::atanh_(self(*this)); }
+Tensor& TensorMethods::atan2_(const Tensor& other) const { return tapegrad::atan2_(self(*this), other); }
+Tensor& TensorMethods::hypot_(const Tensor& other) const { return tapegrad::hypot_(self(*this), other); }
+Tensor& TensorMethods::erf_() const { return tapegrad::erf_(self(*this)); }
+Tensor& TensorMethods::erfc_() const { return tapegrad::erfc_(self(*this)); }
+Tensor& TensorMethods::erfinv_() const { return tapegrad::erfinv_(self(*this)); }
+Tensor& TensorMethods::lgamma_() const { return tapegrad::lgamma_(self(*this)); }
+Tensor& TensorMethods::digamma_() const { return tapegrad::digamma_(self(*this)); }
+Tensor& TensorMethods::polygamma_(int64_t n) const { return tapegrad::polygamma_(self(*this), n); }
+Tensor& TensorMethods::floor_() const { return tapegrad::floor_(self(*this)); }
+Tensor& TensorMethods::ceil_() const { return tapegrad::ceil_(self(*this)); }
+Tensor& TensorMethods::trunc_() const { return tapegrad::trunc_(self(*this)); }
+Tensor& TensorMethods::frac_() const { return tapegrad::frac_(self(*this)); }
+Tensor& TensorMethods::round_(int64_t decimals) const { return tapegrad::round_(self(*this), decimals); }
+Tensor& TensorMethods::fmod_(const Tensor& other) const { return tapegrad::fmod_(self(*this), other); }
+Tensor& TensorMethods::fmod_(const Scalar& other) const { return tapegrad::fmod_(self(*this), other); }
+Tensor& TensorMethods::remainder_(const Tensor& other) const { return tapegrad::remainder_(self(*this), other); }
+Tensor& TensorMethods::remainder_(const Scalar& other) const { return tapegrad::remainder_(self(*this), other); }
+Tensor& TensorMethods::nan_to_num_(std::optional<double> nan, std::optional<double> posinf,
+                                   std::optional<double> neginf) const {
+  return tapegrad::nan_to_num_(self(*this), nan, posinf, neginf);
 }
 
 Tensor& Tensor::operator=(const Tensor& src) && {

@@ -10,8 +10,9 @@ namespace op_cases {
 const std::vector<Row>& table() {
   static const std::vector<Row> rows = [] {
     std::vector<Row> all;
-    for (auto* family :
-         {elementwise_rows, compare_rows, shape_rows, indexing_rows, linalg_rows, reduce_rows, loss_rows}) {
+    for (auto* family : {elementwise_rows, compare_rows, shape_rows, indexing_rows, linalg_rows, reduce_rows, loss_rows,
+                         // exponentials to rounding
+                         math_rows, trigonometry_rows, special_rows, rounding_rows, blend_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
     for (auto* family :

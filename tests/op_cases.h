@@ -100,6 +100,11 @@ std::vector<Row> statistics_rows();
 std::vector<Row> order_rows();
 std::vector<Row> products_rows();
 std::vector<Row> einsum_rows();
+std::vector<Row> math_rows();
+std::vector<Row> trigonometry_rows();
+std::vector<Row> special_rows();
+std::vector<Row> rounding_rows();
+std::vector<Row> blend_rows();
 
 // Operands of a case with elements from their domains, the same for the same seed, contiguous, float args in `floating`.
 Tensors sample(const Case& c, DType floating, uint64_t seed);

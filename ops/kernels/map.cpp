@@ -169,7 +169,8 @@ Tensor binary(const char* name, Map op, const Tensor& a, const Tensor& b, const 
   return y;
 }
 
-Tensor ternary(const char* name, Map op, const Tensor& c, const Tensor& a, const Tensor& b, const Tensor& out) {
+Tensor ternary(const char* name, Map op, const Tensor& c, const Tensor& a, const Tensor& b, const Tensor& out,
+               Attr attr) {
   check_dtypes(name, a, b);
   const Tile tile = tile_for(name, op, a.dtype());
   Tensor y = out;
@@ -178,7 +179,7 @@ Tensor ternary(const char* name, Map op, const Tensor& c, const Tensor& a, const
     y = new_tensor(broadcast_shapes(c.sizes(), shape, name), a.dtype());
   }
   const Tensor* operands[] = {&y, &c, &a, &b};
-  run_map<4>(name, tile, operands, {});
+  run_map<4>(name, tile, operands, attr);
   return y;
 }
 

@@ -9,15 +9,18 @@
 #if HWY_TARGET == HWY_AVX3
 namespace tapegrad::kernels::simd::N_AVX2 {
 void fill_map_scalar(Table& t);
-}
+void fill_map_special(Table& t);
+}  // namespace tapegrad::kernels::simd::N_AVX2
 #endif
 
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 
 #if HWY_TARGET == HWY_AVX3
 using N_AVX2::fill_map_scalar;  // see map_scalar.cpp
+using N_AVX2::fill_map_special;
 #else
 void fill_map_scalar(Table& t);
+void fill_map_special(Table& t);
 #endif
 void fill_map_float(Table& t);
 void fill_map_compare(Table& t);
@@ -29,6 +32,8 @@ void fill_columns(Table& t);
 void fill_deviations(Table& t);
 void fill_optim(Table& t);
 void fill_map_activation(Table& t);
+void fill_map_math(Table& t);
+void fill_map_rounding(Table& t);
 
 static void fill_all(Table& t) {
   fill_map_float(t);
@@ -42,6 +47,9 @@ static void fill_all(Table& t) {
   fill_deviations(t);
   fill_optim(t);
   fill_map_activation(t);
+  fill_map_math(t);
+  fill_map_rounding(t);
+  fill_map_special(t);
 }
 
 }  // namespace tapegrad::kernels::simd::HWY_NAMESPACE

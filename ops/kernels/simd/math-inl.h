@@ -82,25 +82,28 @@ template <class D, class V> HWY_INLINE V exp_of_negative(D d, V x) {
   return hn::IfThenZeroElse(hn::Lt(x, constant(d, lowest)), hn::MulAdd(p, scale, scale));
 }
 
-// fdlibm's log: x = 2^k (1 + f) with sqrt(1/2) < 1 + f < sqrt(2), log(1 + f) = f - f^2/2 + s (f^2/2 + R(s^2)), s = f / (2 + f).
-template <class D, class V> HWY_INLINE V log(D d, V x) {
+// x = 2^k (1 + f) with sqrt(1/2) < 1 + f < sqrt(2): returns f. For positive finite x.
+template <class D, class V> HWY_INLINE V split_exponent(D d, V x, V& k) {
   const hn::RebindToUnsigned<D> du;
   using U = hn::TFromD<decltype(du)>;
   constexpr int kShift = kIsFloat<D> ? 23 : 52;
   constexpr U kOne = kIsFloat<D> ? static_cast<U>(0x3F800000) : static_cast<U>(0x3FF0000000000000);
   constexpr U kRootHalf = kIsFloat<D> ? static_cast<U>(0x3F3504F3) : static_cast<U>(0x3FE6A09E00000000);
-  const V one = constant(d, 1);
   const auto tiny = hn::Lt(x, constant(d, kIsFloat<D> ? 1.175494351e-38 : 2.2250738585072014e-308));
   const V scaled = hn::IfThenElse(tiny, hn::Mul(x, constant(d, kIsFloat<D> ? 33554432.0 : 18014398509481984.0)), x);
   const auto bits = hn::Add(hn::BitCast(du, scaled), hn::Set(du, static_cast<U>(kOne - kRootHalf)));
   const auto biased = hn::ShiftRight<kShift>(bits);
   // The biased exponent as the low bits of 2^kShift, minus 2^kShift: a conversion that every instruction set has.
   const U magic = kIsFloat<D> ? static_cast<U>(0x4B000000) : static_cast<U>(0x4330000000000000);
-  V k = hn::Sub(hn::BitCast(d, hn::Or(biased, hn::Set(du, magic))),
-                constant(d, kIsFloat<D> ? 8388608.0 + 127 : 4503599627370496.0 + 1023));
+  k = hn::Sub(hn::BitCast(d, hn::Or(biased, hn::Set(du, magic))),
+              constant(d, kIsFloat<D> ? 8388608.0 + 127 : 4503599627370496.0 + 1023));
   k = hn::Sub(k, hn::IfThenElseZero(tiny, constant(d, kIsFloat<D> ? 25 : 54)));
   const auto mantissa = hn::And(bits, hn::Set(du, static_cast<U>((U{1} << kShift) - 1)));
-  const V f = hn::Sub(hn::BitCast(d, hn::Add(mantissa, hn::Set(du, kRootHalf))), one);
+  return hn::Sub(hn::BitCast(d, hn::Add(mantissa, hn::Set(du, kRootHalf))), constant(d, 1));
+}
+
+// fdlibm's log(1 + f) = f - (h - s (h + R(s^2))) with h = f^2/2, s = f / (2 + f): returns s (h + R).
+template <class D, class V> HWY_INLINE V log1p_tail(D d, V f, V h) {
   const V s = hn::Div(f, hn::Add(f, constant(d, 2)));
   const V z = hn::Mul(s, s), w = hn::Mul(z, z);
   V r;
@@ -110,19 +113,30 @@ template <class D, class V> HWY_INLINE V log(D d, V x) {
   } else {
     V t1 = hn::MulAdd(w, constant(d, 1.531383769920937332e-01), constant(d, 2.222219843214978396e-01));
     t1 = hn::Mul(w, hn::MulAdd(w, t1, constant(d, 3.999999999940941908e-01)));
-    V t2 = hn::MulAdd(w, constant(d, 1.479819860511658591e-01), constant(d, 1.818357216161805012e-01));
+    V t2 = hn::MulAdd(w, constant(d, 1.479819860510658591e-01), constant(d, 1.818357216161805012e-01));
     t2 = hn::MulAdd(w, t2, constant(d, 2.857142874366239149e-01));
     r = hn::MulAdd(z, hn::MulAdd(w, t2, constant(d, 6.666666666666735130e-01)), t1);
   }
-  const V h = hn::Mul(constant(d, 0.5), hn::Mul(f, f));
-  const V lo = hn::MulAdd(k, constant(d, kIsFloat<D> ? 9.0580006145e-06 : 1.90821492927058770002e-10),
-                          hn::Mul(s, hn::Add(h, r)));
-  const V y = hn::MulAdd(k, constant(d, kIsFloat<D> ? 6.9313812256e-01 : 6.93147180369123816490e-01),
-                         hn::Add(hn::Sub(lo, h), f));
+  return hn::Mul(s, hn::Add(h, r));
+}
+
+// y where x is positive and finite, else what a logarithm has there: -inf at 0, NaN below, inf and NaN as they are.
+template <class D, class V> HWY_INLINE V log_or_special(D d, V x, V y) {
   const V zero = hn::Zero(d), inf = hn::Set(d, kInf<Lane<D>>);
   const V special =
       hn::IfThenElse(hn::Eq(x, zero), hn::Neg(inf), hn::IfThenElse(hn::Lt(x, zero), hn::Set(d, kNan<Lane<D>>), x));
   return hn::IfThenElse(hn::And(hn::Gt(x, zero), hn::Lt(x, inf)), y, special);
+}
+
+template <class D, class V> HWY_INLINE V log(D d, V x) {
+  V k;
+  const V f = split_exponent(d, x, k);
+  const V h = hn::Mul(constant(d, 0.5), hn::Mul(f, f));
+  const V lo =
+      hn::MulAdd(k, constant(d, kIsFloat<D> ? 9.0580006145e-06 : 1.90821492927058770002e-10), log1p_tail(d, f, h));
+  const V y = hn::MulAdd(k, constant(d, kIsFloat<D> ? 6.9313812256e-01 : 6.93147180369123816490e-01),
+                         hn::Add(hn::Sub(lo, h), f));
+  return log_or_special(d, x, y);
 }
 
 // log(1 + e) for 0 <= e <= 1: 2 atanh(s) with s = e / (2 + e) <= 1/3, by its Taylor series.

@@ -66,6 +66,23 @@ enum class Map : uint8_t {
   prelu_backward,                       // (dy, x, w): dy where x > 0, else w dy
   prelu_backward_weight,                // (dy, x): 0 where x > 0, else x dy
   glu_backward_gate,                    // (dy, a, b): dy a s (1 - s) with s = sigmoid(b)
+  // y = f(x): exponentials, logarithms, roots; trigonometric, hyperbolic, error and gamma functions; rounding
+  exp2, expm1, log1p, log2, log10, rsqrt, reciprocal,  // float
+  sin, cos, tan, asin, acos, atan,                     // float
+  sinh, cosh, asinh, acosh, atanh,                     // float
+  erf, erfc, erfinv, lgamma, digamma,                  // float
+  polygamma,                            // float; attr n: the n-th derivative of digamma
+  floor, ceil, trunc, round, frac,      // float; round: halves to even
+  round_decimals,                       // float; attr p, s: round(x p) / p, or where s < 0, round(x / p) p
+  nan_to_num,                           // float; attr for NaN, inf, -inf
+  // y = f(a, b)
+  fmod, remainder,                      // num; the sign of a, of b; integers by 0 give 0
+  atan2, hypot,                         // float
+  // y = f(x, a, b)
+  lerp,                                 // float; x + b (a - x)
+  addcmul, addcdiv,                     // float; attr v: x + v a b, x + v a / b
+  // fused first-order rules
+  sin_backward, cos_backward,           // float; (dy, x): dy cos x, -dy sin x
   count_
 };
 
