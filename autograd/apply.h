@@ -31,6 +31,9 @@ TAPEGRAD_API void attach(Tensor& y, Node* node, uint32_t index, const Tensor* co
 TAPEGRAD_API void finish(Tensor& y, Node* node, const Tensor* const* inputs, int64_t count);  // both, for one output
 TAPEGRAD_API void attach(Tensor* y, int64_t outputs, Node* node, const Tensor* const* inputs, int64_t count);
 TAPEGRAD_API void mark_view(Tensor& y, const Tensor& base);
+inline void mark_view(std::vector<Tensor>& y, const Tensor& base) {
+  for (Tensor& part : y) mark_view(part, base);
+}
 // In place: checks self, returns what stands for it as an input (a snapshot if the rule needs the old value).
 TAPEGRAD_API Tensor begin_in_place(const char* op, const Tensor& self, bool recorded, bool old_value);
 TAPEGRAD_API void check_in_place(const char* op, const Tensor& self);
