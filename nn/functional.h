@@ -2,8 +2,10 @@
 #pragma once
 
 #include "tapegrad/ops/activation.h"
+#include "tapegrad/ops/gather.h"
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/losses.h"
+#include "tapegrad/ops/pad.h"
 
 namespace tapegrad::nn::functional {
 
@@ -21,5 +23,13 @@ using tapegrad::binary_cross_entropy_with_logits;
 using tapegrad::cross_entropy;
 using tapegrad::mse_loss;
 using tapegrad::nll_loss;
+
+using tapegrad::one_hot;
+using tapegrad::pad;
+// embedding() with its operands in the order they have here.
+inline Tensor embedding(const Tensor& input, const Tensor& weight, int64_t padding_idx = -1,
+                        bool scale_grad_by_freq = false) {
+  return tapegrad::embedding(weight, input, padding_idx, scale_grad_by_freq);
+}
 
 }  // namespace tapegrad::nn::functional
