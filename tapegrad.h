@@ -40,8 +40,11 @@
 #include "tapegrad/nn/losses.h"
 #include "tapegrad/nn/progress.h"
 #include "tapegrad/nn/sequential.h"
+#include "tapegrad/nn/utils.h"
 
+#include "tapegrad/nn/optim/adagrad.h"
 #include "tapegrad/nn/optim/adam.h"
+#include "tapegrad/nn/optim/rmsprop.h"
 #include "tapegrad/nn/optim/sgd.h"
 
 #include "tapegrad/nn/data/idx.h"

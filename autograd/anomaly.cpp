@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -15,7 +16,7 @@ namespace {
 struct Frame {
   std::string module, function;
   uintptr_t offset = 0;  // within the module
-  bool inside = false;   // of the library
+  bool inside = false;   // the shared library
 };
 
 std::string demangled(const char* name) {
@@ -27,8 +28,11 @@ std::string demangled(const char* name) {
 }
 
 Frame frame_at(void* address) {
-  Dl_info info{}, own{};
+  Dl_info info{};
+#ifndef TAPEGRAD_STATIC
+  Dl_info own{};
   dladdr(reinterpret_cast<void*>(&capture_stack), &own);
+#endif
   // A return address may be the first byte of the next function; one byte back is the call.
   char* call = static_cast<char*>(address) - 1;
   if (!dladdr(call, &info)) return {};
@@ -36,10 +40,8 @@ Frame frame_at(void* address) {
   frame.module = info.dli_fname ? info.dli_fname : "";
   frame.function = info.dli_sname ? demangled(info.dli_sname) : "";
   frame.offset = static_cast<uintptr_t>(call - static_cast<char*>(info.dli_fbase));
-#ifdef TAPEGRAD_STATIC
-  frame.inside = frame.function.find("tapegrad::") != std::string::npos;
-#else
-  frame.inside = info.dli_fbase == own.dli_fbase || frame.function.find("tapegrad::autograd::") != std::string::npos;
+#ifndef TAPEGRAD_STATIC
+  frame.inside = info.dli_fbase == own.dli_fbase;
 #endif
   return frame;
 }
@@ -50,21 +52,59 @@ std::string shell_quoted(const std::string& text) {
   return quoted + "'";
 }
 
-// "file:line" by addr2line, empty without debug information or without the tool.
-std::string line_of(const Frame& frame) {
+// Whether a demangled name is that of a function of the library, or of the standard library it is written with.
+bool is_library_name(const std::string& function) {
+  std::string bare;  // without arguments, which may well be the library's
+  int depth = 0;
+  for (char c : function) {
+    depth += c == '<' || c == '(';
+    if (depth == 0) bare += c;
+    depth -= c == '>' || c == ')';
+  }
+  for (const char* suffix : {" [clone", " const"}) bare.erase(std::min(bare.size(), bare.find(suffix)));
+  const size_t type = bare.rfind(' ');  // a template's name follows its result type
+  const std::string name = type == std::string::npos ? bare : bare.substr(type + 1);
+  return name.starts_with("tapegrad::") || name.starts_with("std::");
+}
+
+// Whether "file:line" lies in a header of the library. The name of an inlined template is not always told.
+bool is_library_header(const std::string& line) {
+  const size_t at = line.rfind("/tapegrad/");
+  if (at == std::string::npos || line.find(".h:") == std::string::npos) return false;
+  const std::string rest = line.substr(at + 10);
+  return rest.starts_with("core/") || rest.starts_with("autograd/") || rest.starts_with("ops/") ||
+         rest.starts_with("nn/");
+}
+
+std::string line_read(FILE* pipe) {
+  char text[4096] = "";
+  if (!std::fgets(text, sizeof text, pipe)) return "";
+  std::string line = text;
+  line.erase(line.find_last_not_of('\n') + 1);
+  return line;
+}
+
+struct Place {
+  std::string function, line;  // "file:line"; empty without debug information
+};
+
+// The calls that one return address stands for, innermost first, by addr2line: several when functions were inlined.
+// Empty without the tool.
+std::vector<Place> places_of(const Frame& frame) {
   char offset[32];
   std::snprintf(offset, sizeof offset, "0x%zx", static_cast<size_t>(frame.offset));
-  const std::string command = "addr2line -e " + shell_quoted(frame.module) + " " + offset + " 2>/dev/null";
+  const std::string command = "addr2line -f -i -C -e " + shell_quoted(frame.module) + " " + offset + " 2>/dev/null";
   FILE* pipe = popen(command.c_str(), "r");
-  if (!pipe) return "";
-  char line[4096] = "";
-  const bool read = std::fgets(line, sizeof line, pipe) != nullptr;
+  if (!pipe) return {};
+  std::vector<Place> places;
+  for (std::string function = line_read(pipe); !function.empty(); function = line_read(pipe)) {
+    Place place{function[0] == '?' ? "" : function, line_read(pipe)};
+    place.line.erase(std::min(place.line.size(), place.line.find(" (discriminator")));
+    if (place.line.starts_with('?') || place.line.ends_with(":?") || place.line.ends_with(":0")) place.line.clear();
+    places.push_back(std::move(place));
+  }
   pclose(pipe);
-  if (!read || line[0] == '?') return "";
-  std::string text = line;
-  text.erase(text.find_last_not_of('\n') + 1);
-  if (const size_t note = text.find(" (discriminator"); note != std::string::npos) text.erase(note);
-  return text.ends_with(":?") ? "" : text;
+  return places;
 }
 
 }  // namespace
@@ -72,16 +112,21 @@ std::string line_of(const Frame& frame) {
 std::vector<void*> capture_stack() {
   void* addresses[64];
   const int depth = backtrace(addresses, 64);
-  return {addresses, addresses + depth};
+  return std::vector<void*>(addresses, addresses + depth);  // braces would list the two pointers
 }
 
 std::string describe_stack(const std::vector<void*>& stack) {
   for (void* address : stack) {
     const Frame frame = frame_at(address);
     if (frame.inside || frame.module.empty()) continue;
-    const std::string line = line_of(frame);
-    if (!line.empty()) return line + (frame.function.empty() ? "" : " in " + frame.function);
-    if (!frame.function.empty()) return frame.function + " (no line: built without -g)";
+    std::string function;
+    for (const Place& place : places_of(frame)) {
+      if (is_library_name(place.function) || is_library_header(place.line)) continue;
+      if (!place.line.empty()) return place.line + (place.function.empty() ? "" : " in " + place.function);
+      function = place.function;
+    }
+    if (function.empty()) function = frame.function;
+    if (!function.empty() && !is_library_name(function)) return function + " (no line: built without -g)";
   }
   return "an unknown place (built without symbols)";
 }

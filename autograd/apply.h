@@ -34,9 +34,12 @@ TAPEGRAD_API void mark_view(Tensor& y, const Tensor& base);
 inline void mark_view(std::vector<Tensor>& y, const Tensor& base) {
   for (Tensor& part : y) mark_view(part, base);
 }
+// An output that shares memory with an input, or with what forward made it from, is never derived from that again.
+TAPEGRAD_API void keep_own_history(Tensor& y, const Tensor* const* inputs, int64_t count);
 // In place: checks self, returns what stands for it as an input (a snapshot if the rule needs the old value).
 TAPEGRAD_API Tensor begin_in_place(const char* op, const Tensor& self, bool recorded, bool old_value);
 TAPEGRAD_API void check_in_place(const char* op, const Tensor& self);
+TAPEGRAD_API void check_recorded_write(const char* op, const Tensor& self);
 TAPEGRAD_API void rebase(const Tensor& self, Node* node, uint32_t output = 0);
 // `other`, or a copy of it with the same history when it shares memory with the tensor about to be written.
 TAPEGRAD_API Tensor apart_from(const Tensor& other, const Tensor& self);

@@ -19,9 +19,15 @@ struct Add {
   Grads backward(const Tensor& dy) const { return {Tensor(dy), Tensor(dy)}; }
 };
 
+void check_given(const char* op, const char* role, size_t i, const Tensor& t) {
+  if (!t.defined())
+    throw ValueError(std::string(op) + ": " + role + " " + std::to_string(i) +
+                     " must be defined, got an undefined tensor (Tensor())");
+}
+
 void check_output(const Tensor& y, int64_t i) {
-  const TensorImpl& t = y.state();
-  refresh(y.state());
+  const TensorImpl& t = *y.impl();
+  refresh(*y.impl(), "backward");
   if (!t.node && !t.requires_grad)
     throw AutogradError("backward: output " + std::to_string(i) +
                         " has no graph: it neither requires grad nor was computed from a tensor that does, shape " +
@@ -64,12 +70,15 @@ void seed(Sweep& s, TensorSpan outputs, TensorSpan grads) {
   if (grads.size != 0 && grads.size != outputs.size)
     throw ValueError("backward: one gradient per output is needed, got " + std::to_string(grads.size) + " for " +
                      std::to_string(outputs.size) + " outputs");
-  for (size_t i = 0; i < outputs.size; ++i) check_output(outputs[i], static_cast<int64_t>(i));
+  for (size_t i = 0; i < outputs.size; ++i) {
+    check_given(s.pruned ? "grad" : "backward", "output", i, outputs[i]);
+    check_output(outputs[i], static_cast<int64_t>(i));
+  }
   for (size_t i = 0; i < outputs.size; ++i) {
     TensorImpl& t = *outputs[i].impl();
     Tensor g = seed_of(outputs[i], grads, i);
     if (t.node) accumulate(slot_of(s, *t.node, t.output), std::move(g));
-    else accumulate(s.leaves.slot(&t), std::move(g));
+    else if (!s.pruned || s.leaves.lookup(&t)) accumulate(s.leaves.slot(&t), std::move(g));
   }
 }
 
@@ -79,28 +88,28 @@ std::mutex& leaf_mutex(const TensorImpl* leaf) {
   return mutexes[(reinterpret_cast<uintptr_t>(leaf) >> 6) % mutexes.size()];
 }
 
-Tensor leaf_gradient(LeafSlot& slot) {
-  std::vector<std::shared_ptr<Hook>> hooks;
-  {
-    std::lock_guard lock(leaf_mutex(slot.leaf.get()));
-    if (slot.leaf->meta) hooks = slot.leaf->meta->hooks;
+// Runs the hooks of the leaves that got a gradient.
+void present_leaves(Sweep& s) {
+  for (LeafSlot& slot : s.leaves.all()) {
+    if (!slot.grad.defined()) continue;
+    std::vector<std::shared_ptr<Hook>> hooks;
+    {
+      std::lock_guard lock(leaf_mutex(slot.leaf.get()));
+      if (slot.leaf->meta) hooks = slot.leaf->meta->hooks;
+    }
+    if (!hooks.empty()) slot.grad = run_hooks(hooks, std::move(slot.grad), "a leaf");
   }
-  return hooks.empty() ? std::move(slot.grad) : run_hooks(hooks, std::move(slot.grad));
 }
 
-// What a hook returned must fit the leaf, and so must the sum so far; checked for all leaves before the first is touched.
-void check_leaf(const TensorImpl& leaf, const Tensor& grad) {
-  std::lock_guard lock(leaf_mutex(&leaf));
-  if (!(IntArrayRef(grad.sizes()) == IntArrayRef(leaf.sizes)) || grad.dtype() != leaf.dtype)
-    throw AutogradError("backward: a gradient must have its leaf's shape and dtype, got gradient " +
-                        to_string(grad.sizes()) + " " + name_of(grad.dtype()) + " and leaf " + to_string(leaf.sizes) +
-                        " " + name_of(leaf.dtype));
-  if (!leaf.meta || !leaf.meta->grad.defined()) return;
-  const Tensor& kept = leaf.meta->grad;
-  if (!(IntArrayRef(kept.sizes()) == IntArrayRef(leaf.sizes)) || kept.dtype() != leaf.dtype)
-    throw AutogradError("backward: the leaf's grad() must have the leaf's shape and dtype to be added to, got " +
-                        to_string(kept.sizes()) + " " + name_of(kept.dtype()) + " and leaf " + to_string(leaf.sizes) +
-                        " " + name_of(leaf.dtype));
+// The sum so far must fit its tensor; checked for all before the first is touched.
+void check_kept(const TensorImpl& t) {
+  std::lock_guard lock(leaf_mutex(&t));
+  if (!t.meta || !t.meta->grad.defined()) return;
+  const Tensor& kept = t.meta->grad;
+  if (!(IntArrayRef(kept.sizes()) == IntArrayRef(t.sizes)) || kept.dtype() != t.dtype)
+    throw AutogradError("backward: a tensor's grad() must have the tensor's shape and dtype to be added to, got " +
+                        to_string(kept.sizes()) + " " + name_of(kept.dtype()) + " and tensor " + to_string(t.sizes) +
+                        " " + name_of(t.dtype));
 }
 
 void store_leaf(TensorImpl& leaf, Tensor grad, bool recorded) {
@@ -118,45 +127,81 @@ void store_leaf(TensorImpl& leaf, Tensor grad, bool recorded) {
   }
 }
 
-// Marks the nodes from which a wanted input can be reached: first all reachable ones, latest first, then, earliest
-// first, those with a marked edge.
-std::vector<Ref<Node>> mark_paths(Sweep& s, const std::vector<Tensor>& outputs) {
-  std::vector<Ref<Node>> reached;
-  std::vector<Node*> open;
-  const auto visit = [&](Node* n) {
-    if (Access::marked(*n)) return;
-    Access::marked(*n) = true;
-    reached.push_back(Ref<Node>::share(n));
-    open.push_back(n);
-  };
-  for (const Tensor& y : outputs) {
-    if (y.impl()->node) visit(y.impl()->node);
-  }
-  while (!open.empty()) {
-    Node* n = open.back();
-    open.pop_back();
-    for (int64_t i = 0; i < n->inputs(); ++i) {
-      if (Node* next = n->edge(i).node()) visit(next);
-    }
-  }
-  std::sort(reached.begin(), reached.end(), [](const auto& a, const auto& b) { return a->sequence() < b->sequence(); });
-  for (const auto& n : reached) {
-    bool leads = n->freed() || is_captured(s, *n);  // a freed one is visited to say so
-    for (int64_t i = 0; i < n->inputs() && !leads; ++i) leads = wants(s, n->edge(i));
-    Access::marked(*n) = leads;
-  }
-  return reached;
+void store_retained(RetainedGrad& r, bool recorded) {
+  Tensor& kept = meta_of(*r.tensor).grad;
+  if (kept.defined()) kept = recorded_add(kept, r.grad);
+  else kept = recorded || r.grad.unique() ? std::move(r.grad) : clone_of(r.grad);
 }
 
+// The marks of one grad(), which puts the marks of the sweeps around it back.
+class Marks {
+ public:
+  // Marks the nodes from which a wanted input can be reached: first all reachable ones, then, earliest first, those with
+  // an edge to a marked one.
+  Marks(Sweep& s, const std::vector<Tensor>& outputs) {
+    for (const Tensor& y : outputs) {
+      if (Node* n = y.impl()->node) visit(s, n);
+    }
+    for (size_t i = 0; i < reached_.size(); ++i) {
+      Node& n = *reached_[i].node;
+      for (int64_t k = 0; k < n.inputs(); ++k) {
+        if (Node* next = n.edge(k).node()) visit(s, next);
+      }
+    }
+    uint64_t earliest = s.leaves.all().empty() ? UINT64_MAX : 0;
+    for (const Captured& c : s.captured) {
+      earliest = std::min(earliest, c.node->sequence());
+      if (is_reached(s, c.node)) Access::mark(*c.node) |= kCaptured;
+    }
+    std::sort(reached_.begin(), reached_.end(),
+              [](const Reached& a, const Reached& b) { return a.node->sequence() < b.node->sequence(); });
+    for (const Reached& r : reached_) {
+      Node& n = *r.node;
+      // A freed one that may have led to a wanted input is visited to say so.
+      bool leads = has_mark(s, n, kCaptured) || (n.freed() && n.sequence() > earliest);
+      for (int64_t i = 0; i < n.inputs() && !leads; ++i) leads = wants(s, n.edge(i));
+      if (leads) Access::mark(n) |= kLeads;
+    }
+  }
+  ~Marks() {
+    for (const Reached& r : reached_) Access::mark(*r.node) = r.outer;
+  }
+  Marks(const Marks&) = delete;
+  Marks& operator=(const Marks&) = delete;
+
+ private:
+  struct Reached {
+    Ref<Node> node;
+    uint16_t outer;  // its mark before
+  };
+  static bool is_reached(const Sweep& s, Node* n) { return (Access::mark(*n) & ~(kDepthUnit - 1)) == s.mark; }
+  void visit(const Sweep& s, Node* n) {
+    if (is_reached(s, n)) return;
+    reached_.push_back({Ref<Node>::share(n), Access::mark(*n)});
+    Access::mark(*n) = s.mark;
+  }
+  std::vector<Reached> reached_;
+};
+
 void want(Sweep& s, const std::vector<Tensor>& inputs) {
+  s.pruned = true;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    TensorImpl& t = inputs[i].state();
-    refresh(t);
+    check_given("grad", "input", i, inputs[i]);
+    TensorImpl& t = *inputs[i].impl();
+    refresh(t, "grad");
     if (t.node) s.captured.push_back({t.node, t.output, {}});
-    else if (t.requires_grad) s.wanted_leaves.push_back(&t);
+    else if (t.requires_grad) s.leaves.slot(&t);
     else
       throw AutogradError("grad: input " + std::to_string(i) + " does not require grad, shape " + to_string(t.sizes));
   }
+  std::sort(s.captured.begin(), s.captured.end());
+  s.captured.erase(std::unique(s.captured.begin(), s.captured.end()), s.captured.end());
+}
+
+// Where the gradient by an input of grad() is collected.
+Tensor& wanted_grad(Sweep& s, const TensorImpl& t) {
+  if (!t.node) return s.leaves.lookup(&t)->grad;
+  return std::lower_bound(s.captured.begin(), s.captured.end(), Captured{t.node, t.output, {}})->grad;
 }
 
 }  // namespace
@@ -170,11 +215,12 @@ void backward_into_leaves(TensorSpan outputs, TensorSpan grads, bool retain_grap
   Sweep& s = *scope;
   seed(s, outputs, grads);
   run_sweep(s);
-  for (LeafSlot& slot : s.leaves.all()) {
-    if (!slot.grad.defined()) continue;
-    slot.grad = leaf_gradient(slot);
-    check_leaf(*slot.leaf, slot.grad);
+  present_leaves(s);
+  for (const LeafSlot& slot : s.leaves.all()) {
+    if (slot.grad.defined()) check_kept(*slot.leaf);
   }
+  for (const RetainedGrad& r : s.retained) check_kept(*r.tensor);
+  for (RetainedGrad& r : s.retained) store_retained(r, create_graph);
   for (LeafSlot& slot : s.leaves.all()) {
     if (slot.grad.defined()) store_leaf(*slot.leaf, std::move(slot.grad), create_graph);
   }
@@ -198,34 +244,19 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   Sweep& s = *scope;
   want(s, inputs);
   seed(s, outputs, grad_outputs);
-  s.pruned = true;
-  const std::vector<Ref<Node>> marked = mark_paths(s, outputs);
-  struct Unmark {
-    const std::vector<Ref<Node>>& nodes;
-    ~Unmark() {
-      for (const auto& n : nodes) Access::marked(*n) = false;
-    }
-  } unmark{marked};
+  const Marks marks(s, outputs);
   run_sweep(s);
-  std::vector<Tensor> result;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    TensorImpl* t = inputs[i].impl();
-    Tensor g;
-    if (t->node) {
-      for (const Captured& c : s.captured) {
-        if (c.node == t->node && c.output == t->output) g = c.grad;
-      }
-    } else {
-      for (LeafSlot& slot : s.leaves.all()) {
-        if (slot.leaf.get() == t && slot.grad.defined())
-          g = run_hooks(t->meta ? t->meta->hooks : decltype(t->meta->hooks){}, slot.grad);
-      }
-    }
-    if (!g.defined() && !allow_unused)
-      throw AutogradError("grad: no output depends on input " + std::to_string(i) + ", shape " + to_string(t->sizes) +
-                          " (pass allow_unused = true to get an undefined tensor)");
-    result.push_back(std::move(g));
+  for (size_t i = 0; i < inputs.size() && !allow_unused; ++i) {
+    if (!wanted_grad(s, *inputs[i].impl()).defined())
+      throw AutogradError("grad: no output depends on input " + std::to_string(i) + ", shape " +
+                          to_string(inputs[i].sizes()) + " (pass allow_unused = true to get an undefined tensor)");
   }
+  present_leaves(s);
+  for (const RetainedGrad& r : s.retained) check_kept(*r.tensor);
+  for (RetainedGrad& r : s.retained) store_retained(r, create_graph);
+  std::vector<Tensor> result;
+  result.reserve(inputs.size());
+  for (const Tensor& x : inputs) result.push_back(wanted_grad(s, *x.impl()));
   return result;
 }
 

@@ -18,11 +18,13 @@ struct Graph {
   std::map<const TensorImpl*, int> leaf_number;
 };
 
-Graph graph_of(const Tensor& y) {
+Graph graph_of(const char* op, const Tensor& y) {
+  if (!y.defined()) throw ValueError(std::string(op) + ": y must be defined, got an undefined tensor (Tensor())");
   Graph g;
   const Ref<Node> root = y.grad_fn();
   std::set<Node*> seen;
   if (root) seen.insert(g.nodes.emplace_back(root.get()));
+  else if (y.requires_grad()) g.leaf_number.emplace(g.leaves.emplace_back(y.impl()), 1);
   for (size_t i = 0; i < g.nodes.size(); ++i) {
     for (int64_t k = 0; k < g.nodes[i]->inputs(); ++k) {
       Node* next = g.nodes[i]->edge(k).node();
@@ -86,11 +88,13 @@ std::string totals(const Graph& g) {
 
 }  // namespace
 
-int64_t saved_bytes(const Tensor& y) { return bytes_of(graph_of(y)); }
+int64_t saved_bytes(const Tensor& y) { return bytes_of(graph_of("saved_bytes", y)); }
 
 std::string tape_text(const Tensor& y) {
-  const Graph g = graph_of(y);
+  const Graph g = graph_of("tape_text", y);
   std::string text;
+  if (g.nodes.empty() && g.leaves.empty())
+    text = shape_text(*y.impl()) + "  neither computed from a leaf nor one itself\n";
   for (const TensorImpl* leaf : g.leaves)
     text += "leaf" + std::to_string(g.leaf_number.at(leaf)) + "  " + shape_text(*leaf) + "\n";
   for (const Node* n : g.nodes) {
@@ -106,7 +110,7 @@ std::string tape_text(const Tensor& y) {
 }
 
 std::string tape_dot(const Tensor& y) {
-  const Graph g = graph_of(y);
+  const Graph g = graph_of("tape_dot", y);
   std::string text =
       "digraph tape {\n  rankdir=BT;\n  node [shape=box, fontname=\"sans-serif\"];\n  label=\"" + totals(g) + "\";\n";
   for (const TensorImpl* leaf : g.leaves)

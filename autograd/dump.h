@@ -7,7 +7,7 @@
 
 namespace tapegrad::autograd {
 
-// One line per node that y was computed by, earliest first: number, name, shape and dtype of the result, the numbers of
+// One line per leaf and per node that y was computed by (a leaf: by itself), earliest first: number, name, shape and dtype of the result, the numbers of
 // what it was computed from, and every saved tensor with its shape and bytes; then the totals.
 TAPEGRAD_API std::string tape_text(const Tensor& y);
 // The same as a graph in the DOT language: `dot -Tsvg`.

@@ -37,6 +37,12 @@ SweepScope::SweepScope(bool retain_graph, bool create_graph)
   sweep_->id = ++sweep_count;
   sweep_->retain_graph = retain_graph;
   sweep_->create_graph = create_graph;
+  if (sweep_stack.depth >= UINT16_MAX / kDepthUnit) [[unlikely]] {
+    --sweep_stack.depth;
+    throw AutogradError("backward: sweeps inside hooks and rules must not be nested this deep, got depth " +
+                        std::to_string(sweep_stack.depth));
+  }
+  sweep_->mark = static_cast<uint16_t>(sweep_stack.depth * kDepthUnit);
 }
 
 SweepScope::~SweepScope() {
@@ -81,23 +87,25 @@ void accumulate(Tensor& slot, Tensor&& grad, bool added) {
   }
 }
 
-Tensor run_hooks(const std::vector<std::shared_ptr<Hook>>& hooks, Tensor grad) {
+Tensor run_hooks(const std::vector<std::shared_ptr<Hook>>& hooks, Tensor grad, const std::string& of) {
   // A copy, because a hook may remove itself.
   for (const auto& hook : std::vector<std::shared_ptr<Hook>>(hooks)) {
-    if (Tensor replaced = (*hook)(grad); replaced.defined()) grad = std::move(replaced);
+    Tensor replaced = (*hook)(grad);
+    if (!replaced.defined()) continue;
+    if (replaced.dtype() != grad.dtype() || !(IntArrayRef(replaced.sizes()) == IntArrayRef(grad.sizes())))
+      throw AutogradError("backward: a hook must keep its gradient's shape and dtype, got gradient " +
+                          to_string(grad.sizes()) + " " + name_of(grad.dtype()) + " and result " +
+                          to_string(replaced.sizes()) + " " + name_of(replaced.dtype()) + " (of a hook on " + of + ")");
+    grad = std::move(replaced);
   }
   return grad;
 }
 
-bool wants(const Sweep& s, const Edge& edge) {
+bool wants(Sweep& s, const Edge& edge) {
   if (!edge) return false;
   if (!s.pruned) return true;
-  if (const Node* n = edge.node()) return Access::marked(const_cast<Node&>(*n));
-  return std::find(s.wanted_leaves.begin(), s.wanted_leaves.end(), edge.leaf()) != s.wanted_leaves.end();
-}
-
-bool is_captured(const Sweep& s, const Node& node) {
-  return std::any_of(s.captured.begin(), s.captured.end(), [&](const Captured& c) { return c.node == &node; });
+  if (Node* n = edge.node()) return has_mark(s, *n, kLeads);
+  return s.leaves.lookup(edge.leaf()) != nullptr;
 }
 
 [[noreturn]] void freed_graph(const Node& node) {
@@ -107,27 +115,23 @@ bool is_captured(const Sweep& s, const Node& node) {
 
 namespace {
 
-void store_retained(TensorImpl& t, const Tensor& grad) {
-  Tensor& kept = meta_of(t).grad;
-  kept = kept.defined() ? recorded_add(kept, grad) : GradMode::is_enabled() ? grad : clone_of(grad);
-}
-
 // Hooks, retained gradients and captures of a node's outputs, before its rule sees the cotangents.
 void present_outputs(Sweep& s, Node& node, Grads& dy) {
   if (NodeExtras* extras = Access::extras(node)) {
     for (const OutputHook& hook : std::vector<OutputHook>(extras->hooks)) {  // a copy: a hook may remove itself
-      if (dy[hook.output].defined()) dy[hook.output] = run_hooks({hook.hook}, dy[hook.output]);
+      Tensor& grad = dy[hook.output];
+      if (grad.defined()) grad = run_hooks({hook.hook}, grad, std::string("a result of ") + node.name());
     }
     for (const Retained& r : extras->retained) {
-      if (dy[r.output].defined()) store_retained(*r.tensor, dy[r.output]);
+      if (dy[r.output].defined()) s.retained.push_back({Ref<TensorImpl>::share(r.tensor), dy[r.output]});
     }
   }
-  for (Captured& c : s.captured) {
-    if (c.node == &node && dy[c.output].defined()) c.grad = dy[c.output];
-  }
+  if (!has_mark(s, node, kCaptured)) return;
+  auto c = std::lower_bound(s.captured.begin(), s.captured.end(), Captured{&node, 0, {}});
+  for (; c != s.captured.end() && c->node == &node; ++c) c->grad = dy[c->output];
 }
 
-uint64_t needs_mask(const Sweep& s, const Node& node) {
+uint64_t needs_mask(Sweep& s, const Node& node) {
   uint64_t mask = 0;
   for (int64_t i = 0; i < node.inputs(); ++i) {
     if (wants(s, node.edge(i))) mask |= uint64_t{1} << (i < 63 ? i : 63);
@@ -180,8 +184,8 @@ void free_node(Node& node) {
 // What a rule returns must fit the tensor it is a gradient of.
 void check_fit(Node& node, int64_t i, const Edge& edge, const Tensor& dx) {
   if (const Node* n = edge.node()) {
-    const OutputMeta& meta = n->output_meta();
-    if (edge.output() == 0 && meta.known && !meta.fits(*dx.impl())) [[unlikely]]
+    const OutputMeta& meta = n->output_meta(edge.output());
+    if (meta.known && !meta.fits(*dx.impl())) [[unlikely]]
       misfit(node, i, meta.text(), dx);
     return;
   }
@@ -208,10 +212,10 @@ constinit thread_local uint64_t lent_slots = 0;  // bit i: the running rule was 
 // Runs the rule of one node and hands its gradients on; false when no gradient was wanted, so that no rule ran.
 bool step(Sweep& s, Node& node) {
   Grads dy = take_cotangents(s, node);
-  if (Access::extras(node) || !s.captured.empty()) present_outputs(s, node, dy);
+  if (Access::extras(node) || has_mark(s, node, kCaptured)) present_outputs(s, node, dy);
   State& state = thread_state;
   const uint64_t wanted = needs_mask(s, node);
-  if (node.freed() && !is_captured(s, node)) freed_graph(node);
+  if (node.freed() && !has_mark(s, node, kCaptured)) freed_graph(node);
   if (wanted == 0) return false;
   state.needs = wanted;
   state.current = &node;

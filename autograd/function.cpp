@@ -23,8 +23,30 @@ std::string readable_type_name(const std::type_info& type) {
   char* text = abi::__cxa_demangle(type.name(), nullptr, nullptr, &status);
   std::string name = status == 0 ? text : type.name();
   std::free(text);
-  const size_t scope = name.rfind("::");
-  return scope == std::string::npos ? name : name.substr(scope + 2);
+  int depth = 0;  // of brackets: a scope inside them belongs to an argument
+  for (size_t i = name.size(); i-- > 1;) {
+    const char c = name[i];
+    depth += (c == '>' || c == ')') - (c == '<' || c == '(');
+    if (depth == 0 && c == ':' && name[i - 1] == ':') return name.substr(i + 1);
+  }
+  return name;
+}
+
+const Tensor detail::no_tensor;
+
+void AutogradContext::mark_dirty(const variable_list& inputs) {
+  dirty_ = inputs;
+  const AutoGradMode outer(grad_enabled_);
+  for (const Tensor& t : dirty_) {
+    try {
+      detail::check_in_place(name_, t);
+      if (recorded_) detail::check_recorded_write(name_, t);
+    } catch (const AutogradError&) {
+      const auto it = std::find_if(given_.begin(), given_.end(), [&](const Given& g) { return g.tensor->is_same(t); });
+      const bool written = it != given_.end() && it->version != t.version();
+      rethrow_with(written ? "; forward has written it already: let it call mark_dirty first" : "");
+    }
+  }
 }
 
 void AutogradContext::save_for_backward(variable_list tensors) { to_save_ = std::move(tensors); }
@@ -47,10 +69,10 @@ variable_list AutogradContext::get_saved_variables() const {
   return result;
 }
 
-FunctionNode::FunctionNode(int64_t arguments, std::string name)
-    : Node(nullptr, arguments), name_(std::move(name)), edges_here_(static_cast<size_t>(arguments)) {
+FunctionNode::FunctionNode(size_t arguments, const char* name)
+    : Node(nullptr, static_cast<int64_t>(arguments)), edges_here_(arguments) {
   set_edges(edges_here_.data());
-  context_.name_ = name_.c_str();
+  context_.name_ = name;
 }
 
 void FunctionNode::visit_saved(void (*visit)(void*, const SavedView&), void* context) const {
@@ -75,17 +97,20 @@ int64_t position(const variable_list& list, const Tensor& t) {
 
 }  // namespace
 
-void FunctionNode::finish(variable_list& outputs, const std::vector<const Tensor*>& inputs, bool recorded) {
-  for (const Tensor& t : context_.dirty_) {
-    detail::check_in_place(name(), t);
-    t.impl()->storage->bump_version();
+void FunctionNode::begin(const std::vector<const Tensor*>& inputs, bool recorded) {
+  context_.grad_enabled_ = GradMode::is_enabled();
+  context_.recorded_ = recorded;
+  for (const Tensor* t : inputs) {
+    if (t->defined()) context_.given_.push_back({t, t->version()});
   }
-  if (!recorded) return;
-  static const Tensor absent;
-  std::vector<const Tensor*> given;
-  given.reserve(inputs.size());
-  for (const Tensor* t : inputs) given.push_back(t ? t : &absent);
-  detail::record(this, given.data(), static_cast<int64_t>(given.size()));
+}
+
+void FunctionNode::finish(variable_list& outputs, const std::vector<const Tensor*>& inputs) {
+  for (const Tensor& t : context_.dirty_) t.impl()->storage->bump_version();
+  context_.given_.clear();
+  if (!context_.recorded_) return;
+  const auto count = static_cast<int64_t>(inputs.size());
+  detail::record(this, inputs.data(), count);
   Access::outputs(*this) = static_cast<uint32_t>(outputs.size());
   std::vector<int64_t> saved_as;
   for (const Tensor& t : context_.to_save_) saved_as.push_back(position(outputs, t));
@@ -93,8 +118,12 @@ void FunctionNode::finish(variable_list& outputs, const std::vector<const Tensor
     Tensor& y = outputs[i];
     like_.push_back({y.defined(), y.defined() ? y.dtype() : kFloat32, y.defined() ? y.sizes() : Shape()});
     if (!y.defined() || position(context_.constant_, y) >= 0) continue;
-    if (position(context_.dirty_, y) >= 0) detail::rebase(y, this, static_cast<uint32_t>(i));
-    else detail::attach(y, this, static_cast<uint32_t>(i), given.data(), static_cast<int64_t>(given.size()));
+    if (position(context_.dirty_, y) >= 0) {
+      detail::rebase(y, this, static_cast<uint32_t>(i));
+    } else {
+      detail::attach(y, this, static_cast<uint32_t>(i), inputs.data(), count);
+      detail::keep_own_history(y, inputs.data(), count);
+    }
   }
   for (size_t i = 0; i < saved_as.size(); ++i) {
     const Tensor& t = context_.to_save_[i];
@@ -115,9 +144,9 @@ Grads FunctionNode::backward(Grads& dy) {
   }
   variable_list dx = call_backward(&context_, std::move(grads));
   if (static_cast<int64_t>(dx.size()) != inputs())
-    throw AutogradError(name_ + ": backward must return one gradient per argument of forward, " +
+    throw AutogradError(std::string(name()) + ": backward must return one gradient per argument of forward, " +
                         std::to_string(inputs()) + ", got " + std::to_string(dx.size()) +
-                        " (an undefined tensor for what is no tensor)");
+                        " (an undefined tensor for what is no tensor; a vector of n tensors is n arguments)");
   return Grads(std::move(dx));
 }
 

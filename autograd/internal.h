@@ -29,7 +29,8 @@ struct Retained {
 struct NodeExtras {
   std::vector<OutputHook> hooks;
   std::vector<Retained> retained;
-  std::vector<void*> stack;  // return addresses of the recording, in anomaly mode
+  std::vector<OutputMeta> later_outputs;  // of the outputs from the second on
+  std::vector<void*> stack;               // return addresses of the recording, in anomaly mode
 };
 
 // The engine's and the tape's access to a node's private parts.
@@ -40,21 +41,28 @@ struct Access {
   static NodeExtras*& extras(Node& n) { return n.extras_; }
   static uint32_t& outputs(Node& n) { return n.outputs_; }
   static bool& freed(Node& n) { return n.freed_; }
-  static bool& marked(Node& n) { return n.marked_; }
+  static uint16_t& mark(Node& n) { return n.mark_; }
   static uint32_t& slot(Node& n) { return n.slot_; }
   static uint64_t& call(Node& n) { return n.call_; }
-  static OutputMeta& output(Node& n) { return n.output_; }
+  // Keeps shape and dtype of an output, for the check of what rules return.
+  static void describe(Node& n, uint32_t index, const TensorImpl& t) {
+    if (index == 0) [[likely]]
+      n.output_.set(t);
+    else describe_later(n, index, t);
+  }
+  static void describe_later(Node& n, uint32_t index, const TensorImpl& t);
 };
 
 NodeExtras& extras_of(Node& node);
 GradMeta& meta_of(TensorImpl& t);
 void remove_retained(Node& node, TensorImpl* tensor) noexcept;
 
-// Brings a view's place on the tape up to date after its memory was written through another handle.
-void refresh_view(TensorImpl& t);
-inline void refresh(TensorImpl& t) {
+// Brings a view's place on the tape up to date after its memory was written through another handle. AutogradError in the
+// name of op when that cannot be: the view has a history of its own, and the write was recorded.
+void refresh_view(TensorImpl& t, const char* op);
+inline void refresh(TensorImpl& t, const char* op = "view") {
   if (t.base && t.derived_version != t.storage->version()) [[unlikely]]
-    refresh_view(t);
+    refresh_view(t, op);
 }
 
 // The recorded primitives of the tape itself.

@@ -100,6 +100,8 @@ class TAPEGRAD_API Node {
   const Edge& edge(int64_t i) const { return edges_[i]; }
   bool freed() const { return freed_; }
   const OutputMeta& output_meta() const { return output_; }
+  // The same of any output.
+  const OutputMeta& output_meta(uint32_t index) const { return index == 0 ? output_ : later_output(index); }
   void retain() { refs_.increment(); }
   void release() {
     if (refs_.decrement()) release_node_memory(this);
@@ -112,6 +114,7 @@ class TAPEGRAD_API Node {
 
  private:
   friend struct Access;
+  const OutputMeta& later_output(uint32_t index) const;
   RefCount refs_;
   uint32_t tape_ = 0;      // the thread's tape it was recorded on
   uint64_t sequence_ = 0;  // creation order, which is topological order
@@ -119,9 +122,9 @@ class TAPEGRAD_API Node {
   NodeExtras* extras_ = nullptr;
   uint32_t inputs_;
   uint32_t outputs_ = 1;
-  bool freed_ = false;   // a backward has let go of what was saved
-  bool marked_ = false;  // scratch of a search
-  uint32_t slot_ = 0;    // scratch of the engine: first slot of this node's cotangents in call_
+  bool freed_ = false;  // a backward has let go of what was saved
+  uint16_t mark_ = 0;   // scratch of grad(): what it found about the node, and at which depth of sweeps
+  uint32_t slot_ = 0;   // scratch of the engine: first slot of this node's cotangents in call_
   uint64_t call_ = 0;
   OutputMeta output_;
 };

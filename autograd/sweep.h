@@ -4,59 +4,10 @@
 #include <algorithm>
 
 #include "tapegrad/autograd/autograd.h"
-#include "tapegrad/autograd/internal.h"
+#include "tapegrad/autograd/leaf_table.h"
 
 namespace tapegrad::autograd {
 
-struct LeafSlot {
-  Ref<TensorImpl> leaf;
-  Tensor grad;
-};
-
-// The leaves met by one call, found by address: a scan while they are few, an open-addressed table after that.
-class LeafTable {
- public:
-  Tensor& slot(TensorImpl* leaf) {
-    if (slots_.size() <= kScan) {
-      for (LeafSlot& s : slots_) {
-        if (s.leaf.get() == leaf) return s.grad;
-      }
-      slots_.push_back({Ref<TensorImpl>::share(leaf), {}});
-      if (slots_.size() > kScan) rehash(64);
-      return slots_.back().grad;
-    }
-    size_t at = find(leaf);
-    if (table_[at] == 0) {
-      if (slots_.size() * 2 >= table_.size()) {
-        rehash(table_.size() * 2);
-        at = find(leaf);
-      }
-      slots_.push_back({Ref<TensorImpl>::share(leaf), {}});
-      table_[at] = static_cast<uint32_t>(slots_.size());
-    }
-    return slots_[table_[at] - 1].grad;
-  }
-  std::vector<LeafSlot>& all() { return slots_; }
-  void clear() {
-    slots_.clear();
-    table_.clear();
-  }
-
- private:
-  static constexpr size_t kScan = 8;
-  size_t find(TensorImpl* leaf) const {
-    const size_t mask = table_.size() - 1;
-    size_t at = (reinterpret_cast<uintptr_t>(leaf) >> 6) * 0x9E3779B97F4A7C15ull >> 32 & mask;
-    while (table_[at] != 0 && slots_[table_[at] - 1].leaf.get() != leaf) at = (at + 1) & mask;
-    return at;
-  }
-  void rehash(size_t size) {
-    table_.assign(size, 0);
-    for (size_t i = 0; i < slots_.size(); ++i) table_[find(slots_[i].leaf.get())] = static_cast<uint32_t>(i + 1);
-  }
-  std::vector<LeafSlot> slots_;
-  std::vector<uint32_t> table_;
-};
 struct Ready {
   uint64_t sequence;
   Node* node;  // owned
@@ -70,9 +21,20 @@ struct Interrupted {
   uint32_t slot;
 };
 
+// A recorded tensor by which grad() was asked for the gradient.
 struct Captured {
   Node* node;
   uint32_t output;
+  Tensor grad;
+  bool operator<(const Captured& other) const {
+    return node != other.node ? std::less<>()(node, other.node) : output < other.output;
+  }
+  bool operator==(const Captured& other) const { return node == other.node && output == other.output; }
+};
+
+// A gradient for a tensor that retains it, kept until nothing can fail any more.
+struct RetainedGrad {
+  Ref<TensorImpl> tensor;
   Tensor grad;
 };
 
@@ -81,14 +43,15 @@ struct Sweep {
   uint64_t id = 0;
   bool create_graph = false;
   bool retain_graph = false;
-  bool pruned = false;       // only nodes whose mark is set lead to a wanted input
+  bool pruned = false;       // only nodes marked as leading lead to a wanted input; `leaves` has all wanted ones
+  uint16_t mark = 0;         // the sweep's depth, as it stands in the marks of nodes
   Ready top{0, nullptr};     // the latest ready node; in a chain the only one
   std::vector<Ready> ready;  // the others, a heap
   std::vector<Tensor> slots;
   std::vector<uint32_t> free_slots;
   std::vector<Interrupted> interrupted;
-  std::vector<Captured> captured;
-  std::vector<TensorImpl*> wanted_leaves;
+  std::vector<Captured> captured;  // sorted
+  std::vector<RetainedGrad> retained;
   LeafTable leaves;
 
   void push(Node& node) {
@@ -119,7 +82,7 @@ struct Sweep {
     free_slots.clear();
     interrupted.clear();
     captured.clear();
-    wanted_leaves.clear();
+    retained.clear();
     leaves.clear();
     pruned = false;
   }
@@ -146,10 +109,16 @@ void accumulate(Tensor& slot, Tensor&& grad, bool added = false);
 // Runs every ready node, latest first, and those it makes ready.
 void run_sweep(Sweep& s);
 
-Tensor run_hooks(const std::vector<std::shared_ptr<Hook>>& hooks, Tensor grad);
+// AutogradError when a hook returns another shape or dtype; `of` says whose hook it was.
+Tensor run_hooks(const std::vector<std::shared_ptr<Hook>>& hooks, Tensor grad, const std::string& of);
+
+// What grad() marks nodes with, beside the depth of its sweep: sweeps inside hooks and rules have marks of their own.
+inline constexpr uint16_t kLeads = 1, kCaptured = 2, kDepthUnit = 4;
+inline bool has_mark(const Sweep& s, Node& node, uint16_t bit) {
+  return (Access::mark(node) & ~(kDepthUnit - 1)) == s.mark && (Access::mark(node) & bit);
+}
 // Whether this sweep wants the gradient that goes along the edge.
-bool wants(const Sweep& s, const Edge& edge);
-bool is_captured(const Sweep& s, const Node& node);
+bool wants(Sweep& s, const Edge& edge);
 [[noreturn]] void freed_graph(const Node& node);
 
 }  // namespace tapegrad::autograd

@@ -31,13 +31,21 @@ Tensor tangent_at(const Tangents& tangents, const Edge& edge) {
   return it == tangents.end() ? Tensor() : it->second[edge.node() ? edge.output() : 0];
 }
 
+void check_given(const char* role, size_t i, const Tensor& t) {
+  if (!t.defined())
+    throw ValueError(std::string("jvp: ") + role + " " + std::to_string(i) +
+                     " must be defined, got an undefined tensor (Tensor())");
+}
+
 void check_tangent(const Tensor& x, const Tensor& dx, size_t i) {
-  if (!dx.defined())
-    throw ValueError("jvp: tangent " + std::to_string(i) + " must be defined, got an undefined tensor (Tensor())");
-  if (IntArrayRef(x.sizes()) == IntArrayRef(dx.sizes()) && x.dtype() == dx.dtype()) return;
-  throw ShapeError("jvp: a tangent must have its input's shape and dtype, got tangent " + std::to_string(i) + " " +
-                   to_string(dx.sizes()) + " " + name_of(dx.dtype()) + " and input " + to_string(x.sizes()) + " " +
-                   name_of(x.dtype()));
+  check_given("input", i, x);
+  check_given("tangent", i, dx);
+  if (!(IntArrayRef(x.sizes()) == IntArrayRef(dx.sizes())))
+    throw ShapeError("jvp: a tangent must have its input's shape, got tangent " + std::to_string(i) + " " +
+                     to_string(dx.sizes()) + " and input " + to_string(x.sizes()));
+  if (x.dtype() != dx.dtype())
+    throw DTypeError("jvp: a tangent must have its input's dtype, got tangent " + std::to_string(i) + " " +
+                     name_of(dx.dtype()) + " and input " + name_of(x.dtype()));
 }
 
 // The rule of one node; its inputs that carry a tangent are the ones it is asked for.
@@ -68,6 +76,7 @@ std::vector<Tensor> jvp(const std::vector<Tensor>& outputs, const std::vector<Te
   if (inputs.size() != tangents.size())
     throw ValueError("jvp: one tangent per input is needed, got " + std::to_string(tangents.size()) + " for " +
                      std::to_string(inputs.size()) + " inputs");
+  for (size_t i = 0; i < outputs.size(); ++i) check_given("output", i, outputs[i]);
   const AutoGradMode mode(create_graph);
   Tangents known;
   for (size_t i = 0; i < inputs.size(); ++i) {

@@ -24,6 +24,17 @@ std::string OutputMeta::text() const {
 
 Node::~Node() { delete extras_; }
 
+const OutputMeta& Node::later_output(uint32_t index) const {
+  static const OutputMeta unknown{};
+  return extras_ && index <= extras_->later_outputs.size() ? extras_->later_outputs[index - 1] : unknown;
+}
+
+void Access::describe_later(Node& n, uint32_t index, const TensorImpl& t) {
+  std::vector<OutputMeta>& later = extras_of(n).later_outputs;
+  if (later.size() < index) later.resize(std::max<size_t>(index, n.outputs_ - 1));
+  later[index - 1].set(t);
+}
+
 Grads Node::tangent(const Grads&) { detail::no_tangent(name()); }
 
 void Node::visit_saved(void (*)(void*, const SavedView&), void*) const {}
@@ -146,7 +157,7 @@ Recording::Recording(const char* op, const Tensor* const* inputs, int64_t count,
                        " must be defined, got an undefined tensor (Tensor())");
     }
     if (!state_.grad_enabled) continue;
-    refresh(*t);
+    refresh(*t, op);
     if (t->node) {
       if (Access::tape(*t->node) != state_.tape)
         throw AutogradError(std::string(op) + ": argument " + std::to_string(i + 1) +
@@ -185,7 +196,7 @@ void attach(Tensor& y, Node* node, uint32_t index, const Tensor* const* inputs, 
   node->retain();
   t->node = node;
   t->output = index;
-  if (index == 0) Access::output(*node).set(*t);
+  Access::describe(*node, index, *t);
 }
 
 void finish(Tensor& y, Node* node, const Tensor* const* inputs, int64_t count) {

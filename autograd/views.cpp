@@ -117,15 +117,15 @@ Geometry geometry_of(const TensorImpl& view) {
   return {base.sizes, base.strides, view.sizes, view.strides, (view.data - base.data) / item_size(view.dtype)};
 }
 
-void set_node(TensorImpl& t, Node* node) {
+void set_node(TensorImpl& t, Node* node, uint32_t output) {
   if (t.meta && t.meta->retains) {
     if (t.node) remove_retained(*t.node, &t);
-    extras_of(*node).retained.push_back({0, &t});
+    extras_of(*node).retained.push_back({output, &t});
   }
   node->retain();
   if (t.node) t.node->release();
   t.node = node;
-  t.output = 0;
+  t.output = output;
 }
 
 // The same memory and the same place on the tape, without the tie to a base (which would close a cycle when kept).
@@ -133,18 +133,29 @@ Tensor without_base(const Tensor& x) {
   const TensorImpl& from = *x.impl();
   if (from.requires_grad && !from.node) return x;  // a leaf is known by its handle
   Tensor y = alias(x);
-  if (from.node) {
-    set_node(*y.impl(), from.node);
-    y.impl()->output = from.output;
-  }
+  if (from.node) set_node(*y.impl(), from.node, from.output);
   return y;
 }
+
+// What a view that keeps the history it was born with is, for errors.
+constexpr const char* kOwnHistory = ": a view taken while recording was off, or returned by a user-defined function, ";
+
+// Whether the base was written with recording on since the view last looked.
+bool written_on_tape(const TensorImpl& view) { return view.base->derived_version > view.derived_version; }
 
 }  // namespace
 
 Tensor recorded_clone(const Tensor& x) { return apply(Clone{}, x); }
 
-void refresh_view(TensorImpl& t) {
+void refresh_view(TensorImpl& t, const char* op) {
+  if (t.no_grad_view) {
+    if (written_on_tape(t))
+      throw AutogradError(std::string(op) + kOwnHistory +
+                          "must not be used after its memory was written with recording on, shape " +
+                          to_string(t.sizes) + " (take the view after the write, or of a clone())");
+    t.derived_version = t.storage->version();
+    return;
+  }
   t.derived_version = t.storage->version();
   TensorImpl* base = t.base.get();
   if (t.requires_grad && !t.node) return;  // a view that was made a leaf of its own stays one
@@ -156,8 +167,8 @@ void refresh_view(TensorImpl& t) {
   const Tensor* inputs[] = {&base_tensor};
   auto node = detail::new_node<AsStrided, 1>(AsStrided{geometry_of(t)}, 1);
   detail::record(node.get(), inputs, 1);
-  Access::output(*node).set(t);
-  set_node(t, node.get());
+  Access::describe(*node, 0, t);
+  set_node(t, node.get(), 0);
 }
 
 namespace detail {
@@ -172,13 +183,23 @@ void mark_view(Tensor& y, const Tensor& x) {
   t.no_grad_view = from.no_grad_view || !thread_state.grad_enabled;
 }
 
+void keep_own_history(Tensor& y, const Tensor* const* inputs, int64_t count) {
+  TensorImpl& t = *y.impl();
+  for (int64_t i = 0; i < count && !t.base; ++i) {
+    if (inputs[i]->defined()) mark_view(y, *inputs[i]);
+  }
+  // Forward's own memory, which nobody else can see: y may as well own it.
+  if (t.base && t.base->refs.load() == 1 && t.storage->references() == 2) t.base = Ref<TensorImpl>();
+  t.no_grad_view = static_cast<bool>(t.base);
+}
+
 void check_in_place(const char* op, const Tensor& self) {
   TensorImpl& t = self.state();
   if (has_overlap(self))
     throw AutogradError(std::string(op) + ": several elements of the tensor share memory (an expanded dim), shape " +
                         to_string(t.sizes) + ", strides " + to_string(t.strides) + "; write to a clone()");
   if (!thread_state.grad_enabled) return;
-  refresh(t);
+  refresh(t, op);
   const bool leaf = (t.requires_grad && !t.node) || (t.base && t.base->requires_grad && !t.base->node);
   if (leaf)
     throw AutogradError(std::string(op) + ": " + (t.base ? "a view of a" : "a") +
@@ -186,19 +207,20 @@ void check_in_place(const char* op, const Tensor& self) {
                         " (use NoGradGuard to update it, or write to a clone())");
 }
 
+void check_recorded_write(const char* op, const Tensor& self) {
+  const TensorImpl& t = *self.impl();
+  if (!t.no_grad_view) return;
+  throw AutogradError(std::string(op) + kOwnHistory + "must not be written with recording on, shape " +
+                      to_string(t.sizes) + " (write to a clone())");
+}
+
 Tensor begin_in_place(const char* op, const Tensor& self, bool recorded, bool old_value) {
   TensorImpl& t = *self.impl();
-  if (recorded && t.no_grad_view)
-    throw AutogradError(std::string(op) +
-                        ": a view taken while recording was off must not be written with recording on, shape " +
-                        to_string(t.sizes));
   Tensor before = self;
   if (recorded) {
+    check_recorded_write(op, self);
     before = old_value ? clone_of(self) : alias(self);
-    if (t.node) {
-      set_node(*before.impl(), t.node);
-      before.impl()->output = t.output;
-    }
+    if (t.node) set_node(*before.impl(), t.node, t.output);
   }
   t.storage->bump_version();
   return before;
@@ -211,23 +233,23 @@ Tensor apart_from(const Tensor& other, const Tensor& self) {
 
 void rebase(const Tensor& self, Node* node, uint32_t output) {
   TensorImpl& t = *self.impl();
-  if (output == 0) Access::output(*node).set(t);
+  Access::describe(*node, output, t);
   if (!t.base) {
-    set_node(t, node);
-    t.output = output;
+    t.derived_version = t.storage->version();
+    set_node(t, node, output);
     return;
   }
   const Tensor base(t.base);
   auto write = new_node<RegionWrite, 2>(RegionWrite{geometry_of(t)}, 2);
   // The written region enters as an output of `node`, through a tensor that is only a carrier.
   Tensor written = alias(self);
-  set_node(*written.impl(), node);
-  written.impl()->output = output;
+  set_node(*written.impl(), node, output);
   const Tensor* inputs[] = {&base, &written};
   record(write.get(), inputs, 2);
-  Access::output(*write).set(*base.impl());
-  set_node(*base.impl(), write.get());
-  refresh_view(t);
+  Access::describe(*write, 0, *base.impl());
+  base.impl()->derived_version = t.storage->version();
+  set_node(*base.impl(), write.get(), 0);
+  refresh_view(t, write->name());
 }
 
 }  // namespace detail

@@ -183,6 +183,23 @@ template <class T> void tutorial_step_hand_written_loop(State& state) {
 BENCHMARK(tutorial_step_hand_written_loop<double>);
 BENCHMARK(tutorial_step_hand_written_loop<float>);
 
+// grad() by every one of N leaves, or of N recorded tensors: per_input must not grow with N.
+void grad_by_inputs(State& state, bool recorded) {
+  const int64_t count = state.range(0);
+  std::vector<Tensor> leaves, products;
+  for (int64_t i = 0; i < count; ++i) {
+    leaves.push_back(zeros({1}, requires_grad()));
+    products.push_back(leaves.back() * 2);
+  }
+  const Tensor y = cat(products).sum();
+  const std::vector<Tensor>& inputs = recorded ? products : leaves;
+  for (auto _ : state) benchmark::DoNotOptimize(autograd::grad({y}, inputs, {}, true));
+  state.counters["per_input"] = benchmark::Counter(
+      static_cast<double>(count), benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+}
+BENCHMARK_CAPTURE(grad_by_inputs, leaves, false)->Arg(1000)->Arg(10000)->Arg(100000);
+BENCHMARK_CAPTURE(grad_by_inputs, recorded, true)->Arg(1000)->Arg(10000)->Arg(100000);
+
 }  // namespace
 
 int main(int argc, char** argv) {

@@ -9,7 +9,7 @@ set(header_dir "${CMAKE_INSTALL_INCLUDEDIR}/tapegrad")
 install(FILES tapegrad.h "${TAPEGRAD_INCLUDE_DIR}/tapegrad/version.h" DESTINATION "${header_dir}")
 install(DIRECTORY core autograd ops nn DESTINATION "${header_dir}"
         FILES_MATCHING PATTERN "*.h"
-        PATTERN "kernels" EXCLUDE PATTERN "internal.h" EXCLUDE PATTERN "sweep.h" EXCLUDE
+        PATTERN "kernels" EXCLUDE PATTERN "internal.h" EXCLUDE PATTERN "sweep.h" EXCLUDE PATTERN "leaf_table.h" EXCLUDE
         PATTERN "along.h" EXCLUDE PATTERN "loss_parts.h" EXCLUDE PATTERN "pool.h" EXCLUDE)  # internal
 
 configure_package_config_file(cmake/tapegradConfig.cmake.in "${PROJECT_BINARY_DIR}/cmake/tapegradConfig.cmake"

@@ -56,7 +56,7 @@ template <> struct dtype_of_type<float> { static constexpr DType value = DType::
 template <> struct dtype_of_type<double> { static constexpr DType value = DType::Float64; };
 template <class T> constexpr DType dtype_of() { return dtype_of_type<T>::value; }
 
-// Calls f.operator()<T>() with the C++ type of `dtype`.
+// Calls f, a lambda with one template parameter, with the C++ type of dtype as its argument.
 template <class F> decltype(auto) dispatch(DType dtype, F&& f) {
   switch (dtype) {
     case DType::Bool: return f.template operator()<bool>();

@@ -170,6 +170,7 @@ int64_t Tensor::stride(int64_t d) const {
 int64_t Tensor::storage_offset() const { return (state().data - state().storage->data()) / element_size(); }
 
 Scalar Tensor::item() const {
+  if (!defined()) throw ValueError("item: the tensor must be defined, got an undefined tensor (Tensor())");
   if (numel() != 1)
     throw ValueError("item: the tensor must have one element, got " + std::to_string(numel()) + " in shape " +
                      to_string(sizes()));

@@ -26,9 +26,10 @@ struct TAPEGRAD_API TensorImpl {
   DType dtype = kFloat32;
   bool requires_grad = false;  // a leaf that wants a gradient
   bool contiguous = true;
-  bool no_grad_view = false;     // a view taken while recording was off
-  uint32_t output = 0;           // which output of `node` this is
-  uint32_t derived_version = 0;  // views: version of the storage when `node` was derived
+  bool no_grad_view = false;  // a view taken while recording was off: never derived from its base
+  uint32_t output = 0;        // which output of `node` this is
+  uint32_t derived_version =
+      0;  // views: version of the storage when `node` was derived; others: after a recorded write
   int64_t numel = 1;
   char* data = nullptr;  // first element
   Ref<Storage> storage;

@@ -51,7 +51,12 @@ int main() {
                 tensor(printed, kFloat64), 1e-9);
   const double apart = maximum(max(abs(syn0 - hand0)), max(abs(syn1 - hand1))).item<double>();
   report.at_most("weights against hand-coded deltas", 1e-9, apart);
-  examples::plot::curves("t02_error", {"Three layers learn exclusive or", "step", "mean absolute error", true},
-                         {{"error", tensor(steps), tensor(errors)}});
+  examples::plot::draw({.name = "t02_error",
+                        .title = "Three layers learn exclusive or",
+                        .shows = "The mean absolute error the source prints every 10,000 steps, here every 100."},
+                       {examples::plot::Curves{.x_label = "step",
+                                               .y_label = "mean absolute error",
+                                               .curves = {{"", tensor(steps), tensor(errors)}},
+                                               .log_y = true}});
   return report.exit_status();
 }

@@ -32,12 +32,15 @@ void draw_activations(Net& net, const examples::Digits& digits) {
   const Tensor image = digits.images.slice(0, 0, 1);
   const auto [hidden1, hidden2, scores] = net.layers(image);
   const std::string label = std::to_string(digits.labels[0].item<int64_t>());
-  examples::plot::images("t10_activations", "A " + label + " on its way through 784-300-100-10",
-                         {{"input, 784", image.view({28, 28})},
-                          {"first hidden layer, 300", hidden1.view({15, 20})},
-                          {"second hidden layer, 100", hidden2.view({10, 10})},
-                          {"probabilities of 0 to 9", softmax(scores, 1)}},
-                         2);
+  using examples::plot::Image;
+  examples::plot::draw(
+      {.name = "t10_activations",
+       .title = "A " + label + " on its way through 784-300-100-10",
+       .shows = "One test digit, what each hidden layer makes of it, and the probabilities it ends in.",
+       .columns = 2},
+      {Image{"input, 784", image.view({28, 28})}, Image{"first hidden layer, 300", hidden1.view({15, 20})},
+       Image{"second hidden layer, 100", hidden2.view({10, 10})},
+       Image{"probabilities of 0 to 9", softmax(scores, 1)}});
 }
 
 int main(int argc, char** argv) {

@@ -1,4 +1,5 @@
-// Runs the tutorial networks and ends with a table: what each source states, what came out, how long it took.
+// Runs the tutorial networks and ends with a table: what each source states, what came out, how long it took; and with
+// an index of their pictures.
 //   tutorials [--quick] [program ...]
 // Exit status: 0 when every stated figure was met, 1 when one was missed, 2 for a wrong call.
 #include <sys/wait.h>
@@ -12,30 +13,37 @@
 #include <string>
 #include <vector>
 
+#include "common/index.h"
 #include "common/report.h"
 
 namespace {
 
+using examples::Figure;
+using examples::Section;
+
 struct Program {
   std::string file;  // beside this program
   std::string network;
+  std::string source;
 };
+
+const char* const trask = "Andrew Trask, \"A Neural Network in 11 lines of Python\", part 1";
+const char* const cs231n = "Stanford's CS231n, \"Neural Networks part 1\"";
+const char* const nielsen = "Michael Nielsen, \"A visual proof that neural nets can compute any function\"";
+const char* const karn = "Ujjwal Karn, \"A quick introduction to neural networks\"";
 
 const std::vector<Program> programs = {
-    {"eleven_lines", "T1 eleven lines, two layers"}, {"eleven_lines_hidden", "T2 eleven lines, three layers"},
-    {"xor_by_hand", "T3 exclusive or by hand"},      {"student", "T9 student, pass or fail"},
-    {"mnist_mlp", "T10 digits, 784-300-100-10"},
-};
-
-struct Figure {
-  std::string name, stated, got, verdict;
-};
-
-struct Outcome {
-  std::vector<Figure> figures;
-  double seconds = 0;
-  std::string failure;  // empty when the program ended well
-  bool met() const { return failure.empty(); }
+    {"eleven_lines", "T1 eleven lines, two layers", trask},
+    {"eleven_lines_hidden", "T2 eleven lines, three layers", trask},
+    {"xor_by_hand", "T3 exclusive or by hand", "Steven Miller, \"How to build a neural network\""},
+    {"neuron", "T4 one neuron, activations, layers", cs231n},
+    {"capacity", "T5 size and regularisation", cs231n},
+    {"universality", "T7 any function of one input", nielsen},
+    {"towers", "T7 any function of two inputs", nielsen},
+    {"sigmoid_mnist", "T8 exclusive or; digits, 784-15-10",
+     "Nahua Kang, \"Multi-layer neural networks with sigmoid function\""},
+    {"student", "T9 student, pass or fail", karn},
+    {"mnist_mlp", "T10 digits, 784-300-100-10", karn},
 };
 
 std::string shell_quoted(const std::string& word) {
@@ -44,33 +52,35 @@ std::string shell_quoted(const std::string& word) {
   return out + "'";
 }
 
-// A line of a child: a figure is kept (examples/common/report.h has its columns), any other is shown.
-void take_line(const std::string& line, Outcome& outcome) {
+// A line of a child: a figure or a picture is kept (examples/common/index.h has their columns), any other is shown.
+void take_line(const std::string& line, Section& section) {
   std::vector<std::string> columns;
   std::istringstream in(line);
   for (std::string column; std::getline(in, column, '\t');) columns.push_back(column);
   if (columns.size() == 5 && columns[0] == "figure")
-    outcome.figures.push_back({columns[1], columns[2], columns[3], columns[4]});
+    section.figures.push_back({columns[1], columns[2], columns[3], columns[4]});
+  else if (columns.size() == 4 && columns[0] == "picture")
+    section.pictures.push_back({columns[1], columns[2], columns[3]});
   else std::printf("  %s\n", line.c_str());
   std::fflush(stdout);
 }
 
-std::string failure_of(int status, const Outcome& outcome) {
+std::string failure_of(int status, const Section& section) {
   if (WIFSIGNALED(status)) return "ended by signal " + std::to_string(WTERMSIG(status));
-  const bool missed = std::any_of(outcome.figures.begin(), outcome.figures.end(),
+  const bool missed = std::any_of(section.figures.begin(), section.figures.end(),
                                   [](const Figure& figure) { return figure.verdict != "ok"; });
   if (missed) return "missed";
   if (WEXITSTATUS(status) != 0) return "exit status " + std::to_string(WEXITSTATUS(status));
-  return outcome.figures.empty() ? "reported no figure" : "";
+  return section.figures.empty() ? "reported no figure" : "";
 }
 
-Outcome run(const std::string& path) {
-  Outcome outcome;
+Section run(const Program& program, const std::string& folder) {
+  Section section{program.file, program.network, program.source, {}, {}, 0, ""};
   const auto start = std::chrono::steady_clock::now();
-  FILE* child = popen(shell_quoted(path).c_str(), "r");
+  FILE* child = popen(shell_quoted(folder + "/" + program.file).c_str(), "r");
   if (!child) {
-    outcome.failure = "could not be started";
-    return outcome;
+    section.failure = "could not be started";
+    return section;
   }
   std::string line;
   for (int c = std::fgetc(child); c != EOF; c = std::fgetc(child)) {
@@ -78,13 +88,13 @@ Outcome run(const std::string& path) {
       line += static_cast<char>(c);
       continue;
     }
-    take_line(line, outcome);
+    take_line(line, section);
     line.clear();
   }
-  if (!line.empty()) take_line(line, outcome);
-  outcome.failure = failure_of(pclose(child), outcome);
-  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return outcome;
+  if (!line.empty()) take_line(line, section);
+  section.failure = failure_of(pclose(child), section);
+  section.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return section;
 }
 
 // Cut at words, so that long lists of numbers stay inside their column.
@@ -110,6 +120,7 @@ void print_row(const std::vector<std::string>& cells) {
     std::string line;
     for (size_t i = 0; i < columns.size(); ++i) {
       std::string cell = row < columns[i].size() ? columns[i][row] : "";
+      if (i == 0 && row > 0) cell.insert(0, "  ");
       cell.resize(std::max(widths[i], cell.size()), ' ');
       line += cell + "  ";
     }
@@ -117,11 +128,9 @@ void print_row(const std::vector<std::string>& cells) {
   }
 }
 
-void print_outcome(const Program& program, const Outcome& outcome) {
-  char seconds[32];
-  std::snprintf(seconds, sizeof seconds, "%.1f", outcome.seconds);
-  print_row({program.network, "", outcome.met() ? "met" : outcome.failure, seconds});
-  for (const Figure& figure : outcome.figures)
+void print_section(const Section& section) {
+  print_row({section.network, "", section.met() ? "met" : section.failure, examples::printed("%.1f", section.seconds)});
+  for (const Figure& figure : section.figures)
     print_row({"- " + figure.name, figure.stated, figure.got, figure.verdict == "ok" ? "" : figure.verdict});
 }
 
@@ -146,21 +155,25 @@ int main(int argc, char** argv) {
   }
   if (chosen.empty()) chosen = programs;
 
-  const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  std::vector<Outcome> outcomes;
+  const std::string folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  std::vector<Section> sections;
   for (size_t i = 0; i < chosen.size(); ++i) {
     std::printf("[%zu/%zu] %s\n", i + 1, chosen.size(), chosen[i].network.c_str());
     std::fflush(stdout);
-    outcomes.push_back(run(folder / chosen[i].file));
+    sections.push_back(run(chosen[i], folder));
   }
 
   std::printf("\n");
   print_row({"network", "the source states", "what came out", "seconds"});
   print_row({std::string(36, '-'), std::string(36, '-'), std::string(36, '-'), std::string(8, '-')});
-  for (size_t i = 0; i < chosen.size(); ++i) print_outcome(chosen[i], outcomes[i]);
-  if (examples::quick(argc, argv))
-    std::printf("\nquick: long trainings were cut short and held to lower figures than their source's\n");
-  const auto met = std::count_if(outcomes.begin(), outcomes.end(), [](const Outcome& o) { return o.met(); });
-  std::printf("\n%td of %zu networks met every stated figure\n", met, outcomes.size());
-  return met == static_cast<std::ptrdiff_t>(outcomes.size()) ? 0 : 1;
+  for (const Section& section : sections) print_section(section);
+  const bool quick = examples::quick(argc, argv);
+  const std::string shortened = "quick: long trainings were cut short and held to lower figures than their source's";
+  if (quick) std::printf("\n%s\n", shortened.c_str());
+  const auto met = std::count_if(sections.begin(), sections.end(), [](const Section& s) { return s.met(); });
+  const std::string verdict = examples::printed("%td of %zu programs met every stated figure", met, sections.size());
+  std::printf("\n%s\n", verdict.c_str());
+  const std::string index = write_index(sections, verdict + (quick ? "; " + shortened : "") + ".");
+  if (!index.empty()) std::printf("pictures: %s\n", index.c_str());
+  return met == static_cast<std::ptrdiff_t>(sections.size()) ? 0 : 1;
 }

@@ -80,6 +80,7 @@ Ref<ModuleState> CloneScope::counterpart(const Ref<ModuleState>& state) {
   map_->states.insert({state.get(), {state, after}});
   map_->states.insert({after.get(), {after, after}});
   after->training = state->training;
+  after->parameters_are_own = state->parameters_are_own;
   for (const auto& [name, t] : state->parameters) after->parameters.append(name, map_->counterpart(t));
   for (const auto& [name, t] : state->buffers) after->buffers.append(name, map_->counterpart(t));
   for (const ModuleState::Child& child : state->children)
@@ -105,7 +106,7 @@ void CloneScope::check(const Module& original) const {
                      hint + ")");
   };
   for (const auto& [name, t] : state.parameters) {
-    if (!map_->has_met(t.impl())) missed("parameter", name, "nn::Parameter, not Tensor");
+    if (!state.parameters_are_own && !map_->has_met(t.impl())) missed("parameter", name, "nn::Parameter, not Tensor");
   }
   for (const auto& [name, t] : state.buffers) {
     if (!map_->has_met(t.impl())) missed("buffer", name, "nn::Buffer, not Tensor");

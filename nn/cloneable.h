@@ -65,4 +65,11 @@ template <class Derived> class Cloneable : public Module {
   const Derived* operator->() const { return static_cast<const Derived*>(this); }
 };
 
+namespace detail {
+// The children of a container; IndexError naming its type, ValueError for a child that is not of the type asked for.
+TAPEGRAD_API int64_t child_count(const Module& module);
+TAPEGRAD_API Module& child_at(const Module& module, int64_t i);
+[[noreturn]] TAPEGRAD_API void wrong_child(const Module& module, const std::string& which, const Module& child);
+}  // namespace detail
+
 }  // namespace tapegrad::nn

@@ -14,6 +14,7 @@ struct ModuleState {
 
   RefCount refs;
   bool training = true;
+  bool parameters_are_own = false;  // clone() need not find them among the members
   NamedTensors parameters, buffers;
   std::vector<Child> children;
 

@@ -1,7 +1,7 @@
 // A chain of anything callable with a tensor.
 #pragma once
 
-#include "tapegrad/nn/cloneable.h"
+#include "tapegrad/nn/containers.h"
 
 namespace tapegrad::nn {
 
@@ -18,7 +18,7 @@ template <class F> class Functional final : public Cloneable<Functional<F>> {
 
 // y = last(...(first(x))). Children are named "0", "1", ... unless push_back says otherwise.
 //   nn::Sequential net(nn::Linear(2, 3), nn::Tanh(), [](const Tensor& x) { return x * 2; });
-class TAPEGRAD_API Sequential final : public Cloneable<Sequential> {
+class TAPEGRAD_API Sequential final : public ModuleSequence<Sequential> {
  public:
   Sequential() = default;
   template <class... Entries>
@@ -44,37 +44,6 @@ class TAPEGRAD_API Sequential final : public Cloneable<Sequential> {
   }
 
   Tensor forward(const Tensor& x) const;
-
-  int64_t size() const;
-  bool empty() const { return size() == 0; }
-  // IndexError out of range; negative counts from the end.
-  Module& operator[](int64_t i) const;
-  // The same as the type it has: net.at<nn::Linear>(0). ValueError for another type.
-  template <class M> M& at(int64_t i) const {
-    if (M* module = (*this)[i].template as<M>()) return *module;
-    wrong_type(i);
-  }
-
-  class Iterator {
-   public:
-    Iterator(const Sequential* list, int64_t i) : list_(list), i_(i) {}
-    Module& operator*() const { return (*list_)[i_]; }
-    Module* operator->() const { return &**this; }
-    Iterator& operator++() {
-      ++i_;
-      return *this;
-    }
-    bool operator==(const Iterator& other) const { return i_ == other.i_; }
-
-   private:
-    const Sequential* list_;
-    int64_t i_;
-  };
-  Iterator begin() const { return {this, 0}; }
-  Iterator end() const { return {this, size()}; }
-
- private:
-  [[noreturn]] void wrong_type(int64_t i) const;
 };
 
 }  // namespace tapegrad::nn

@@ -5,6 +5,7 @@
 
 namespace tapegrad {
 
+// y = a == b, a != b, a < b, a <= b, a > b, a >= b, element by element; NaN is unequal to everything. No gradient.
 TAPEGRAD_API Tensor eq(const Tensor& a, const Tensor& b);
 TAPEGRAD_API Tensor eq(const Tensor& a, const Scalar& b);
 TAPEGRAD_API Tensor ne(const Tensor& a, const Tensor& b);

@@ -22,62 +22,68 @@ struct TakeRows;
 // y [rows, ...] zeros plus x[j] at y[index[j]];  dx = dy[index]
 struct AddRows {
   static constexpr const char* name = "index_backward";
-  static constexpr bool linear = true;
   int64_t rows;
-  Tensor index;
-  Tensor forward(const Tensor& x) { return kernels::add_rows(contiguous_of(x), index, rows); }
+  SavedInput index{"index"};
+  Tensor forward(const Tensor& x, const Tensor& at) {
+    index.save(at);
+    return kernels::add_rows(contiguous_of(x), at, rows);
+  }
   Grads backward(const Tensor& dy) const;
+  Tensor tangent(const Grads& dx) const { return apply(AddRows{.rows = rows}, dx[0], *index); }
 };
 
 // y[j] = x[index[j]];  dx = dy added up at index
 struct TakeRows {
   static constexpr const char* name = "index";
-  static constexpr bool linear = true;
-  Tensor index;
   int64_t rows = 0;
-  Tensor forward(const Tensor& x) {
+  SavedInput index{"index"};
+  Tensor forward(const Tensor& x, const Tensor& at) {
     rows = x.sizes()[0];
-    return kernels::take_rows(contiguous_of(x), index);
+    index.save(at);
+    return kernels::take_rows(contiguous_of(x), at);
   }
-  Grads backward(const Tensor& dy) const { return {apply(AddRows{rows, index}, dy)}; }
+  Grads backward(const Tensor& dy) const { return {apply(AddRows{.rows = rows}, dy, *index)}; }
+  Tensor tangent(const Grads& dx) const { return apply(TakeRows{}, dx[0], *index); }
 };
 
-Grads AddRows::backward(const Tensor& dy) const { return {apply(TakeRows{.index = index}, dy)}; }
+Grads AddRows::backward(const Tensor& dy) const { return {apply(TakeRows{}, dy, *index)}; }
 
 // y = x with zeros at the rows named;  dx = dy with zeros there
 struct ClearRows {
   static constexpr const char* name = "index_put_backward";
-  static constexpr bool linear = true;
   int64_t lead;
-  Tensor index;
-  Tensor forward(const Tensor& x) {
+  SavedInput index{"index"};
+  Tensor forward(const Tensor& x, const Tensor& at) {
+    index.save(at);
     Tensor y = clone_of(x);
-    kernels::put_rows(y, lead, index, filled_tensor(IntArrayRef(), x.dtype(), 0));
+    kernels::put_rows(y, lead, at, filled_tensor(IntArrayRef(), x.dtype(), 0));
     return y;
   }
-  Grads backward(const Tensor& dy) const { return {apply(ClearRows{lead, index}, dy)}; }
+  Grads backward(const Tensor& dy) const { return {apply(ClearRows{.lead = lead}, dy, *index)}; }
+  Tensor tangent(const Grads& dx) const { return apply(ClearRows{.lead = lead}, dx[0], *index); }
 };
 
 // x[index[j]] = values[j];  dx = dy with zeros there, dvalues = dy at the index
 struct PutRows {
   static constexpr const char* name = "index_put_";
   int64_t lead;
-  Tensor index;
   Shape sizes;  // of x
-  Tensor forward(const Tensor&, const Tensor& values, const Tensor& out) {
-    kernels::put_rows(out, lead, index, contiguous_of(values));
+  SavedInput index{"index"};
+  Tensor forward(const Tensor&, const Tensor& values, const Tensor& at, const Tensor& out) {
+    index.save(at);
+    kernels::put_rows(out, lead, at, contiguous_of(values));
     return out;
   }
   Grads backward(const Tensor& dy) const {
     Tensor dvalues;
-    if (autograd::needs(1)) dvalues = apply(TakeRows{.index = index}, rows_of(dy));
-    return {autograd::needs(0) ? apply(ClearRows{lead, index}, dy) : Tensor(), dvalues};
+    if (autograd::needs(1)) dvalues = apply(TakeRows{}, rows_of(dy), *index);
+    return {autograd::needs(0) ? apply(ClearRows{.lead = lead}, dy, *index) : Tensor(), dvalues};
   }
   Tensor tangent(const Grads& dx) const {
     const Tensor& any = dx[0].defined() ? dx[0] : dx[1];
     Tensor y = dx[0].defined() ? clone(dx[0]) : filled_tensor(sizes, any.dtype(), 0);
     const Tensor values = dx[1].defined() ? dx[1] : filled_tensor(IntArrayRef(), any.dtype(), 0);
-    return apply_in_place(PutRows{lead, index, sizes}, y, values);
+    return apply_in_place(PutRows{.lead = lead, .sizes = sizes}, y, values, *index);
   }
   // The lead dims joined into one.
   Tensor rows_of(const Tensor& x) const {
@@ -266,7 +272,7 @@ Tensor index(const Tensor& x, std::initializer_list<TensorIndex> indices) {
   const Rows rows = rows_of(basic);
   int64_t count = 1;
   for (int64_t d = 0; d < rows.lead; ++d) count *= rows.view.sizes()[d];
-  const Tensor taken = apply(TakeRows{.index = rows.index}, reshape(rows.view, rest_of(rows, Shape{count})));
+  const Tensor taken = apply(TakeRows{}, reshape(rows.view, rest_of(rows, Shape{count})), rows.index);
   const Tensor shaped = reshape(taken, rest_of(rows, rows.index_shape));
   return rows.position == 0 ? shaped : permute(shaped, result_order(rows, shaped.dim(), false));
 }
@@ -288,7 +294,7 @@ Tensor& index_put_(const Tensor& x, std::initializer_list<TensorIndex> indices, 
                      to_string(values.sizes()));
   const Tensor spread = permute(expand(to(values, x.dtype()), result), result_order(rows, front.size(), true));
   const Tensor by_row = reshape(spread, rest_of(rows, Shape{rows.index.numel()}));
-  apply_in_place(PutRows{.lead = rows.lead, .index = rows.index, .sizes = rows.view.sizes()}, rows.view, by_row);
+  apply_in_place(PutRows{.lead = rows.lead, .sizes = rows.view.sizes()}, rows.view, by_row, rows.index);
   return const_cast<Tensor&>(x);
 }
 

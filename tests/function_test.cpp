@@ -119,3 +119,28 @@ TEST_CASE("the tape as text and as a drawing", "[dump]") {
   y.backward();
   CHECK_THAT(autograd::tape_text(y), Contains("freed") && Contains(" 0 bytes saved"));
 }
+
+TEST_CASE("the tape of a tensor without an operation", "[dump]") {
+  const Tensor x = ones({4, 3}, requires_grad());
+  CHECK(autograd::tape_text(x) == "leaf1  [4, 3] float32\n0 nodes, 1 leaf, 0 bytes saved\n");
+  CHECK_THAT(autograd::tape_dot(x), Contains("leaf1 [label=\"leaf\\n[4, 3] float32\""));
+  CHECK(autograd::tape_text(x.detach()) ==
+        "[4, 3] float32  neither computed from a leaf nor one itself\n0 nodes, 0 leaves, 0 bytes saved\n");
+  CHECK_THAT(message_of<ValueError>([] { autograd::tape_text(Tensor()); }), Contains("tape_text: y must be defined"));
+}
+
+TEST_CASE("what indexing saves is counted and freed", "[dump]") {
+  const Tensor x = ones({1000, 2}, requires_grad());
+  const Tensor at = randint(1000, {100000});
+  const Tensor taken = x.index({at});
+  CHECK(autograd::saved_bytes(taken) == 800000);
+  CHECK_THAT(autograd::tape_text(taken), Contains("saves index [100000] 800000 B"));
+  const Tensor y = x * 1;
+  y.index_put_({at}, ones({2}));
+  CHECK(autograd::saved_bytes(y) >= 800000);
+  const int64_t bytes = allocator_stats().allocated_bytes;
+  sum(taken).backward();
+  CHECK(autograd::saved_bytes(taken) == 0);
+  CHECK(allocator_stats().allocated_bytes <= bytes - 800000 + x.grad().nbytes() + 1024);
+  CHECK_THAT(message_of<AutogradError>([&] { sum(taken).backward(); }), Contains("index was freed"));
+}

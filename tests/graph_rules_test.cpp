@@ -49,6 +49,10 @@ TEST_CASE("a backward can be cut in two at an intermediate", "[graph]") {
   const Tensor g = autograd::grad({sum(h * h)}, {h})[0];
   h.backward(g);
   CHECK(allclose(x.grad(), 2 * exp(2 * x.detach())));
+  const Tensor later = h * 3;  // what lies before h is freed by now, and not on the way
+  CHECK(equal(autograd::grad({sum(later * 2)}, {later})[0], values({2.0, 2.0})));
+  CHECK(equal(autograd::grad({sum(h * later.detach())}, {h})[0], later.detach()));
+  CHECK_THROWS_AS(autograd::grad({sum(later * 2)}, {x}), AutogradError);
 }
 
 TEST_CASE("a leaf that shares memory with what is written keeps its gradient", "[graph]") {
@@ -119,4 +123,71 @@ TEST_CASE("an expanded tensor too large for memory is an error, not a crash", "[
   const int64_t side = int64_t{1} << 31;
   CHECK_THROWS_AS(zeros({1, 1}).expand({side, side}) + 1, Error);
   CHECK_THROWS_AS(zeros({1, 1}).expand({side, side}).clone(), Error);
+}
+
+TEST_CASE("a failed backward leaves retained gradients as they were", "[graph]") {
+  struct Throwing : autograd::Function<Throwing> {
+    static Tensor forward(AutogradContext*, const Tensor& x) { return x * 1; }
+    static variable_list backward(AutogradContext*, variable_list) { throw ValueError("throwing: its rule throws"); }
+  };
+  const Tensor x = leaf({1.0, 2.0});
+  const Tensor h = Throwing::apply(x) * 2;
+  h.retain_grad();
+  CHECK_THROWS_AS(sum(h * 3).backward({}, true), ValueError);
+  CHECK_FALSE(h.grad().defined());
+  const Tensor v = x * 2;
+  v.retain_grad();
+  const unsigned id = x.register_hook([](const Tensor&) { throw ValueError("hook: it throws"); });
+  CHECK_THROWS_AS(sum(v * 3).backward({}, true), ValueError);  // after the last rule
+  CHECK_FALSE(v.grad().defined());
+  x.remove_hook(id);
+  autograd::grad({sum(v * 3)}, {x}, {}, true);
+  CHECK(equal(v.grad(), values({3.0, 3.0})));
+  sum(v * 3).backward({}, true);
+  CHECK(equal(v.grad(), values({6.0, 6.0})));
+  v.mutable_grad() = ones({100}, kFloat64);
+  x.mutable_grad() = Tensor();
+  CHECK_THAT(message_of<AutogradError>([&] { sum(v * 3).backward(); }), Contains("got [100] float64"));
+  CHECK_FALSE(x.grad().defined());
+}
+
+TEST_CASE("a retained gradient is the caller's own memory", "[graph]") {
+  const Tensor x = leaf({1.0, 2.0}), g = values({1.0, 1.0});
+  Tensor outlived;
+  {
+    const Tensor h = x * 2;
+    h.retain_grad();
+    const Tensor y = h + x;
+    y.backward(g);
+    CHECK(h.grad().data_ptr() != g.data_ptr());
+    CHECK(h.grad().data_ptr() != x.grad().data_ptr());
+    outlived = h.grad();
+    Tensor k = x * 2;
+    k.retain_grad();
+    k.register_hook([&](const Tensor&) { k = Tensor(); });  // the tensor dies during the sweep
+    sum(k * 2).backward();
+  }
+  CHECK(equal(outlived, values({1.0, 1.0})));
+}
+
+TEST_CASE("an undefined tensor is named with its op and its place", "[graph]") {
+  const Tensor x = leaf({1.0, 2.0});
+  const Tensor y = sum(x * 1);
+  const std::string rest = " must be defined, got an undefined tensor (Tensor())";
+  CHECK(message_of<ValueError>([] { Tensor().item<double>(); }) == "item: the tensor" + rest);
+  CHECK(message_of<ValueError>([] { Tensor().backward(); }) == "backward: output 0" + rest);
+  CHECK(message_of<ValueError>([&] { autograd::backward({y, Tensor()}); }) == "backward: output 1" + rest);
+  CHECK(message_of<ValueError>([&] { autograd::grad({Tensor()}, {x}); }) == "grad: output 0" + rest);
+  CHECK(message_of<ValueError>([&] { autograd::grad({y}, {x, Tensor()}); }) == "grad: input 1" + rest);
+  CHECK(message_of<ValueError>([&] { autograd::jvp({Tensor()}, {x}, {x}); }) == "jvp: output 0" + rest);
+  CHECK(message_of<ValueError>([&] { autograd::jvp({y}, {Tensor()}, {x}); }) == "jvp: input 0" + rest);
+}
+
+TEST_CASE("a tangent of the wrong shape is a ShapeError, of the wrong dtype a DTypeError", "[graph]") {
+  const Tensor x = leaf({1.0, 2.0});
+  const Tensor y = x * 2;
+  CHECK(message_of<ShapeError>([&] { autograd::jvp({y}, {x}, {ones({3}, kFloat64)}); }) ==
+        "jvp: a tangent must have its input's shape, got tangent 0 [3] and input [2]");
+  CHECK(message_of<DTypeError>([&] { autograd::jvp({y}, {x}, {ones({2})}); }) ==
+        "jvp: a tangent must have its input's dtype, got tangent 0 float32 and input float64");
 }

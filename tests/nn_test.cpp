@@ -132,6 +132,22 @@ TEST_CASE("a network nested in others trains through every handle", "[nn]") {
   CHECK(equal(grad, zeros({3})));
 }
 
+TEST_CASE("zeroing a gradient that was itself recorded takes it out of its graph", "[nn]") {
+  nn::Linear fc(2, 2);
+  const Tensor& w = fc.weight;
+  square(fc(ones({1, 2}))).sum().backward({}, {}, true);
+  REQUIRE(w.grad().requires_grad());
+  const Tensor recorded = w.grad();
+  const Tensor before = recorded.detach().clone();
+  fc.zero_grad(false);
+  CHECK_FALSE(w.grad().requires_grad());
+  CHECK(w.grad().is_leaf());
+  CHECK(equal(w.grad(), zeros({2, 2})));
+  CHECK(equal(recorded.detach(), before));  // others that hold it keep its values
+  sum(fc(ones({1, 2}))).backward();
+  CHECK_FALSE(w.grad().requires_grad());
+}
+
 TEST_CASE("clone copies parameters, buffers, children and mode, and shares nothing", "[nn]") {
   Net net;
   net.eval();

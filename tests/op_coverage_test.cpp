@@ -66,6 +66,8 @@ const std::pair<const char*, const char*> kNoRow[] = {{"alias", "nothing of the 
                                                       {"to_string", "no tensor comes back"},
                                                       {"sgd_step", "an optimizer's step"},
                                                       {"adam_step", "an optimizer's step"},
+                                                      {"rmsprop_step", "an optimizer's step"},
+                                                      {"adagrad_step", "an optimizer's step"},
                                                       {"check_step", "an optimizer's step"},
                                                       {"operator-", "sub"},
                                                       {"operator/", "div"},

@@ -136,3 +136,38 @@ TEST_CASE("x.detach() and version counters", "[views]") {
   CHECK(v.version() == 1);
   CHECK(v[0].version() == 1);
 }
+
+TEST_CASE("a view taken while recording was off has no history, and says so after a recorded write", "[views]") {
+  const Tensor w = leaf({3.0, 4.0});
+  const auto unrecorded = [](const Tensor& x) {
+    const NoGradGuard no_grad;
+    return x[0];
+  };
+  const Tensor p = leaf({1.0, 2.0});
+  const Tensor of_leaf = unrecorded(p);
+  {
+    const NoGradGuard no_grad;
+    p.sub_(0.5);
+  }
+  CHECK_FALSE(of_leaf.requires_grad());  // an update of the leaf leaves it out of the graph
+  CHECK_FALSE((of_leaf * 2).requires_grad());
+  CHECK(of_leaf.item<double>() == 0.5);
+  const Tensor base = values({1.0, 2.0});
+  const Tensor part = unrecorded(base), inner = part.view({1});
+  base.mul_(2);  // no history yet
+  CHECK_FALSE(part.requires_grad());
+  base.mul_(w);
+  const std::string expected =
+      ": a view taken while recording was off, or returned by a user-defined function, must not be used after its "
+      "memory was written with recording on, shape []";
+  CHECK_THAT(message_of<AutogradError>([&] { part * 2; }), Contains("mul" + expected));
+  CHECK_THAT(message_of<AutogradError>([&] { part.requires_grad(); }), Contains("view" + expected));
+  CHECK_THROWS_AS(inner.add_(1), AutogradError);
+  CHECK_THAT(to_string(part), Contains("grad_fn=<Invalid>"));  // printing works all the same
+  CHECK(unrecorded(base).requires_grad() == false);            // taken after the write
+  base[1].mul_(w[0]);                                          // a write through another view
+  CHECK_THROWS_AS(part.grad_fn(), AutogradError);
+  const NoGradGuard no_grad;
+  CHECK((part * 2).item<double>() == 12);
+  CHECK(part.detach().item<double>() == 6);
+}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "tapegrad/tapegrad.h"
@@ -14,21 +15,55 @@ struct Curve {
   tapegrad::Tensor x, y;  // 1-D, of one length
 };
 
-struct Axes {
-  std::string title, x_label, y_label;
-  bool log_y = false;
+// y over x. An empty range fits the data.
+struct Curves {
+  std::string title = "", x_label = "", y_label = "";
+  std::vector<Curve> curves = {};
+  bool log_x = false, log_y = false, markers = false;
+  std::string x_range = "", y_range = "";  // "0:1"
+  const char* key = "top right";           // where the titles of the curves stand
 };
 
-// y over x, into out/tutorials/<name>.png.
-void curves(const std::string& name, const Axes& axes, const std::vector<Curve>& curves);
-
+// A matrix as pixels, row 0 on top, from its own smallest (dark) to its own largest value (bright). One of a single row
+// is drawn as bars.
 struct Image {
   std::string title;
-  tapegrad::Tensor values;  // [rows, columns], row 0 on top
+  tapegrad::Tensor values;  // [rows, columns]
 };
 
-// Images side by side, `columns` in a row, each from its own smallest (dark) to its own largest value (bright).
-// One of a single row is drawn as bars.
-void images(const std::string& name, const std::string& title, const std::vector<Image>& images, int columns);
+// Numbered points of a square grid over [from, to]^2 as rows (x, y), y outermost: what a field is evaluated on.
+struct Grid {
+  double from, to;
+  int64_t size;                                                               // points per side
+  tapegrad::Tensor points(tapegrad::DType dtype = tapegrad::kFloat32) const;  // [size * size, 2]
+};
+
+// The probability of class 1 over a grid, the line where it is one half, and the examples of both classes.
+struct Regions {
+  std::string title;
+  Grid grid;
+  tapegrad::Tensor probability;  // of each of grid.points()
+  tapegrad::Tensor x, labels;    // [n, 2] and [n]
+};
+
+// Heights over a grid, seen from above at an angle.
+struct Surface {
+  std::string title = "", x_label = "", y_label = "";
+  Grid grid;
+  tapegrad::Tensor height;  // at each of grid.points()
+  std::string z_range = "";
+};
+
+using Panel = std::variant<Curves, Image, Regions, Surface>;
+
+struct Picture {
+  std::string name;   // out/tutorials/<name>.png
+  std::string title;  // above all panels; empty for none
+  std::string shows;  // for the index: what there is to see
+  int columns = 1;    // panels in a row
+};
+
+// Draws the panels and prints a line of four columns separated by tabs: "picture", file, title, shows.
+void draw(const Picture& picture, const std::vector<Panel>& panels);
 
 }  // namespace examples::plot

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
@@ -33,6 +34,12 @@ std::vector<std::string> words(const std::string& text) {
 }
 
 double element(const Tensor& x, int64_t i) { return x.reshape({-1})[i].item<double>(); }
+
+std::string listed(const std::vector<double>& values, int decimals) {
+  std::string text;
+  for (double value : values) text += (text.empty() ? "" : " ") + number(value, decimals);
+  return text;
+}
 
 // tolerance(decimals) is how far a number stated with that many decimals may be off
 template <class Tolerance>
@@ -77,6 +84,15 @@ void Report::at_most(const std::string& name, double stated, double got) {
   holds(name, bound.str(), value.str(), got <= stated);
 }
 
+void Report::rises(const std::string& name, const std::vector<double>& values, int decimals) {
+  // sorted under <= means that no value is followed by one that is not larger
+  holds(name, "rises", listed(values, decimals), std::is_sorted(values.begin(), values.end(), std::less_equal<>()));
+}
+
+void Report::falls(const std::string& name, const std::vector<double>& values, int decimals) {
+  holds(name, "falls", listed(values, decimals), std::is_sorted(values.begin(), values.end(), std::greater_equal<>()));
+}
+
 void Report::holds(const std::string& name, const std::string& stated, const std::string& got, bool ok) {
   missed_ += !ok;
   std::printf("figure\t%s\t%s\t%s\t%s\n", name.c_str(), stated.c_str(), got.c_str(), ok ? "ok" : "MISSED");
@@ -88,6 +104,15 @@ void Report::accuracy(bool mnist, double stated, double stated_for_drawn, double
   std::ostringstream shown;
   shown << number(got, 4) << " on drawn digits, held to " << stated_for_drawn;
   holds("test accuracy", "not measured: no MNIST", shown.str(), got >= stated_for_drawn);
+}
+
+std::string printed(const char* format, ...) {
+  char text[256];
+  va_list values;
+  va_start(values, format);
+  std::vsnprintf(text, sizeof text, format, values);
+  va_end(values);
+  return text;
 }
 
 bool quick(int argc, char** argv) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tapegrad/tapegrad.h"
 
@@ -16,6 +17,9 @@ class Report {
   void equals(const std::string& name, const std::string& stated, const tapegrad::Tensor& got, double tolerance);
   void at_least(const std::string& name, double stated, double got);
   void at_most(const std::string& name, double stated, double got);
+  // Each value above (below) the one before it.
+  void rises(const std::string& name, const std::vector<double>& values, int decimals);
+  void falls(const std::string& name, const std::vector<double>& values, int decimals);
   void holds(const std::string& name, const std::string& stated, const std::string& got, bool ok);
   // A test accuracy on MNIST, or, without MNIST, on drawn digits, which have a bar of their own.
   void accuracy(bool mnist, double stated, double stated_for_drawn, double got);
@@ -25,6 +29,9 @@ class Report {
  private:
   int missed_ = 0;
 };
+
+// As std::printf, into a string.
+[[gnu::format(printf, 1, 2)]] std::string printed(const char* format, ...);
 
 // Whether the short form is asked for, by --quick or by TAPEGRAD_QUICK in the environment.
 bool quick(int argc, char** argv);

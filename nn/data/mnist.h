@@ -19,7 +19,7 @@ class TAPEGRAD_API MNIST {
   explicit MNIST(const std::optional<std::string>& root = {}, Mode mode = Mode::kTrain,
                  const MNISTOptions& options = {});
   // The directory that holds all four files: root or root/mnist; without a root, the directory TAPEGRAD_DATA names, then
-  // ./data. Nothing when it is not there.
+  // data. Nothing when it is not there.
   static std::optional<std::string> find(const std::optional<std::string>& root = {});
 
   const Tensor& images() const { return set_.data(); }

@@ -1,61 +1,56 @@
-// Adam.
+// Adam and AdamW.
 #include "tapegrad/nn/optim/adam.h"
-
-#include "tapegrad/core/copy.h"
 
 namespace tapegrad::optim {
 namespace {
 
-struct AdamGroup final : detail::GroupWith<AdamOptions> {
-  using GroupWith::GroupWith;
+template <bool kDecoupled> struct AdamGroup final : detail::GroupWith<AdamOptionsOf<kDecoupled>> {
+  using detail::GroupWith<AdamOptionsOf<kDecoupled>>::GroupWith;
+  void visit_options(const detail::OptionVisitor& visit) override {
+    auto& o = this->options;
+    visit("lr", o.lr);
+    visit("beta1", o.betas.first);
+    visit("beta2", o.betas.second);
+    visit("eps", o.eps);
+    visit("weight_decay", o.weight_decay);
+    visit("amsgrad", o.amsgrad);
+    visit("maximize", o.maximize);
+  }
   AdamCorrections corrections;
 };
 
-void check(const AdamOptions& o) {
-  const auto at_least_zero = [](const char* name, double value) {
-    if (!(value >= 0))
-      throw ValueError(std::string("Adam: ") + name + " must not be negative, got " + std::to_string(value));
-  };
-  at_least_zero("lr", o.lr);
-  at_least_zero("eps", o.eps);
-  at_least_zero("weight_decay", o.weight_decay);
-  for (double beta : {o.betas.first, o.betas.second}) {
-    if (!(beta >= 0 && beta < 1))
-      throw ValueError("Adam: betas must be in [0, 1), got " + std::to_string(o.betas.first) + " and " +
-                       std::to_string(o.betas.second));
-  }
-}
-
 }  // namespace
 
-Adam::Adam(std::vector<Tensor> params, const AdamOptions& options) { add_param_group(std::move(params), options); }
-
-void Adam::add_param_group(std::vector<Tensor> params, const AdamOptions& options) {
-  check(options);
-  auto group = Ref<AdamGroup>::adopt(new AdamGroup(std::move(params), options));
-  check_group("Adam", *group);
-  for (detail::Slot& slot : group->slots) {
-    slot.first = filled_tensor(slot.param.sizes(), slot.param.dtype(), 0);
-    slot.second = filled_tensor(slot.param.sizes(), slot.param.dtype(), 0);
-  }
-  add_group(Ref<detail::Group>::share(group.get()));
+template <bool kDecoupled> AdamOf<kDecoupled>::AdamOf(std::vector<Tensor> params, const Options& options) {
+  add_param_group(std::move(params), options);
 }
 
-void Adam::step() {
-  for (const Ref<detail::Group>& group : groups()) {
-    for (const detail::Slot& slot : group->slots) {
-      const Tensor& g = slot.param.grad();
-      if (g.defined()) check_step("Adam", slot.param, g, slot.first);
-    }
-  }
+template <bool kDecoupled>
+void AdamOf<kDecoupled>::add_param_group(std::vector<Tensor> params, const Options& options) {
+  detail::check_not_negative(name(), "lr", options.lr);
+  detail::check_not_negative(name(), "eps", options.eps);
+  detail::check_not_negative(name(), "weight_decay", options.weight_decay);
+  detail::check_beta(name(), "betas.first", options.betas.first);
+  detail::check_beta(name(), "betas.second", options.betas.second);
+  add_group(Ref<detail::Group>::adopt(new AdamGroup<kDecoupled>(std::move(params), options)));
+}
+
+template <bool kDecoupled> std::array<bool, 3> AdamOf<kDecoupled>::kept_state(const detail::Group& group) const {
+  return {true, true, static_cast<const AdamGroup<kDecoupled>&>(group).options.amsgrad};
+}
+
+template <bool kDecoupled> void AdamOf<kDecoupled>::step() {
+  prepare_step();
   for (const Ref<detail::Group>& ref : groups()) {
-    auto& group = static_cast<AdamGroup&>(*ref);
-    for (detail::Slot& slot : group.slots) {
-      const Tensor& g = slot.param.grad();
-      if (g.defined())
-        adam_step(slot.param, g, slot.first, slot.second, group.options, &slot.steps, &group.corrections);
-    }
+    auto& group = static_cast<AdamGroup<kDecoupled>&>(*ref);
+    for_each_gradient(group, [&](detail::Slot& slot, const Tensor& g) {
+      adam_step(slot.param, g, slot.state[0], slot.state[1], group.options.amsgrad ? slot.state[2] : Tensor(),
+                group.options, &slot.steps, &group.corrections);
+    });
   }
 }
+
+template class AdamOf<false>;
+template class AdamOf<true>;
 
 }  // namespace tapegrad::optim

@@ -1,4 +1,4 @@
-// Adam.
+// Adam and AdamW.
 #pragma once
 
 #include "tapegrad/nn/optim/optimizer.h"
@@ -6,18 +6,32 @@
 
 namespace tapegrad::optim {
 
-using AdamOptions = AdamStepOptions;
-
-// Kingma and Ba, "Adam: a method for stochastic optimization" (ICLR 2015), with weight decay as an L2 term of the
-// gradient; the update is said in ops/optim_step.h. ValueError: a negative lr, eps or weight_decay; a beta outside [0, 1).
-class TAPEGRAD_API Adam : public Optimizer {
+// Kingma and Ba, "Adam: a method for stochastic optimization" (ICLR 2015), with weight decay as an L2 term of the gradient, or
+// decoupled from it: Loshchilov and Hutter, "Decoupled weight decay regularization" (ICLR 2019). amsgrad: Reddi et al., "On
+// the convergence of Adam and beyond" (ICLR 2018). The update is said in ops/optim_step.h. ValueError: a negative lr, eps or
+// weight_decay; a beta outside [0, 1).
+template <bool kDecoupled> class TAPEGRAD_API AdamOf final : public Optimizer {
  public:
-  explicit Adam(std::vector<Tensor> params, const AdamOptions& options = {});
-  Adam(std::vector<Tensor> params, double lr) : Adam(std::move(params), AdamOptions{.lr = lr}) {}
-  void add_param_group(std::vector<Tensor> params, const AdamOptions& options = {});
-  std::vector<ParamGroupOf<AdamOptions>> param_groups() const { return groups_with<AdamOptions>(); }
+  using Options = AdamOptionsOf<kDecoupled>;
+  explicit AdamOf(std::vector<Tensor> params, const Options& options = {});
+  AdamOf(std::vector<Tensor> params, double lr) : AdamOf(std::move(params), Options{.lr = lr}) {}
+  void add_param_group(std::vector<Tensor> params, const Options& options = {});
+  std::vector<ParamGroupOf<Options>> param_groups() const { return groups_with<Options>(); }
   using Optimizer::step;
   void step() override;
+
+ private:
+  const char* name() const override { return kDecoupled ? "AdamW" : "Adam"; }
+  std::array<const char*, 3> state_names() const override { return {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}; }
+  std::array<bool, 3> kept_state(const detail::Group& group) const override;
 };
+
+extern template class AdamOf<false>;
+extern template class AdamOf<true>;
+
+using AdamOptions = AdamOptionsOf<false>;
+using AdamWOptions = AdamOptionsOf<true>;
+using Adam = AdamOf<false>;
+using AdamW = AdamOf<true>;
 
 }  // namespace tapegrad::optim

@@ -3,13 +3,15 @@
 
 #include <unordered_set>
 
+#include "tapegrad/core/copy.h"
 #include "tapegrad/nn/internal.h"
+#include "tapegrad/ops/optim_step.h"
 
 namespace tapegrad::optim {
 
 detail::Group::Group(std::vector<Tensor> params) {
   slots.reserve(params.size());
-  for (Tensor& p : params) slots.push_back({std::move(p), {}, {}});
+  for (Tensor& p : params) slots.push_back({std::move(p), {}});
 }
 
 detail::Group::~Group() = default;
@@ -22,7 +24,8 @@ std::vector<Tensor> ParamGroup::params() const {
 
 Optimizer::~Optimizer() = default;
 
-void Optimizer::check_group(const char* op, const detail::Group& group) const {
+void Optimizer::check_group(const detail::Group& group) const {
+  const char* op = name();
   if (group.slots.empty()) throw ValueError(std::string(op) + ": the list of parameters must not be empty, got none");
   std::unordered_set<const TensorImpl*> seen;
   for (const Ref<detail::Group>& other : groups_) {
@@ -44,11 +47,50 @@ void Optimizer::check_group(const char* op, const detail::Group& group) const {
   }
 }
 
+void Optimizer::fill_in(detail::Group& group) const {
+  const std::array<bool, 3> kept = kept_state(group);
+  for (detail::Slot& slot : group.slots) {
+    for (size_t k = 0; k < kept.size(); ++k) {
+      if (kept[k] && !slot.state[k].defined()) slot.state[k] = filled_tensor(slot.param.sizes(), slot.param.dtype(), 0);
+    }
+  }
+}
+
+void Optimizer::add_group(Ref<detail::Group> group) {
+  check_group(*group);
+  fill_in(*group);
+  groups_.push_back(std::move(group));
+}
+
+void Optimizer::prepare_step() {
+  for (const Ref<detail::Group>& group : groups_) {
+    fill_in(*group);
+    for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {
+      for (const Tensor& state : slot.state) check_step(name(), slot.param, g, state);
+    });
+  }
+}
+
 void Optimizer::zero_grad(bool set_to_none) {
   for (const Ref<detail::Group>& group : groups_) {
     for (const detail::Slot& slot : group->slots) nn::clear_grad(slot.param, set_to_none);
   }
 }
+
+namespace detail {
+
+void check_not_negative(const char* op, const char* option, double value) {
+  if (!(value >= 0))
+    throw ValueError(std::string(op) + ": " + option + " must be a number that is not negative, got " +
+                     std::to_string(value));
+}
+
+void check_beta(const char* op, const char* option, double value) {
+  if (!(value >= 0 && value < 1))
+    throw ValueError(std::string(op) + ": " + option + " must be in [0, 1), got " + std::to_string(value));
+}
+
+}  // namespace detail
 
 std::vector<ParamGroup> Optimizer::param_groups() const {
   std::vector<ParamGroup> out;

@@ -1,8 +1,12 @@
 // What all optimizers share: groups of parameters with options of their own, and zero_grad.
 #pragma once
 
+#include <array>
+#include <functional>
+
 #include "tapegrad/autograd/state.h"
 #include "tapegrad/core/tensor.h"
+#include "tapegrad/nn/ordered_dict.h"
 
 namespace tapegrad::optim {
 
@@ -11,14 +15,31 @@ namespace detail {
 // A parameter with the state its optimizer keeps for it.
 struct Slot {
   Tensor param;
-  Tensor first, second;  // momentum buffer, or first and second moment
+  Tensor state[3];  // under the names of the optimizer's state_names(); undefined where it keeps none
   int64_t steps = 0;
+};
+
+// Sees, and may change, options as numbers; a switch is 0 or 1.
+class OptionVisitor {
+ public:
+  using Fn = std::function<void(const char* name, double& value)>;
+  explicit OptionVisitor(Fn fn) : fn_(std::move(fn)) {}
+  void operator()(const char* name, double& value) const { fn_(name, value); }
+  void operator()(const char* name, bool& value) const {
+    double number = value;
+    fn_(name, number);
+    value = number != 0;
+  }
+
+ private:
+  Fn fn_;
 };
 
 // Heap memory of the optimizer that stays where it is, so that kept launches may read from it.
 struct TAPEGRAD_API Group {
   explicit Group(std::vector<Tensor> params);
   virtual ~Group();
+  virtual void visit_options(const OptionVisitor& visit) = 0;
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
   void retain() { refs.increment(); }
@@ -31,6 +52,7 @@ struct TAPEGRAD_API Group {
   double* lr = nullptr;  // among the options of the derived type
 };
 
+// Optimizers derive from it to say what their options are called.
 template <class Options> struct GroupWith : Group {
   GroupWith(std::vector<Tensor> params, const Options& o) : Group(std::move(params)), options(o) { lr = &options.lr; }
   Options options;
@@ -86,10 +108,33 @@ class TAPEGRAD_API Optimizer {
   void zero_grad(bool set_to_none = true);
   std::vector<ParamGroup> param_groups() const;
 
+  // What a later run needs to go on as if there had been no break: "param_groups.G.OPTION" (float64, a switch is 0 or 1), and for
+  // parameter I, counted over all groups, "state.I.step" (int64) and "state.I.NAME", NAME as PyTorch calls it (exp_avg,
+  // exp_avg_sq, momentum_buffer, ...). The state shares memory with the optimizer.
+  OrderedDict<std::string, Tensor> state_dict() const;
+  // Copies it in. ValueError with every key that is missing or unexpected and every shape or dtype that differs; the
+  // optimizer is then as it was.
+  void load_state_dict(const OrderedDict<std::string, Tensor>& dict);
+
  protected:
-  // Refuses a group whose parameters break the rules above; add_group takes one that has passed and is complete.
-  void check_group(const char* op, const detail::Group& group) const;
-  void add_group(Ref<detail::Group> group) { groups_.push_back(std::move(group)); }
+  virtual const char* name() const = 0;
+  // What the slots' state is called, in order; null: nothing there.
+  virtual std::array<const char*, 3> state_names() const = 0;
+  // Which of them this group keeps for every parameter.
+  virtual std::array<bool, 3> kept_state(const detail::Group& group) const = 0;
+  // Zeros for what a slot of the group should keep and does not yet.
+  void fill_in(detail::Group& group) const;
+  // Makes the group's state and takes it in, unless its parameters break the rules above.
+  void add_group(Ref<detail::Group> group);
+  // fill_in for all groups, since options may have changed, then refuses gradients and state that do not fit.
+  void prepare_step();
+  // update(slot, gradient) for every parameter of the group that has one.
+  template <class F> static void for_each_gradient(detail::Group& group, const F& update) {
+    for (detail::Slot& slot : group.slots) {
+      const Tensor& g = slot.param.grad();
+      if (g.defined()) update(slot, g);
+    }
+  }
   const std::vector<Ref<detail::Group>>& groups() const { return groups_; }
   template <class Options> std::vector<ParamGroupOf<Options>> groups_with() const {
     std::vector<ParamGroupOf<Options>> out;
@@ -98,7 +143,14 @@ class TAPEGRAD_API Optimizer {
   }
 
  private:
+  void check_group(const detail::Group& group) const;
   std::vector<Ref<detail::Group>> groups_;
 };
+
+namespace detail {
+// ValueError naming the optimizer and the option.
+TAPEGRAD_API void check_not_negative(const char* op, const char* option, double value);
+TAPEGRAD_API void check_beta(const char* op, const char* option, double value);  // in [0, 1)
+}  // namespace detail
 
 }  // namespace tapegrad::optim

@@ -1,29 +1,28 @@
 // Stochastic gradient descent.
 #include "tapegrad/nn/optim/sgd.h"
 
-#include "tapegrad/core/copy.h"
-
 namespace tapegrad::optim {
 namespace {
 
-using SgdGroup = detail::GroupWith<SGDOptions>;
+struct SgdGroup final : detail::GroupWith<SGDOptions> {
+  using GroupWith::GroupWith;
+  void visit_options(const detail::OptionVisitor& visit) override {
+    visit("lr", options.lr);
+    visit("momentum", options.momentum);
+    visit("dampening", options.dampening);
+    visit("weight_decay", options.weight_decay);
+    visit("nesterov", options.nesterov);
+    visit("maximize", options.maximize);
+  }
+};
 
 void check(const SGDOptions& o) {
-  const auto at_least_zero = [](const char* name, double value) {
-    if (!(value >= 0))
-      throw ValueError(std::string("SGD: ") + name + " must not be negative, got " + std::to_string(value));
-  };
-  at_least_zero("lr", o.lr);
-  at_least_zero("momentum", o.momentum);
-  at_least_zero("weight_decay", o.weight_decay);
+  detail::check_not_negative("SGD", "lr", o.lr);
+  detail::check_not_negative("SGD", "momentum", o.momentum);
+  detail::check_not_negative("SGD", "weight_decay", o.weight_decay);
   if (o.nesterov && (o.momentum <= 0 || o.dampening != 0))
     throw ValueError("SGD: nesterov needs momentum and no dampening, got momentum " + std::to_string(o.momentum) +
                      " and dampening " + std::to_string(o.dampening));
-}
-
-void make_buffer(detail::Slot& slot) {
-  slot.first = filled_tensor(slot.param.sizes(), slot.param.dtype(), 0);
-  slot.steps = 0;
 }
 
 }  // namespace
@@ -32,30 +31,20 @@ SGD::SGD(std::vector<Tensor> params, const SGDOptions& options) { add_param_grou
 
 void SGD::add_param_group(std::vector<Tensor> params, const SGDOptions& options) {
   check(options);
-  auto group = Ref<SgdGroup>::adopt(new SgdGroup(std::move(params), options));
-  check_group("SGD", *group);
-  if (options.momentum != 0) {
-    for (detail::Slot& slot : group->slots) make_buffer(slot);
-  }
-  add_group(Ref<detail::Group>::share(group.get()));
+  add_group(Ref<detail::Group>::adopt(new SgdGroup(std::move(params), options)));
+}
+
+std::array<bool, 3> SGD::kept_state(const detail::Group& group) const {
+  return {static_cast<const SgdGroup&>(group).options.momentum != 0, false, false};
 }
 
 void SGD::step() {
-  for (const Ref<detail::Group>& group : groups()) {
-    const bool momentum = static_cast<SgdGroup&>(*group).options.momentum != 0;
-    for (detail::Slot& slot : group->slots) {
-      const Tensor& g = slot.param.grad();
-      if (!g.defined()) continue;
-      if (momentum && !slot.first.defined()) make_buffer(slot);  // momentum was turned on later
-      check_step("SGD", slot.param, g, slot.first);
-    }
-  }
+  prepare_step();
   for (const Ref<detail::Group>& group : groups()) {
     const SGDOptions& options = static_cast<SgdGroup&>(*group).options;
-    for (detail::Slot& slot : group->slots) {
-      const Tensor& g = slot.param.grad();
-      if (g.defined()) sgd_step(slot.param, g, slot.first, options, &slot.steps);
-    }
+    for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {
+      sgd_step(slot.param, g, slot.state[0], options, &slot.steps);
+    });
   }
 }
 

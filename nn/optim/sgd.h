@@ -10,7 +10,7 @@ using SGDOptions = SgdStepOptions;
 
 // With momentum, Nesterov's too, and weight decay as an L2 term of the gradient; the update is said in ops/optim_step.h.
 // ValueError: a negative lr, momentum or weight_decay; nesterov without momentum or with dampening.
-class TAPEGRAD_API SGD : public Optimizer {
+class TAPEGRAD_API SGD final : public Optimizer {
  public:
   SGD(std::vector<Tensor> params, const SGDOptions& options);
   SGD(std::vector<Tensor> params, double lr) : SGD(std::move(params), SGDOptions{.lr = lr}) {}
@@ -18,6 +18,11 @@ class TAPEGRAD_API SGD : public Optimizer {
   std::vector<ParamGroupOf<SGDOptions>> param_groups() const { return groups_with<SGDOptions>(); }
   using Optimizer::step;
   void step() override;
+
+ private:
+  const char* name() const override { return "SGD"; }
+  std::array<const char*, 3> state_names() const override { return {"momentum_buffer", nullptr, nullptr}; }
+  std::array<bool, 3> kept_state(const detail::Group& group) const override;
 };
 
 }  // namespace tapegrad::optim

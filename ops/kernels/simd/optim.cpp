@@ -12,14 +12,20 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 namespace {
 
+// The gradient a step works with: negated to maximize, with the weight decay that belongs to the loss.
+template <class D, class Step, class V> HWY_INLINE V gradient(D d, const Step& s, V p, int64_t i) {
+  V g = hn::LoadU(d, s.g + i);
+  if (s.maximize) g = hn::Neg(g);
+  if (s.weight_decay != 0) g = hn::Add(g, hn::Mul(constant(d, s.weight_decay), p));
+  return g;
+}
+
 // The scalars of a step, rounded to T as PyTorch rounds them. run(d, i) updates one vector at element i.
 template <class T> struct Sgd {
   const SgdStep<T>& s;
   template <class D> HWY_INLINE void run(D d, int64_t i) const {
-    auto p = hn::LoadU(d, s.p + i);
-    auto g = hn::LoadU(d, s.g + i);
-    if (s.maximize) g = hn::Neg(g);
-    if (s.weight_decay != 0) g = hn::Add(g, hn::Mul(constant(d, s.weight_decay), p));
+    const auto p = hn::LoadU(d, s.p + i);
+    auto g = gradient(d, s, p, i);
     if (s.m) {
       auto m = g;
       if (!s.first)
@@ -44,17 +50,57 @@ template <class T> struct Adam {
   }
 
   template <class D> HWY_INLINE void run(D d, int64_t i) const {
-    const auto p = hn::LoadU(d, s.p + i);
-    auto g = hn::LoadU(d, s.g + i);
-    if (s.maximize) g = hn::Neg(g);
-    if (s.weight_decay != 0) g = hn::Add(g, hn::Mul(constant(d, s.weight_decay), p));
+    auto p = hn::LoadU(d, s.p + i);
+    const auto g = gradient(d, s, p, i);
+    if (s.shrink != 1) p = hn::Mul(p, constant(d, s.shrink));
     const auto m = hn::Add(hn::Mul(hn::LoadU(d, s.m + i), constant(d, s.beta1)), hn::Mul(constant(d, 1 - s.beta1), g));
     const auto v =
         hn::Add(hn::Mul(hn::LoadU(d, s.v + i), constant(d, s.beta2)), hn::Mul(hn::Mul(constant(d, 1 - s.beta2), g), g));
-    const auto denominator = hn::Add(over_root2(d, hn::Sqrt(v)), constant(d, s.eps));
+    auto largest = v;
+    if (s.v_max) {
+      const auto before = hn::LoadU(d, s.v_max + i);
+      largest = hn::IfThenElse(hn::Gt(before, v), before, v);
+      hn::StoreU(largest, d, s.v_max + i);
+    }
+    const auto denominator = hn::Add(over_root2(d, hn::Sqrt(largest)), constant(d, s.eps));
     hn::StoreU(m, d, s.m + i);
     hn::StoreU(v, d, s.v + i);
     hn::StoreU(hn::Add(p, hn::Div(hn::Mul(constant(d, -(s.lr / s.correction1)), m), denominator)), d, s.p + i);
+  }
+};
+
+template <class T> struct Rmsprop {
+  const RmspropStep<T>& s;
+  template <class D> HWY_INLINE void run(D d, int64_t i) const {
+    const auto p = hn::LoadU(d, s.p + i);
+    const auto g = gradient(d, s, p, i);
+    const auto keep = constant(d, s.alpha), take = constant(d, 1 - s.alpha);
+    const auto v = hn::Add(hn::Mul(hn::LoadU(d, s.v + i), keep), hn::Mul(hn::Mul(take, g), g));
+    hn::StoreU(v, d, s.v + i);
+    auto variance = v;
+    if (s.mean) {
+      const auto mean = hn::Add(hn::Mul(hn::LoadU(d, s.mean + i), keep), hn::Mul(take, g));
+      hn::StoreU(mean, d, s.mean + i);
+      variance = hn::Sub(v, hn::Mul(mean, mean));
+    }
+    auto step = hn::Div(g, hn::Add(hn::Sqrt(variance), constant(d, s.eps)));
+    if (s.m) {
+      step = hn::Add(hn::Mul(hn::LoadU(d, s.m + i), constant(d, s.momentum)), step);
+      hn::StoreU(step, d, s.m + i);
+    }
+    hn::StoreU(hn::Add(p, hn::Mul(constant(d, -s.lr), step)), d, s.p + i);
+  }
+};
+
+template <class T> struct Adagrad {
+  const AdagradStep<T>& s;
+  template <class D> HWY_INLINE void run(D d, int64_t i) const {
+    const auto p = hn::LoadU(d, s.p + i);
+    const auto g = gradient(d, s, p, i);
+    const auto v = hn::Add(hn::LoadU(d, s.v + i), hn::Mul(g, g));
+    hn::StoreU(v, d, s.v + i);
+    const auto denominator = hn::Add(hn::Sqrt(v), constant(d, s.eps));
+    hn::StoreU(hn::Add(p, hn::Div(hn::Mul(constant(d, -s.lr), g), denominator)), d, s.p + i);
   }
 };
 
@@ -73,6 +119,16 @@ template <class T> void adam(const AdamStep<T>& s) {
   const AdamStep<T> local = s;
   const T root = static_cast<T>(std::sqrt(s.correction2));
   for_all<T>(Adam<T>{local, root, T{1} / root}, s.n);
+}
+
+template <class T> void rmsprop(const RmspropStep<T>& s) {
+  const RmspropStep<T> local = s;
+  for_all<T>(Rmsprop<T>{local}, s.n);
+}
+
+template <class T> void adagrad(const AdagradStep<T>& s) {
+  const AdagradStep<T> local = s;
+  for_all<T>(Adagrad<T>{local}, s.n);
 }
 
 template <class T> void fill(void* dst, const void* value, int64_t n) {
@@ -173,6 +229,10 @@ void fill_optim(Table& t) {
   t.f64.sgd = &sgd<double>;
   t.f32.adam = &adam<float>;
   t.f64.adam = &adam<double>;
+  t.f32.rmsprop = &rmsprop<float>;
+  t.f64.rmsprop = &rmsprop<double>;
+  t.f32.adagrad = &adagrad<float>;
+  t.f64.adagrad = &adagrad<double>;
   const Flat fills[] = {&fill<uint8_t>,  &fill<uint8_t>,  &fill<uint32_t>,
                         &fill<uint64_t>, &fill<uint32_t>, &fill<uint64_t>};
   std::copy_n(fills, 6, t.fill);

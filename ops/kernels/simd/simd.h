@@ -70,10 +70,23 @@ template <class T> struct SgdStep {       // p, g, momentum buffer m (null when 
   bool nesterov, maximize, first;         // first: the buffer starts as the gradient
 };
 
-template <class T> struct AdamStep {      // m, v: first and second moment
-  T* p; const T* g; T* m; T* v; int64_t n;
+template <class T> struct AdamStep {      // m, v: first and second moment; v_max: the largest v so far, or null
+  T* p; const T* g; T* m; T* v; T* v_max; int64_t n;
   double lr, beta1, beta2, eps, weight_decay;
   double correction1, correction2;        // 1 - beta1^t, 1 - beta2^t
+  double shrink;                          // p is multiplied by it first: 1, or 1 - lr weight_decay where that is decoupled
+  bool maximize;
+};
+
+template <class T> struct RmspropStep {   // v: mean square; mean: mean gradient, or null; m: momentum buffer, or null
+  T* p; const T* g; T* v; T* mean; T* m; int64_t n;
+  double lr, alpha, eps, weight_decay, momentum;
+  bool maximize;
+};
+
+template <class T> struct AdagradStep {   // v: sum of squares
+  T* p; const T* g; T* v; int64_t n;
+  double lr, eps, weight_decay;           // lr: this step's, already decayed
   bool maximize;
 };
 
@@ -93,6 +106,8 @@ template <class T> struct Floating {
   T (*dot)(const T* a, const T* b, int64_t n);
   void (*sgd)(const SgdStep<T>&);
   void (*adam)(const AdamStep<T>&);
+  void (*rmsprop)(const RmspropStep<T>&);
+  void (*adagrad)(const AdagradStep<T>&);
 };
 
 struct Table {

@@ -1,0 +1,48 @@
+// Adagrad.
+#include "tapegrad/nn/optim/adagrad.h"
+
+#include "tapegrad/core/copy.h"
+
+namespace tapegrad::optim {
+namespace {
+
+struct AdagradGroup final : detail::GroupWith<AdagradOptions> {
+  using GroupWith::GroupWith;
+  void visit_options(const detail::OptionVisitor& visit) override {
+    visit("lr", options.lr);
+    visit("lr_decay", options.lr_decay);
+    visit("weight_decay", options.weight_decay);
+    visit("initial_accumulator_value", options.initial_accumulator_value);
+    visit("eps", options.eps);
+    visit("maximize", options.maximize);
+  }
+};
+
+}  // namespace
+
+Adagrad::Adagrad(std::vector<Tensor> params, const AdagradOptions& options) {
+  add_param_group(std::move(params), options);
+}
+
+void Adagrad::add_param_group(std::vector<Tensor> params, const AdagradOptions& options) {
+  detail::check_not_negative(name(), "lr", options.lr);
+  detail::check_not_negative(name(), "lr_decay", options.lr_decay);
+  detail::check_not_negative(name(), "weight_decay", options.weight_decay);
+  detail::check_not_negative(name(), "initial_accumulator_value", options.initial_accumulator_value);
+  detail::check_not_negative(name(), "eps", options.eps);
+  auto group = Ref<detail::Group>::adopt(new AdagradGroup(std::move(params), options));
+  add_group(group);
+  for (detail::Slot& slot : group->slots) fill(slot.state[0], options.initial_accumulator_value);
+}
+
+void Adagrad::step() {
+  prepare_step();
+  for (const Ref<detail::Group>& group : groups()) {
+    const AdagradOptions& options = static_cast<AdagradGroup&>(*group).options;
+    for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {
+      adagrad_step(slot.param, g, slot.state[0], options, &slot.steps);
+    });
+  }
+}
+
+}  // namespace tapegrad::optim

@@ -1,0 +1,52 @@
+// RMSprop.
+#include "tapegrad/nn/optim/rmsprop.h"
+
+namespace tapegrad::optim {
+namespace {
+
+struct RmspropGroup final : detail::GroupWith<RMSpropOptions> {
+  using GroupWith::GroupWith;
+  void visit_options(const detail::OptionVisitor& visit) override {
+    visit("lr", options.lr);
+    visit("alpha", options.alpha);
+    visit("eps", options.eps);
+    visit("weight_decay", options.weight_decay);
+    visit("momentum", options.momentum);
+    visit("centered", options.centered);
+    visit("maximize", options.maximize);
+  }
+};
+
+}  // namespace
+
+RMSprop::RMSprop(std::vector<Tensor> params, const RMSpropOptions& options) {
+  add_param_group(std::move(params), options);
+}
+
+void RMSprop::add_param_group(std::vector<Tensor> params, const RMSpropOptions& options) {
+  detail::check_not_negative(name(), "lr", options.lr);
+  detail::check_not_negative(name(), "alpha", options.alpha);
+  detail::check_not_negative(name(), "eps", options.eps);
+  detail::check_not_negative(name(), "weight_decay", options.weight_decay);
+  detail::check_not_negative(name(), "momentum", options.momentum);
+  add_group(Ref<detail::Group>::adopt(new RmspropGroup(std::move(params), options)));
+}
+
+std::array<bool, 3> RMSprop::kept_state(const detail::Group& group) const {
+  const RMSpropOptions& options = static_cast<const RmspropGroup&>(group).options;
+  return {true, options.momentum != 0, options.centered};
+}
+
+void RMSprop::step() {
+  prepare_step();
+  for (const Ref<detail::Group>& group : groups()) {
+    const RMSpropOptions& options = static_cast<RmspropGroup&>(*group).options;
+    for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {
+      rmsprop_step(slot.param, g, slot.state[0], options.centered ? slot.state[2] : Tensor(),
+                   options.momentum != 0 ? slot.state[1] : Tensor(), options);
+      ++slot.steps;
+    });
+  }
+}
+
+}  // namespace tapegrad::optim

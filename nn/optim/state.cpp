@@ -1,0 +1,127 @@
+// The state of optimizers as named tensors, out and in.
+#include "tapegrad/core/copy.h"
+#include "tapegrad/nn/optim/optimizer.h"
+
+namespace tapegrad::optim {
+namespace {
+
+using Dict = OrderedDict<std::string, Tensor>;
+
+Tensor number(double value) { return filled_tensor({}, kFloat64, value); }
+Tensor count(int64_t value) { return filled_tensor({}, kInt64, value); }
+
+std::string option_key(size_t group, const char* name) { return "param_groups." + std::to_string(group) + "." + name; }
+std::string state_key(size_t slot, const char* name) { return "state." + std::to_string(slot) + "." + name; }
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+// What is read from a dict before anything is written, and what was wrong with it.
+struct Reading {
+  const Dict& dict;
+  std::vector<std::string> known, missing, different;
+
+  const Tensor* find(const std::string& key, bool required) {
+    known.push_back(key);
+    const Tensor* found = dict.find(key);
+    if (found && found->defined()) return found;
+    if (required) missing.push_back(key);
+    return nullptr;
+  }
+  // One number; the default where it is missing.
+  Scalar scalar(const std::string& key) {
+    const Tensor* found = find(key, true);
+    if (!found) return 0;
+    if (found->numel() == 1) return found->item();
+    different.push_back(key + " is one number here and " + to_string(found->sizes()) + " there");
+    return 0;
+  }
+  Tensor state(const std::string& key, const Tensor& param, bool required) {
+    const Tensor* found = find(key, required);
+    if (!found) return {};
+    if (found->dtype() != param.dtype() || !(IntArrayRef(found->sizes()) == IntArrayRef(param.sizes())))
+      different.push_back(key + " is " + name_of(param.dtype()) + " " + to_string(param.sizes()) + " here and " +
+                          name_of(found->dtype()) + " " + to_string(found->sizes()) + " there");
+    return clone_of(found->detach());
+  }
+  void finish(const char* op) {
+    Dict own;
+    for (const std::string& key : known) own.append(key, Tensor());
+    std::vector<std::string> unexpected;
+    for (const auto& [key, value] : dict) {
+      if (!own.contains(key)) unexpected.push_back(key);
+    }
+    std::string wrong;
+    const auto add = [&](const char* what, const std::vector<std::string>& list) {
+      if (!list.empty()) wrong += std::string(wrong.empty() ? "" : "; ") + what + ": " + joined(list);
+    };
+    add("missing keys", missing);
+    add("unexpected keys", unexpected);
+    add("what differs", different);
+    if (!wrong.empty())
+      throw ValueError(std::string("load_state_dict: the dict must fit this ") + op + ", got " + wrong);
+  }
+};
+
+}  // namespace
+
+Dict Optimizer::state_dict() const {
+  Dict out;
+  for (size_t g = 0; g < groups_.size(); ++g)
+    groups_[g]->visit_options(detail::OptionVisitor(
+        [&](const char* option, double& value) { out.append(option_key(g, option), number(value)); }));
+  size_t i = 0;
+  for (const Ref<detail::Group>& group : groups_) {
+    for (const detail::Slot& slot : group->slots) {
+      out.append(state_key(i, "step"), count(slot.steps));
+      for (size_t k = 0; k < state_names().size(); ++k) {
+        if (slot.state[k].defined()) out.append(state_key(i, state_names()[k]), slot.state[k]);
+      }
+      ++i;
+    }
+  }
+  return out;
+}
+
+void Optimizer::load_state_dict(const Dict& dict) {
+  Reading reading{dict, {}, {}, {}};
+  std::vector<double> options;
+  std::vector<detail::Slot> slots;
+  for (size_t g = 0; g < groups_.size(); ++g)
+    groups_[g]->visit_options(detail::OptionVisitor(
+        [&](const char* option, double&) { options.push_back(reading.scalar(option_key(g, option)).to<double>()); }));
+  for (const Ref<detail::Group>& group : groups_) {
+    for (const detail::Slot& slot : group->slots) {
+      const size_t i = slots.size();
+      detail::Slot read;
+      read.steps = reading.scalar(state_key(i, "step")).to<int64_t>();
+      for (size_t k = 0; k < state_names().size(); ++k) {
+        if (state_names()[k])
+          read.state[k] = reading.state(state_key(i, state_names()[k]), slot.param, slot.state[k].defined());
+      }
+      slots.push_back(std::move(read));
+    }
+  }
+  reading.finish(name());
+
+  auto option = options.begin();
+  auto read = slots.begin();
+  for (const Ref<detail::Group>& group : groups_) {
+    group->visit_options(detail::OptionVisitor([&](const char*, double& value) { value = *option++; }));
+    for (detail::Slot& slot : group->slots) {
+      slot.steps = read->steps;
+      for (size_t k = 0; k < state_names().size(); ++k) {
+        const Tensor& from = read->state[k];
+        // Into the memory it has: kept launches go on writing there.
+        if (slot.state[k].defined()) copy(slot.state[k], from);
+        else slot.state[k] = from;
+      }
+      ++read;
+    }
+  }
+}
+
+}  // namespace tapegrad::optim

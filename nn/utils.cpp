@@ -1,0 +1,88 @@
+// Clipping of gradients, and parameters as one vector.
+#include "tapegrad/nn/utils.h"
+
+#include <cmath>
+
+#include "tapegrad/autograd/state.h"
+#include "tapegrad/ops/elementwise.h"
+#include "tapegrad/ops/factory.h"
+#include "tapegrad/ops/inplace.h"
+#include "tapegrad/ops/reduce.h"
+#include "tapegrad/ops/shape.h"
+
+namespace tapegrad::nn::utils {
+namespace {
+
+std::vector<Tensor> gradients_of(const char* op, const std::vector<Tensor>& parameters) {
+  std::vector<Tensor> grads;
+  for (const Tensor& p : parameters) {
+    if (!p.defined())
+      throw ValueError(std::string(op) + ": a parameter must be defined, got an undefined tensor (Tensor())");
+    if (p.grad().defined()) grads.push_back(p.grad());
+  }
+  return grads;
+}
+
+// The norm of all of them as one vector: the norm of their norms.
+Tensor total_norm(const std::vector<Tensor>& grads, double norm_type) {
+  std::vector<Tensor> norms;
+  norms.reserve(grads.size());
+  for (const Tensor& g : grads) norms.push_back(to(norm(g, norm_type), grads[0].dtype()));
+  return norm(stack(norms), norm_type);
+}
+
+}  // namespace
+
+Tensor clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, double norm_type,
+                       bool error_if_nonfinite) {
+  if (!(max_norm > 0)) throw ValueError("clip_grad_norm_: max_norm must be positive, got " + std::to_string(max_norm));
+  if (!(norm_type > 0))
+    throw ValueError("clip_grad_norm_: norm_type must be positive, got " + std::to_string(norm_type));
+  const NoGradGuard no_grad;
+  const std::vector<Tensor> grads = gradients_of("clip_grad_norm_", parameters);
+  if (grads.empty()) return zeros({});
+  Tensor total = total_norm(grads, norm_type);
+  if (error_if_nonfinite && !std::isfinite(total.item<double>()))
+    throw ValueError("clip_grad_norm_: the norm of the gradients must be finite, got " +
+                     std::to_string(total.item<double>()) + " (no gradient was changed)");
+  // Without a branch on the value, so that nothing is read here.
+  const Tensor scale = clamp(max_norm / (total + 1e-6), std::nullopt, 1.0);
+  for (const Tensor& g : grads) g.mul_(to(scale, g.dtype()));
+  return total;
+}
+
+void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value) {
+  if (!(clip_value >= 0))
+    throw ValueError("clip_grad_value_: clip_value must not be negative, got " + std::to_string(clip_value));
+  const NoGradGuard no_grad;
+  for (const Tensor& g : gradients_of("clip_grad_value_", parameters)) g.clamp_(-clip_value, clip_value);
+}
+
+Tensor parameters_to_vector(const std::vector<Tensor>& parameters) {
+  if (parameters.empty()) throw ValueError("parameters_to_vector: the list of parameters must not be empty, got none");
+  std::vector<Tensor> flat;
+  flat.reserve(parameters.size());
+  for (const Tensor& p : parameters) {
+    if (p.dtype() != parameters[0].dtype())
+      throw DTypeError(std::string("parameters_to_vector: parameters must have one dtype, got ") +
+                       name_of(parameters[0].dtype()) + " and " + name_of(p.dtype()));
+    flat.push_back(reshape(p, {-1}));
+  }
+  return cat(flat);
+}
+
+void vector_to_parameters(const Tensor& vector, const std::vector<Tensor>& parameters) {
+  int64_t count = 0;
+  for (const Tensor& p : parameters) count += p.numel();
+  if (vector.dim() != 1 || vector.numel() != count)
+    throw ShapeError("vector_to_parameters: the vector must have the " + std::to_string(count) +
+                     " elements of the parameters, got shape " + to_string(vector.sizes()));
+  const NoGradGuard no_grad;
+  int64_t first = 0;
+  for (const Tensor& p : parameters) {
+    p.copy_(reshape(narrow(vector, 0, first, p.numel()), p.sizes()));
+    first += p.numel();
+  }
+}
+
+}  // namespace tapegrad::nn::utils
