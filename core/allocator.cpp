@@ -259,6 +259,37 @@ void retire(void* block, int c) noexcept {
   poison(block, class_bytes(c));
 }
 
+void share_surplus() noexcept {
+  constexpr int kReserve = 256;
+  Depot& d = depot();
+  for (int c = 0; c < kSmallClasses; ++c) {
+    Block* block = cache.lists[c];
+    if (!block) continue;
+    // Only the links are opened: the rest of a cached block stays poisoned.
+    const auto next_of = [](Block* b) {
+      unpoison(b, sizeof(Block));
+      Block* next = b->next;
+      poison(b, sizeof(Block));
+      return next;
+    };
+    for (int i = 1; i < kReserve && block; ++i) block = next_of(block);
+    if (!block) continue;
+    Block* surplus = next_of(block);
+    if (!surplus) continue;
+    const auto link = [](Block* b, Block* next) {
+      unpoison(b, sizeof(Block));
+      b->next = next;
+      poison(b, sizeof(Block));
+    };
+    link(block, nullptr);
+    Block* last = surplus;
+    while (Block* next = next_of(last)) last = next;
+    std::lock_guard lock(d.mutex);
+    link(last, d.lists[c]);
+    d.lists[c] = surplus;
+  }
+}
+
 }  // namespace pool
 
 void* allocate(size_t bytes) { return pool::allocate(bytes); }

@@ -11,14 +11,17 @@
 namespace tapegrad {
 namespace {
 
-// Float to integer as the processor truncates, without undefined behaviour out of range: there it gives the lowest value.
+// Float to integer: the fraction is dropped, and what To does not hold then, or is NaN, gives the lowest value. One rule for
+// all widths, where the processor's own differ.
 template <class To, class From> To convert(From value) {
   if constexpr (std::is_same_v<To, bool>) {
     return value != From(0);
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    if constexpr (sizeof(To) < 8) return static_cast<To>(convert<int64_t>(value));
-    constexpr From limit = static_cast<From>(9223372036854775808.0);
-    return value >= -limit && value < limit ? static_cast<To>(value) : std::numeric_limits<To>::min();
+    // Where From cannot tell the neighbours of the limits from these, no number lies between them.
+    constexpr From lowest = static_cast<From>(std::numeric_limits<To>::min());
+    constexpr From beyond = static_cast<From>(std::numeric_limits<To>::max()) + 1;
+    const bool holds = (value >= lowest || value > lowest - 1) && value < beyond;
+    return holds ? static_cast<To>(value) : std::numeric_limits<To>::min();
   } else {
     return static_cast<To>(value);
   }
@@ -55,7 +58,8 @@ bool same_layout(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-void fill(const Tensor& dst, const Scalar& value) {
+void fill(const Tensor& dst, const Scalar& value, const char* op) {
+  check_fits(op, value, dst.dtype());
   dispatch(dst.dtype(), [&]<class T>() {
     const T v = value.to<T>();
     if (dst.is_contiguous()) {
@@ -165,9 +169,10 @@ Tensor converted(const Tensor& x, DType dtype) {
   return y;
 }
 
-Tensor filled_tensor(IntArrayRef sizes, DType dtype, const Scalar& value) {
-  Tensor y = new_tensor(sizes, dtype);
-  fill(y, value);
+Tensor filled_tensor(IntArrayRef sizes, DType dtype, const Scalar& value, const char* op) {
+  check_fits(op, value, dtype);
+  Tensor y = new_tensor(sizes, dtype, op);
+  fill(y, value, op);
   return y;
 }
 

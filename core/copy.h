@@ -5,8 +5,8 @@
 
 namespace tapegrad {
 
-// Sets every element; the value is converted to the dtype.
-TAPEGRAD_API void fill(const Tensor& dst, const Scalar& value);
+// Sets every element; the value is converted to the dtype (ValueError naming `op` where an integer dtype does not hold it).
+TAPEGRAD_API void fill(const Tensor& dst, const Scalar& value, const char* op = "fill");
 // dst = src, converted; src broadcasts to dst's shape (ShapeError naming `op` if it cannot). Overlapping memory is fine
 // when both are the same layout of it, or go through a temporary.
 TAPEGRAD_API void copy(const Tensor& dst, const Tensor& src, const char* op = "copy_");
@@ -16,9 +16,10 @@ TAPEGRAD_API void add_into(const Tensor& dst, const Tensor& src);
 TAPEGRAD_API Tensor clone_of(const Tensor& x);
 // x if it is contiguous, else a copy that is.
 TAPEGRAD_API Tensor contiguous_of(const Tensor& x);
-// x if it has this dtype, else a converted copy.
+// x if it has this dtype, else a converted copy. Floats lose their fraction on the way to integers; what is out of range then,
+// and NaN, become the lowest value of the dtype. Integers wrap.
 TAPEGRAD_API Tensor converted(const Tensor& x, DType dtype);
 // New, filled.
-TAPEGRAD_API Tensor filled_tensor(IntArrayRef sizes, DType dtype, const Scalar& value);
+TAPEGRAD_API Tensor filled_tensor(IntArrayRef sizes, DType dtype, const Scalar& value, const char* op = "full");
 
 }  // namespace tapegrad

@@ -343,6 +343,7 @@ Tensor load_npy(const std::string& path) {
 
 void save_npy(const std::string& path, const Tensor& x) {
   static std::atomic<unsigned> counter{0};
+  if (!x.defined()) throw ValueError("save_npy: x must be defined, got an undefined tensor (Tensor())");
   const Tensor elements = contiguous_of(x);
   const std::string header = header_for(x);
   const std::string target = target_of(path);

@@ -8,6 +8,7 @@
 #include <exception>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "tapegrad/core/error.h"
 
@@ -21,6 +22,7 @@ constexpr bool kOneThread = false;
 #endif
 
 std::atomic<int> chosen_threads{0};  // 0: not chosen yet
+constinit thread_local bool alone = false;
 
 }  // namespace
 
@@ -30,10 +32,13 @@ void set_num_threads(int threads) {
 }
 
 int get_num_threads() {
-  if (kOneThread) return 1;
+  if (kOneThread || alone) return 1;
   const int threads = chosen_threads.load(std::memory_order_relaxed);
   return threads ? threads : omp_get_max_threads();
 }
+
+SingleThreadGuard::SingleThreadGuard() : previous_(std::exchange(alone, true)) {}
+SingleThreadGuard::~SingleThreadGuard() { alone = previous_; }
 
 namespace detail {
 

@@ -12,6 +12,19 @@ namespace tapegrad {
 TAPEGRAD_API void set_num_threads(int threads);
 TAPEGRAD_API int get_num_threads();
 
+// While alive, kernels that this thread starts run in this thread alone: for threads of the program's own that work side by
+// side. Results are the same.
+class TAPEGRAD_API SingleThreadGuard {
+ public:
+  SingleThreadGuard();
+  ~SingleThreadGuard();
+  SingleThreadGuard(const SingleThreadGuard&) = delete;
+  SingleThreadGuard& operator=(const SingleThreadGuard&) = delete;
+
+ private:
+  bool previous_;
+};
+
 namespace detail {
 using RangeFn = void (*)(void* context, int64_t begin, int64_t end);
 TAPEGRAD_API void parallel_ranges(int64_t begin, int64_t end, int64_t grain, RangeFn fn, void* context);

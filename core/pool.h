@@ -60,6 +60,10 @@ void* refill(int c);                 // slow path: a small class whose list is e
 void* allocate_large(size_t bytes);  // above kSmallLimit
 void deallocate_large(void* block, size_t bytes) noexcept;
 
+// Hands what this thread's lists hold beyond a small reserve to the depot. For a thread that frees what others allocate:
+// its lists would grow without end while the others ask the system for more.
+void share_surplus() noexcept;
+
 inline void poison(void* p, size_t bytes) {
 #ifdef TAPEGRAD_ASAN
   ASAN_POISON_MEMORY_REGION(p, bytes);

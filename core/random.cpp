@@ -293,26 +293,45 @@ void Generator::set_draw(uint64_t draw) { __atomic_store_n(&state_->draw, draw, 
 
 void manual_seed(uint64_t seed) { default_generator().manual_seed(seed); }
 
+namespace {
+constinit thread_local Generator* thread_generator = nullptr;
+}
+
 Generator& default_generator() {
+  if (thread_generator) return *thread_generator;
   static Generator& generator = *new Generator;  // never destroyed: tensors may be filled while the process exits
   return generator;
 }
 
-void fill_uniform(const Tensor& x, double from, double to, Generator& generator) {
+DefaultGeneratorGuard::DefaultGeneratorGuard(Generator generator)
+    : generator_(std::move(generator)), previous_(std::exchange(thread_generator, &generator_)) {}
+DefaultGeneratorGuard::~DefaultGeneratorGuard() { thread_generator = previous_; }
+
+void check_uniform(const Tensor& x, double from, double to) {
   require_floating("uniform_", x);
+  const bool holds =
+      dispatch_floating(x.dtype(), [&]<class T>() { return std::isfinite(static_cast<T>(to) - static_cast<T>(from)); });
+  if (!(from <= to) || !holds)
+    throw ValueError("uniform_: from must be at most to, and " + std::string(name_of(x.dtype())) +
+                     " must hold to - from, got from " + std::to_string(from) + " and to " + std::to_string(to));
+}
+
+void fill_uniform(const Tensor& x, double from, double to, Generator& generator) {
+  check_uniform(x, from, to);
   dispatch_floating(x.dtype(), [&]<class T>() {
     const T low = static_cast<T>(from), high = static_cast<T>(to);
-    if (!(from <= to) || !std::isfinite(high - low))
-      throw ValueError("uniform_: from must be at most to, and " + std::string(name_of(x.dtype())) +
-                       " must hold to - from, got from " + std::to_string(from) + " and to " + std::to_string(to));
     const T below = low < high ? std::nextafter(high, low) : low;
     launch_fill<T, sizeof(T) / 4>("uniform_", x, generator, Uniform<T>{low, high, high - low, below});
   });
 }
 
-void fill_normal(const Tensor& x, double mean, double std, Generator& generator) {
+void check_normal(const Tensor& x, double std) {
   require_floating("normal_", x);
   if (!(std >= 0)) throw ValueError("normal_: std must not be negative, got " + std::to_string(std));
+}
+
+void fill_normal(const Tensor& x, double mean, double std, Generator& generator) {
+  check_normal(x, std);
   dispatch_floating(x.dtype(), [&]<class T>() {
     launch_fill<T, sizeof(T) / 4>("normal_", x, generator, Normal<T>{static_cast<T>(mean), static_cast<T>(std)});
   });

@@ -40,6 +40,19 @@ struct TAPEGRAD_API Generator::State {
 TAPEGRAD_API void manual_seed(uint64_t seed);
 TAPEGRAD_API Generator& default_generator();
 
+// While alive, `generator` is the default generator of this thread.
+class TAPEGRAD_API DefaultGeneratorGuard {
+ public:
+  explicit DefaultGeneratorGuard(Generator generator);
+  ~DefaultGeneratorGuard();
+  DefaultGeneratorGuard(const DefaultGeneratorGuard&) = delete;
+  DefaultGeneratorGuard& operator=(const DefaultGeneratorGuard&) = delete;
+
+ private:
+  Generator generator_;
+  Generator* previous_;
+};
+
 // Fill x in place, whatever its layout, each from one draw of the generator, taken when the fill runs: a kept launch that
 // runs again draws anew. ShapeError for an expanded x, whose elements share memory.
 
@@ -48,6 +61,9 @@ TAPEGRAD_API Generator& default_generator();
 TAPEGRAD_API void fill_uniform(const Tensor& x, double from, double to, Generator& generator = default_generator());
 // Normal. Floating dtypes (DTypeError); ValueError unless std >= 0. Tails reach 6.7 (float32) and 8.6 (float64) std.
 TAPEGRAD_API void fill_normal(const Tensor& x, double mean, double std, Generator& generator = default_generator());
+// What the two throw, without filling. Library internal.
+void check_uniform(const Tensor& x, double from, double to);
+void check_normal(const Tensor& x, double std);
 // Integers in [low, high), any dtype that holds them all exactly (else ValueError), without bias. ValueError unless
 // low < high.
 TAPEGRAD_API void fill_integers(const Tensor& x, int64_t low, int64_t high, Generator& generator = default_generator());

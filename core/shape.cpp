@@ -2,6 +2,7 @@
 #include "tapegrad/core/shape.h"
 
 #include <algorithm>
+#include <ostream>
 
 #include "tapegrad/core/error.h"
 
@@ -40,7 +41,12 @@ void Shape::resize(int64_t rank, int64_t value) {
   rank_ = rank;
 }
 
+void check_rank(int64_t rank, const char* op) {
+  if (rank > kMaxRank) throw ShapeError(std::string(op) + ": at most 8 dimensions, got " + std::to_string(rank));
+}
+
 int64_t numel_of(IntArrayRef sizes, const char* op) {
+  check_rank(sizes.size(), op);
   int64_t count = 1;
   bool overflow = false;
   bool zero = false;
@@ -88,6 +94,14 @@ int64_t wrap_dim(int64_t dim, int64_t rank, const char* op) {
   return dim < 0 ? dim + bound : dim;
 }
 
+int64_t wrap_new_dim(int64_t dim, int64_t rank, const char* op) {
+  check_rank(rank + 1, op);
+  if (dim < -rank - 1 || dim > rank)
+    throw IndexError(std::string(op) + ": the new dim of a " + std::to_string(rank) + "-dim tensor must lie in [" +
+                     std::to_string(-rank - 1) + ", " + std::to_string(rank) + "], got " + std::to_string(dim));
+  return dim < 0 ? dim + rank + 1 : dim;
+}
+
 uint32_t dim_mask(IntArrayRef dims, int64_t rank, const char* op) {
   if (dims.empty()) return (1u << rank) - 1;
   uint32_t mask = 0;
@@ -106,5 +120,7 @@ std::string to_string(IntArrayRef values) {
   for (int64_t i = 0; i < values.size(); ++i) text += (i ? ", " : "") + std::to_string(values[i]);
   return text + "]";
 }
+
+std::ostream& operator<<(std::ostream& out, IntArrayRef values) { return out << to_string(values); }
 
 }  // namespace tapegrad

@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -93,7 +94,9 @@ class TAPEGRAD_API Shape {
 
 inline IntArrayRef::IntArrayRef(const Shape& shape) : data_(shape.data()), size_(shape.size()) {}
 
-// Number of elements; ShapeError (naming `op`) for a negative size or a product beyond 2^63 - 1.
+// ShapeError naming `op` for more than kMaxRank dims.
+TAPEGRAD_API void check_rank(int64_t rank, const char* op);
+// Number of elements; ShapeError (naming `op`) for too many dims, a negative size or a product beyond 2^63 - 1.
 TAPEGRAD_API int64_t numel_of(IntArrayRef sizes, const char* op);
 // Row-major strides.
 TAPEGRAD_API Shape contiguous_strides(IntArrayRef sizes);
@@ -101,9 +104,12 @@ TAPEGRAD_API Shape contiguous_strides(IntArrayRef sizes);
 TAPEGRAD_API Shape broadcast_shapes(IntArrayRef a, IntArrayRef b, const char* op);
 // Dim in [-rank, rank) to [0, rank); IndexError naming `op`. A 0-dim tensor takes 0 and -1, as one-dim ones do.
 TAPEGRAD_API int64_t wrap_dim(int64_t dim, int64_t rank, const char* op);
+// The same for a dim that is yet to be put in: [-(rank + 1), rank] to [0, rank].
+TAPEGRAD_API int64_t wrap_new_dim(int64_t dim, int64_t rank, const char* op);
 // One flag per dimension for a list of dims (empty list: all); IndexError for a dim out of range or named twice.
 TAPEGRAD_API uint32_t dim_mask(IntArrayRef dims, int64_t rank, const char* op);
 // "[2, 3]"
 TAPEGRAD_API std::string to_string(IntArrayRef values);
+TAPEGRAD_API std::ostream& operator<<(std::ostream& out, IntArrayRef values);
 
 }  // namespace tapegrad

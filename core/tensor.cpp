@@ -58,15 +58,30 @@ bool is_row_major(const TensorImpl& t) {
   return true;
 }
 
+[[noreturn, gnu::noinline]] void too_many_bytes(IntArrayRef sizes, const char* op) {
+  throw ShapeError(std::string(op) + ": the number of bytes overflows 63 bits, got sizes " + to_string(sizes));
+}
+
+[[noreturn, gnu::noinline]] void no_memory(IntArrayRef sizes, DType dtype, const char* op, const char* reason) {
+  throw OutOfMemoryError(std::string(op) + ": no memory for shape " + to_string(sizes) + " of " + name_of(dtype) +
+                         "; " + reason);
+}
+
+// Memory for this many elements, or an error that says for which tensor there was none.
+inline Ref<Storage> storage_for(IntArrayRef sizes, int64_t numel, DType dtype, const char* op) {
+  int64_t bytes;
+  if (__builtin_mul_overflow(numel, item_size(dtype), &bytes)) too_many_bytes(sizes, op);
+  try {
+    return Storage::create(static_cast<size_t>(bytes));
+  } catch (const OutOfMemoryError& e) { no_memory(sizes, dtype, op, e.what()); }
+}
+
 }  // namespace
 
-Tensor new_tensor(IntArrayRef sizes, DType dtype) {
+Tensor new_tensor(IntArrayRef sizes, DType dtype, const char* op) {
+  const int64_t numel = numel_of(sizes, op);
   const Shape shape(sizes);
-  const int64_t numel = numel_of(sizes, "empty");
-  int64_t bytes;
-  if (__builtin_mul_overflow(numel, item_size(dtype), &bytes))
-    throw ShapeError("empty: the number of bytes overflows 63 bits, got sizes " + to_string(sizes));
-  Ref<Storage> storage = Storage::create(static_cast<size_t>(bytes));
+  Ref<Storage> storage = storage_for(sizes, numel, dtype, op);
   TensorImpl* t = TensorImpl::create_here();
   t->dtype = dtype;
   t->numel = numel;
@@ -79,17 +94,15 @@ Tensor new_tensor(IntArrayRef sizes, DType dtype) {
 
 Tensor new_like(const Tensor& x, DType dtype) {
   const TensorImpl& from = x.state();
-  int64_t bytes;
-  if (__builtin_mul_overflow(from.numel, item_size(dtype), &bytes))
-    throw ShapeError("empty_like: the number of bytes overflows 63 bits, got sizes " + to_string(from.sizes));
-  Ref<Storage> storage = Storage::create(static_cast<size_t>(bytes));
+  Ref<Storage> storage = storage_for(from.sizes, from.numel, dtype, "empty_like");
   TensorImpl* t = TensorImpl::create_here();
   t->dtype = dtype;
   t->numel = from.numel;
   t->data = storage->data();
   t->storage = std::move(storage);
   t->sizes = from.sizes;
-  t->strides = from.contiguous ? from.strides : contiguous_strides(from.sizes);
+  // Without elements any strides count as contiguous, those of an expanded dim included.
+  t->strides = from.contiguous && from.numel > 0 ? from.strides : contiguous_strides(from.sizes);
   return Tensor(Ref<TensorImpl>::adopt(t));
 }
 

@@ -96,6 +96,9 @@ class TAPEGRAD_API Tensor : public TensorMethods {
     return reinterpret_cast<T*>(impl_->data);
   }
   void* data_ptr() const { return state().data; }
+  // The same, for reading only.
+  template <class T> const T* const_data_ptr() const { return data_ptr<T>(); }
+  const void* const_data_ptr() const { return state().data; }
   // The one element, converted. ValueError when there are several or none.
   template <class T> T item() const { return item().to<T>(); }
   Scalar item() const;
@@ -142,8 +145,8 @@ class TAPEGRAD_API Tensor : public TensorMethods {
   Ref<TensorImpl> impl_;
 };
 
-// Uninitialised, contiguous; nothing of the tape. ShapeError, OutOfMemoryError.
-TAPEGRAD_API Tensor new_tensor(IntArrayRef sizes, DType dtype);
+// Uninitialised, contiguous; nothing of the tape. ShapeError naming `op`, OutOfMemoryError.
+TAPEGRAD_API Tensor new_tensor(IntArrayRef sizes, DType dtype, const char* op = "empty");
 // Uninitialised and contiguous, with the sizes of x.
 TAPEGRAD_API Tensor new_like(const Tensor& x, DType dtype);
 inline Tensor new_like(const Tensor& x) { return new_like(x, x.dtype()); }

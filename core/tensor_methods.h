@@ -37,13 +37,21 @@ class TAPEGRAD_API TensorMethods {
   Tensor abs() const;
   Tensor sign() const;
   Tensor clamp(const std::optional<Scalar>& min = {}, const std::optional<Scalar>& max = {}) const;
+  Tensor clamp(const Tensor& min) const;
+  Tensor clamp(const std::optional<Tensor>& min, const std::optional<Tensor>& max) const;
+  Tensor clamp_min(const Scalar& min) const;
+  Tensor clamp_min(const Tensor& min) const;
+  Tensor clamp_max(const Scalar& max) const;
+  Tensor clamp_max(const Tensor& max) const;
   Tensor maximum(const Tensor& other) const;
   Tensor minimum(const Tensor& other) const;
   Tensor where(const Tensor& condition, const Tensor& other) const;
+  Tensor where(const Tensor& condition, const Scalar& other) const;
   // ops/activation.h
   Tensor sigmoid() const;
   Tensor tanh() const;
   Tensor relu() const;
+  Tensor leaky_relu(double negative_slope = 0.01) const;
   Tensor softmax(int64_t dim) const;
   Tensor log_softmax(int64_t dim) const;
   // ops/compare.h
@@ -61,14 +69,18 @@ class TAPEGRAD_API TensorMethods {
   Tensor ge(const Scalar& other) const;
   Tensor logical_not() const;
   Tensor logical_and(const Tensor& other) const;
+  Tensor logical_or(const Tensor& other) const;
+  Tensor logical_xor(const Tensor& other) const;
   Tensor isnan() const;
   Tensor isinf() const;
   Tensor isfinite() const;
   bool allclose(const Tensor& other, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false) const;
   bool equal(const Tensor& other) const;
   // ops/reduce.h
-  Tensor sum(IntArrayRef dim = {}, bool keepdim = false) const;
-  Tensor mean(IntArrayRef dim = {}, bool keepdim = false) const;
+  Tensor sum(IntArrayRef dim = {}, bool keepdim = false, std::optional<DType> dtype = {}) const;
+  Tensor sum(DType dtype) const;
+  Tensor mean(IntArrayRef dim = {}, bool keepdim = false, std::optional<DType> dtype = {}) const;
+  Tensor mean(DType dtype) const;
   Tensor max() const;
   std::tuple<Tensor, Tensor> max(int64_t dim, bool keepdim = false) const;
   Tensor max(const Tensor& other) const;
@@ -88,6 +100,7 @@ class TAPEGRAD_API TensorMethods {
   Tensor matmul(const Tensor& other) const;
   // ops/shape.h
   Tensor view(IntArrayRef sizes) const;
+  Tensor view_as(const Tensor& other) const;
   Tensor reshape(IntArrayRef sizes) const;
   Tensor flatten(int64_t start_dim = 0, int64_t end_dim = -1) const;
   Tensor transpose(int64_t dim0, int64_t dim1) const;
@@ -95,6 +108,7 @@ class TAPEGRAD_API TensorMethods {
   Tensor t() const;
   Tensor squeeze() const;
   Tensor squeeze(int64_t dim) const;
+  Tensor squeeze(IntArrayRef dims) const;
   Tensor unsqueeze(int64_t dim) const;
   Tensor expand(IntArrayRef sizes) const;
   Tensor expand_as(const Tensor& other) const;
@@ -108,11 +122,15 @@ class TAPEGRAD_API TensorMethods {
   Tensor operator[](int64_t index) const;
   Tensor operator[](const Tensor& index) const;
   Tensor index(std::initializer_list<TensorIndex> indices) const;
-  Tensor& index_put_(std::initializer_list<TensorIndex> indices, const Tensor& values) const;
-  Tensor& index_put_(std::initializer_list<TensorIndex> indices, const Scalar& value) const;
+  Tensor index(const std::vector<TensorIndex>& indices) const;
+  Tensor& index_put_(std::initializer_list<TensorIndex> indices, const Tensor& values, bool accumulate = false) const;
+  Tensor& index_put_(std::initializer_list<TensorIndex> indices, const Scalar& value, bool accumulate = false) const;
+  Tensor& index_put_(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate = false) const;
+  Tensor& index_put_(const std::vector<TensorIndex>& indices, const Scalar& value, bool accumulate = false) const;
   // ops/convert.h
   Tensor to(DType dtype) const;
   Tensor to(const TensorOptions& options) const;
+  Tensor to(const Tensor& other) const;
   // in place, ops/inplace.h
   Tensor& add_(const Tensor& other, const Scalar& alpha = 1) const;
   Tensor& add_(const Scalar& other, const Scalar& alpha = 1) const;
@@ -138,16 +156,27 @@ class TAPEGRAD_API TensorMethods {
   Tensor& log_() const;
   Tensor& sqrt_() const;
   Tensor& abs_() const;
+  Tensor& sign_() const;
   Tensor& clamp_(const std::optional<Scalar>& min = {}, const std::optional<Scalar>& max = {}) const;
   Tensor& sigmoid_() const;
   Tensor& tanh_() const;
   Tensor& relu_() const;
+  Tensor& leaky_relu_(double negative_slope = 0.01) const;
   Tensor& zero_() const;
   Tensor& fill_(const Scalar& value) const;
   Tensor& fill_(const Tensor& value) const;
   Tensor& copy_(const Tensor& src) const;
   Tensor& uniform_(double from = 0, double to = 1) const;
   Tensor& normal_(double mean = 0, double std = 1) const;
+  // ops/rectifier.h
+  Tensor prelu(const Tensor& weight) const;
+  Tensor hardshrink(double lambda = 0.5) const;
+  // ops/sampling.h
+  Tensor bernoulli() const;
+  Tensor bernoulli(double p) const;
+  Tensor& bernoulli_(double p = 0.5) const;
+  Tensor& bernoulli_(const Tensor& p) const;
+  Tensor multinomial(int64_t num_samples, bool replacement = false) const;
   // ops/views.h
   std::vector<Tensor> split(int64_t split_size, int64_t dim = 0) const;
   std::vector<Tensor> split(IntArrayRef split_sizes, int64_t dim = 0) const;

@@ -2,10 +2,14 @@
 #pragma once
 
 #include "tapegrad/ops/activation.h"
+#include "tapegrad/ops/gated.h"
 #include "tapegrad/ops/gather.h"
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/losses.h"
+#include "tapegrad/ops/margin_losses.h"
 #include "tapegrad/ops/pad.h"
+#include "tapegrad/ops/rectifier.h"
+#include "tapegrad/ops/sampling.h"
 
 namespace tapegrad::nn::functional {
 
@@ -23,6 +27,36 @@ using tapegrad::binary_cross_entropy_with_logits;
 using tapegrad::cross_entropy;
 using tapegrad::mse_loss;
 using tapegrad::nll_loss;
+
+using tapegrad::celu;
+using tapegrad::dropout;
+using tapegrad::elu;
+using tapegrad::gelu;
+using tapegrad::glu;
+using tapegrad::hardshrink;
+using tapegrad::hardsigmoid;
+using tapegrad::hardswish;
+using tapegrad::hardtanh;
+using tapegrad::log_sigmoid;
+using tapegrad::logsigmoid;
+using tapegrad::mish;
+using tapegrad::prelu;
+using tapegrad::relu6;
+using tapegrad::selu;
+using tapegrad::silu;
+using tapegrad::softshrink;
+using tapegrad::softsign;
+using tapegrad::tanhshrink;
+using tapegrad::threshold;
+
+using tapegrad::hinge_embedding_loss;
+using tapegrad::huber_loss;
+using tapegrad::kl_div;
+using tapegrad::l1_loss;
+using tapegrad::margin_ranking_loss;
+using tapegrad::multi_margin_loss;
+using tapegrad::smooth_l1_loss;
+using tapegrad::soft_margin_loss;
 
 using tapegrad::one_hot;
 using tapegrad::pad;

@@ -13,6 +13,7 @@ struct Fans {
 };
 
 Fans fans_of(const char* op, const Tensor& t) {
+  if (!t.defined()) throw ValueError(std::string(op) + ": t must be defined, got an undefined tensor (Tensor())");
   if (t.dim() < 2)
     throw ValueError(std::string(op) + ": fan in and fan out need two or more dims, got shape " + to_string(t.sizes()));
   double kernel = 1;

@@ -25,6 +25,9 @@ struct ModuleState {
   static ModuleState& of(const Module& module) { return module.state(); }
 };
 
+// As std::ostream prints a double by default.
+std::string shown(double value);
+
 // Makes p's gradient absent, or zeros in the memory it has.
 void clear_grad(const Tensor& p, bool set_to_none);
 

@@ -2,21 +2,14 @@
 #include "tapegrad/nn/layers.h"
 
 #include <cmath>
-#include <cstdio>
 
 #include "tapegrad/nn/init.h"
+#include "tapegrad/nn/internal.h"
 #include "tapegrad/ops/activation.h"
 #include "tapegrad/ops/linalg.h"
 
 namespace tapegrad::nn {
 namespace {
-
-// As std::ostream prints a double by default.
-std::string shown(double value) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "%g", value);
-  return text;
-}
 
 void check_sizes(int64_t in_features, int64_t out_features) {
   if (in_features < 0 || out_features < 0)
@@ -28,8 +21,8 @@ void check_sizes(int64_t in_features, int64_t out_features) {
 
 Linear::Linear(int64_t in_features, int64_t out_features, const LinearOptions& options) {
   check_sizes(in_features, out_features);
-  weight = register_parameter("weight", new_tensor({out_features, in_features}, kFloat32));
-  if (options.bias) bias = register_parameter("bias", new_tensor({out_features}, kFloat32));
+  weight = register_parameter("weight", new_tensor({out_features, in_features}, kFloat32, "Linear"));
+  if (options.bias) bias = register_parameter("bias", new_tensor({out_features}, kFloat32, "Linear"));
   reset_parameters();
 }
 

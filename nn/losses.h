@@ -3,6 +3,7 @@
 
 #include "tapegrad/nn/cloneable.h"
 #include "tapegrad/ops/losses.h"
+#include "tapegrad/ops/margin_losses.h"
 
 namespace tapegrad::nn {
 
@@ -10,7 +11,19 @@ using CrossEntropyLossOptions = CrossEntropyOptions;
 using NLLLossOptions = NllLossOptions;
 using BCELossOptions = BinaryCrossEntropyOptions;
 using BCEWithLogitsLossOptions = BinaryCrossEntropyWithLogitsOptions;
+using SmoothL1LossOptions = tapegrad::SmoothL1LossOptions;
+using HuberLossOptions = tapegrad::HuberLossOptions;
+using KLDivLossOptions = KlDivOptions;
+using HingeEmbeddingLossOptions = tapegrad::HingeEmbeddingLossOptions;
+using MarginRankingLossOptions = tapegrad::MarginRankingLossOptions;
+using MultiMarginLossOptions = tapegrad::MultiMarginLossOptions;
 struct MSELossOptions {
+  Reduction reduction = kMean;
+};
+struct L1LossOptions {
+  Reduction reduction = kMean;
+};
+struct SoftMarginLossOptions {
   Reduction reduction = kMean;
 };
 
@@ -67,6 +80,83 @@ class TAPEGRAD_API BCEWithLogitsLoss final : public Cloneable<BCEWithLogitsLoss>
 
  private:
   BCEWithLogitsLossOptions options_;
+};
+
+class TAPEGRAD_API L1Loss : public Cloneable<L1Loss> {
+ public:
+  explicit L1Loss(const L1LossOptions& options = {}) : options_(options) {}
+  Tensor forward(const Tensor& input, const Tensor& target) const;
+
+ private:
+  L1LossOptions options_;
+};
+
+class TAPEGRAD_API SmoothL1Loss : public Cloneable<SmoothL1Loss> {
+ public:
+  explicit SmoothL1Loss(const SmoothL1LossOptions& options = {}) : options_(options) {}
+  Tensor forward(const Tensor& input, const Tensor& target) const;
+
+ private:
+  SmoothL1LossOptions options_;
+};
+
+class TAPEGRAD_API HuberLoss : public Cloneable<HuberLoss> {
+ public:
+  explicit HuberLoss(const HuberLossOptions& options = {}) : options_(options) {}
+  Tensor forward(const Tensor& input, const Tensor& target) const;
+
+ private:
+  HuberLossOptions options_;
+};
+
+class TAPEGRAD_API KLDivLoss : public Cloneable<KLDivLoss> {
+ public:
+  explicit KLDivLoss(const KLDivLossOptions& options = {}) : options_(options) {}
+  Tensor forward(const Tensor& input, const Tensor& target) const;
+
+ private:
+  KLDivLossOptions options_;
+};
+
+class TAPEGRAD_API SoftMarginLoss : public Cloneable<SoftMarginLoss> {
+ public:
+  explicit SoftMarginLoss(const SoftMarginLossOptions& options = {}) : options_(options) {}
+  Tensor forward(const Tensor& input, const Tensor& target) const;
+
+ private:
+  SoftMarginLossOptions options_;
+};
+
+class TAPEGRAD_API HingeEmbeddingLoss : public Cloneable<HingeEmbeddingLoss> {
+ public:
+  explicit HingeEmbeddingLoss(const HingeEmbeddingLossOptions& options = {}) : options_(options) {}
+  Tensor forward(const Tensor& input, const Tensor& target) const;
+  std::string extra_repr() const override;
+
+ private:
+  HingeEmbeddingLossOptions options_;
+};
+
+class TAPEGRAD_API MarginRankingLoss : public Cloneable<MarginRankingLoss> {
+ public:
+  explicit MarginRankingLoss(const MarginRankingLossOptions& options = {}) : options_(options) {}
+  Tensor forward(const Tensor& input1, const Tensor& input2, const Tensor& target) const;
+
+ private:
+  MarginRankingLossOptions options_;
+};
+
+// ValueError for p other than 1 and 2.
+class TAPEGRAD_API MultiMarginLoss : public Cloneable<MultiMarginLoss> {
+ public:
+  explicit MultiMarginLoss(const MultiMarginLossOptions& options = {});
+  Tensor forward(const Tensor& input, const Tensor& target) const;
+  std::string extra_repr() const override;
+
+  Buffer weight;
+
+ private:
+  MultiMarginLossOptions options_;
 };
 
 }  // namespace tapegrad::nn

@@ -80,6 +80,9 @@ Parameter Module::register_parameter(std::string name, const Tensor& tensor, boo
   if (!tensor.is_leaf())
     throw ValueError("register_parameter: a parameter must be a leaf, got \"" + name +
                      "\" computed by another operation (did you mean detach()?)");
+  if (requires_grad && !tensor.is_floating_point())
+    throw DTypeError("register_parameter: a parameter that requires grad must be float32 or float64, got \"" + name +
+                     "\" of " + name_of(tensor.dtype()) + " (did you mean register_buffer()?)");
   tensor.set_requires_grad(requires_grad);
   return Parameter(state().parameters.append(std::move(name), tensor));
 }

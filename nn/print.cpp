@@ -2,6 +2,7 @@
 #include <cxxabi.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <ostream>
 #include <typeinfo>
@@ -96,6 +97,12 @@ std::string Module::name() const {
 }
 
 std::string Module::extra_repr() const { return ""; }
+
+std::string shown(double value) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%g", value);
+  return text;
+}
 
 std::string to_string(const Module& module) {
   std::string out;

@@ -17,6 +17,7 @@ namespace {
 struct Add {
   static constexpr const char* name = "add";
   static constexpr bool elementwise = true;
+  static constexpr bool takes_bool = true;
   Tensor forward(const Tensor& a, const Tensor& b, const Tensor& out = {}) { return binary(name, Map::add, a, b, out); }
   Grads backward(const Tensor& dy) const { return {Tensor(dy), Tensor(dy)}; }
 };
@@ -33,6 +34,7 @@ struct Sub {
 struct Mul {
   static constexpr const char* name = "mul";
   static constexpr bool elementwise = true;
+  static constexpr bool takes_bool = true;
   static constexpr bool saves_input = true;
   SavedInput a{"a"}, b{"b"};
   Tensor forward(const Tensor& x, const Tensor& y, const Tensor& out = {}) {
@@ -69,8 +71,18 @@ struct Div {
 struct AddScalar {
   static constexpr const char* name = "add";
   static constexpr bool elementwise = true;
+  static constexpr bool takes_bool = true;
   Scalar s;
   Tensor forward(const Tensor& x, const Tensor& out = {}) { return binary_scalar(name, Map::add, x, s, out); }
+  Grads backward(const Tensor& dy) const { return {Tensor(dy)}; }
+};
+
+// y = x - s;  dx = dy
+struct SubScalar {
+  static constexpr const char* name = "sub";
+  static constexpr bool elementwise = true;
+  Scalar s;
+  Tensor forward(const Tensor& x, const Tensor& out = {}) { return binary_scalar(name, Map::sub, x, s, out); }
   Grads backward(const Tensor& dy) const { return {Tensor(dy)}; }
 };
 
@@ -78,6 +90,7 @@ struct AddScalar {
 struct MulScalar {
   static constexpr const char* name = "mul";
   static constexpr bool elementwise = true;
+  static constexpr bool takes_bool = true;
   Scalar s;
   Tensor forward(const Tensor& x, const Tensor& out = {}) { return binary_scalar(name, Map::mul, x, s, out); }
   Grads backward(const Tensor& dy) const { return {dy * s}; }
@@ -114,26 +127,31 @@ Tensor scaled(const char* op, const Tensor& x, const Scalar& alpha) {
 Scalar scaled(const Scalar& x, const Scalar& alpha) {
   if (is_one(alpha)) return x;
   if (x.is_floating_point() || alpha.is_floating_point()) return x.to<double>() * alpha.to<double>();
-  return x.to<int64_t>() * alpha.to<int64_t>();
+  int64_t product;
+  (void)__builtin_mul_overflow(x.to<int64_t>(), alpha.to<int64_t>(), &product);  // wraps, as the elements do
+  return product;
 }
-
-Scalar negated(const Scalar& x) { return x.is_floating_point() ? Scalar(-x.to<double>()) : Scalar(-x.to<int64_t>()); }
 
 void refuse_bool(const char* op, DType dtype) {
   if (dtype == kBool)
     throw DTypeError(std::string(op) + ": bool is not a dtype it takes (did you mean logical_not() or operator !=?)");
 }
 
-// op(x, s) in the dtype both promote to.
-template <class Op> Tensor with_scalar(Op op, const Tensor& x, DType dtype) {
-  return x.dtype() == dtype ? apply(std::move(op), x) : apply(std::move(op), to(x, dtype));
+// Op of x and s in the dtype both promote to. The number goes by reference until it is checked: a copy of one just made
+// waits for its parts to reach memory.
+template <class Op> Tensor with_scalar(const Tensor& x, const Scalar& s, DType dtype) {
+  check_number(Op::name, s, dtype);
+  return x.dtype() == dtype ? apply(Op{s}, x) : apply(Op{s}, to(x, dtype));
 }
 
-template <class Op> Tensor& in_place_scalar(Op op, const Tensor& x, DType result) {
-  if (!can_cast(result, x.dtype()))
-    throw DTypeError(std::string(Op::name) + "_: the result is " + name_of(result) +
-                     " and cannot be written in place into " + name_of(x.dtype()) + " (use the form without _)");
-  return apply_in_place(std::move(op), x);
+template <class Op> Tensor& in_place_with(const Tensor& x, const Scalar& s, DType result) {
+  return in_place_scalar(Op{s}, x, s, result);
+}
+
+// The number on the left of an operator, as a tensor.
+Tensor left_number(const char* op, const Scalar& s, DType dtype) {
+  check_number(op, s, dtype);
+  return number_of(dtype == kUInt8 ? Scalar(s.to<uint8_t>()) : s, dtype, op);
 }
 
 }  // namespace
@@ -144,7 +162,8 @@ Tensor add(const Tensor& a, const Tensor& b, const Scalar& alpha) {
 
 Tensor add(const Tensor& a, const Scalar& b, const Scalar& alpha) {
   check_defined("add", a, "a");
-  return with_scalar(AddScalar{scaled(b, alpha)}, a, promote_types(a.dtype(), b));
+  const DType dtype = promote_types(a.dtype(), b);
+  return is_one(alpha) ? with_scalar<AddScalar>(a, b, dtype) : with_scalar<AddScalar>(a, scaled(b, alpha), dtype);
 }
 
 Tensor sub(const Tensor& a, const Tensor& b, const Scalar& alpha) {
@@ -157,21 +176,22 @@ Tensor sub(const Tensor& a, const Tensor& b, const Scalar& alpha) {
 Tensor sub(const Tensor& a, const Scalar& b, const Scalar& alpha) {
   check_defined("sub", a, "a");
   refuse_bool("sub", promote_types(a.dtype(), b));
-  return add(a, negated(scaled(b, alpha)));
+  const DType dtype = promote_types(a.dtype(), b);
+  return is_one(alpha) ? with_scalar<SubScalar>(a, b, dtype) : with_scalar<SubScalar>(a, scaled(b, alpha), dtype);
 }
 
 Tensor operator-(const Scalar& a, const Tensor& b) {
   check_defined("sub", b, "b");
   const DType dtype = promote_types(b.dtype(), a);
   refuse_bool("sub", dtype);
-  return apply_binary(Sub{}, number_of(a, dtype), b, dtype);
+  return apply_binary(Sub{}, left_number("sub", a, dtype), b, dtype);
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) { return apply_binary(Mul{}, a, b); }
 
 Tensor mul(const Tensor& a, const Scalar& b) {
   check_defined("mul", a, "a");
-  return with_scalar(MulScalar{b}, a, promote_types(a.dtype(), b));
+  return with_scalar<MulScalar>(a, b, promote_types(a.dtype(), b));
 }
 
 Tensor div(const Tensor& a, const Tensor& b) {
@@ -182,13 +202,13 @@ Tensor div(const Tensor& a, const Tensor& b) {
 
 Tensor div(const Tensor& a, const Scalar& b) {
   check_defined("div", a, "a");
-  return with_scalar(DivScalar{b}, a, real_type(promote_types(a.dtype(), b)));
+  return with_scalar<DivScalar>(a, b, real_type(promote_types(a.dtype(), b)));
 }
 
 Tensor operator/(const Scalar& a, const Tensor& b) {
   check_defined("div", b, "b");
   const DType dtype = real_type(promote_types(b.dtype(), a));
-  return apply_binary(Div{}, number_of(a, dtype), b, dtype);
+  return apply_binary(Div{}, number_of(a, dtype, "div"), b, dtype);
 }
 
 Tensor neg(const Tensor& x) {
@@ -200,7 +220,7 @@ Tensor neg(const Tensor& x) {
 Tensor& neg_(const Tensor& x) {
   check_defined("neg_", x, "x");
   refuse_bool("neg_", x.dtype());
-  return apply_in_place(Neg{}, x);
+  return in_place_unary(Neg{}, x, false);
 }
 
 Tensor& add_(const Tensor& x, const Tensor& other, const Scalar& alpha) {
@@ -211,7 +231,7 @@ Tensor& add_(const Tensor& x, const Tensor& other, const Scalar& alpha) {
 
 Tensor& add_(const Tensor& x, const Scalar& other, const Scalar& alpha) {
   check_defined("add_", x, "x");
-  return in_place_scalar(AddScalar{scaled(other, alpha)}, x, promote_types(x.dtype(), other));
+  return in_place_with<AddScalar>(x, scaled(other, alpha), promote_types(x.dtype(), other));
 }
 
 Tensor& sub_(const Tensor& x, const Tensor& other, const Scalar& alpha) {
@@ -224,7 +244,7 @@ Tensor& sub_(const Tensor& x, const Tensor& other, const Scalar& alpha) {
 Tensor& sub_(const Tensor& x, const Scalar& other, const Scalar& alpha) {
   check_defined("sub_", x, "x");
   refuse_bool("sub_", promote_types(x.dtype(), other));
-  return add_(x, negated(scaled(other, alpha)));
+  return in_place_with<SubScalar>(x, scaled(other, alpha), promote_types(x.dtype(), other));
 }
 
 Tensor& mul_(const Tensor& x, const Tensor& other) {
@@ -235,7 +255,7 @@ Tensor& mul_(const Tensor& x, const Tensor& other) {
 
 Tensor& mul_(const Tensor& x, const Scalar& other) {
   check_defined("mul_", x, "x");
-  return in_place_scalar(MulScalar{other}, x, promote_types(x.dtype(), other));
+  return in_place_with<MulScalar>(x, other, promote_types(x.dtype(), other));
 }
 
 Tensor& div_(const Tensor& x, const Tensor& other) {
@@ -246,7 +266,7 @@ Tensor& div_(const Tensor& x, const Tensor& other) {
 
 Tensor& div_(const Tensor& x, const Scalar& other) {
   check_defined("div_", x, "x");
-  return in_place_scalar(DivScalar{other}, x, real_type(promote_types(x.dtype(), other)));
+  return in_place_with<DivScalar>(x, other, real_type(promote_types(x.dtype(), other)));
 }
 
 }  // namespace tapegrad

@@ -22,9 +22,36 @@ Tensor compare(const char* name, Map op, const Tensor& a, const Tensor& b) {
   return kernels::test(name, op, converted(a, dtype), converted(b, dtype));
 }
 
+// What every element of an integer dtype answers to a number outside the dtype's range.
+bool answer_to(Map op, bool below) {
+  switch (op) {
+    case Map::eq: return false;
+    case Map::ne: return true;
+    case Map::lt:
+    case Map::le: return !below;
+    default: return below;
+  }
+}
+
 Tensor compare(const char* name, Map op, const Tensor& a, const Scalar& b) {
   check_defined(name, a, "a");
-  return kernels::test_scalar(name, op, converted(a, promote_types(a.dtype(), b)), b);
+  const DType dtype = promote_types(a.dtype(), b);
+  if (!b.fits(dtype)) return filled_tensor(a.sizes(), kBool, answer_to(op, b.to<int64_t>() < 0));
+  return kernels::test_scalar(name, op, converted(a, dtype), b);
+}
+
+// Of the truth of both: x != 0, NaN included.
+Tensor logical(const char* name, Map op, const Tensor& a, const Tensor& b) {
+  check_defined(name, a, "a");
+  check_defined(name, b, "b");
+  return kernels::test(name, op, converted(a, kBool), converted(b, kBool));
+}
+
+void check_bool(const char* op, const Tensor& x, const char* argument) {
+  check_defined(op, x, argument);
+  if (x.dtype() != kBool)
+    throw DTypeError(std::string(op) + ": " + argument + " must be bool, got " + name_of(x.dtype()) +
+                     " (bitwise operations on integers are not offered; did you mean logical_and() or its kin?)");
 }
 
 // Whether every element of a bool tensor is true.
@@ -65,10 +92,28 @@ Tensor logical_not(const Tensor& x) {
   check_defined("logical_not", x, "x");
   return kernels::test("logical_not", Map::logical_not, x);
 }
-Tensor logical_and(const Tensor& a, const Tensor& b) {
-  check_defined("logical_and", a, "a");
-  check_defined("logical_and", b, "b");
-  return kernels::test("logical_and", Map::logical_and, converted(a, kBool), converted(b, kBool));
+Tensor logical_and(const Tensor& a, const Tensor& b) { return logical("logical_and", Map::logical_and, a, b); }
+Tensor logical_or(const Tensor& a, const Tensor& b) { return logical("logical_or", Map::maximum, a, b); }
+Tensor logical_xor(const Tensor& a, const Tensor& b) { return logical("logical_xor", Map::ne, a, b); }
+
+Tensor operator~(const Tensor& x) {
+  check_bool("operator ~", x, "x");
+  return logical_not(x);
+}
+Tensor operator&(const Tensor& a, const Tensor& b) {
+  check_bool("operator &", a, "a");
+  check_bool("operator &", b, "b");
+  return logical_and(a, b);
+}
+Tensor operator|(const Tensor& a, const Tensor& b) {
+  check_bool("operator |", a, "a");
+  check_bool("operator |", b, "b");
+  return logical_or(a, b);
+}
+Tensor operator^(const Tensor& a, const Tensor& b) {
+  check_bool("operator ^", a, "a");
+  check_bool("operator ^", b, "b");
+  return logical_xor(a, b);
 }
 
 bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {

@@ -115,6 +115,9 @@ Tensor probability_loss(const Tensor& input, const Tensor& target, const CrossEn
     throw DTypeError(std::string(name) + ": probabilities must have input's dtype, got input " +
                      name_of(input.dtype()) + " and target " + name_of(target.dtype()));
   if (input.dim() == 0) throw ShapeError(std::string(name) + ": input must have a class dim, got shape []");
+  if (options.ignore_index >= 0)
+    throw ValueError(std::string(name) + ": ignore_index is for class indices, got ignore_index " +
+                     std::to_string(options.ignore_index) + " and probabilities as target");
   check_weight(name, input, options.weight);
   const int64_t dim = class_dim(input);
   const int64_t classes = input.sizes()[dim];

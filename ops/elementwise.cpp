@@ -1,6 +1,7 @@
 // Powers, roots, exponentials, bounds and choices, elementwise.
 #include "tapegrad/ops/elementwise.h"
 
+#include <cmath>
 #include <limits>
 
 #include "tapegrad/ops/compare.h"
@@ -83,6 +84,7 @@ struct Abs {
 struct Sign {
   static constexpr const char* name = "sign";
   static constexpr bool elementwise = true;
+  static constexpr bool takes_bool = true;
   Tensor forward(const Tensor& x, const Tensor& out = {}) { return unary(name, Map::sign, x, out); }
   Grads backward(const Tensor& dy) const { return {zeros_like(dy)}; }
 };
@@ -134,6 +136,8 @@ struct Clamp {
   SavedInput x{"x"};
   Tensor forward(const Tensor& v, const Tensor& out = {}) {
     x.save(v);
+    // The kernel's bounds are numbers; NaN as one makes every element NaN.
+    if (std::isnan(lo) || std::isnan(hi)) return binary_scalar(name, Map::add, v, std::nan(""), out);
     return unary(name, Map::clamp, v, out, {lo, hi});
   }
   Grads backward(const Tensor& dy) const { return {where(logical_and(*x >= lo, *x <= hi), dy, 0)}; }
@@ -173,9 +177,9 @@ template <Map op> struct Extremum {
   }
 };
 
-void check_integer_power(DType dtype, const Scalar& exponent) {
+void check_integer_power(const char* op, DType dtype, const Scalar& exponent) {
   if (!is_floating_point(dtype) && !exponent.is_floating_point() && exponent.to<int64_t>() < 0)
-    throw ValueError("pow: an integer tensor cannot be raised to a negative integer, got exponent " +
+    throw ValueError(std::string(op) + ": an integer tensor cannot be raised to a negative integer, got exponent " +
                      std::to_string(exponent.to<int64_t>()) + " (did you mean to(kFloat32)?)");
 }
 
@@ -201,11 +205,19 @@ DType clamp_dtype(const Tensor& x, const Bounds& b) {
   return dtype;
 }
 
+// An integer bound that the dtype does not hold is as good as the end of its range.
+Scalar within(const Scalar& bound, DType dtype) {
+  if (bound.fits(dtype)) return bound;
+  const bool below = bound.to<int64_t>() < 0;
+  if (dtype == kUInt8) return below ? 0 : 255;
+  return below ? std::numeric_limits<int32_t>::min() : std::numeric_limits<int32_t>::max();
+}
+
 // Integers are compared as integers: a bound beyond 2^53 must not pass through double.
 Tensor clamp_integers(const Tensor& x, const Bounds& b, const Tensor& out) {
   Tensor y = x;
-  if (b.has_lo) y = binary_scalar("clamp", Map::maximum, y, b.lo, out);
-  if (b.has_hi) y = binary_scalar("clamp", Map::minimum, y, b.hi, out);
+  if (b.has_lo) y = binary_scalar("clamp", Map::maximum, y, within(b.lo, x.dtype()), out);
+  if (b.has_hi) y = binary_scalar("clamp", Map::minimum, y, within(b.hi, x.dtype()), out);
   return y;
 }
 
@@ -238,24 +250,30 @@ Tensor sign(const Tensor& x) {
 
 Tensor pow(const Tensor& x, const Scalar& exponent) {
   check_defined("pow", x, "x");
-  check_integer_power(x.dtype(), exponent);
+  check_integer_power("pow", x.dtype(), exponent);
   const DType dtype = promote_types(x.dtype(), exponent);
+  check_number("pow", exponent, dtype);
   const Tensor base = x.dtype() == dtype ? x : to(x, dtype);
   if (exponent.to<double>() == 2 && dtype != kBool) return apply(Square{}, base);
   return apply(PowScalar{exponent}, base);
 }
 
-Tensor pow(const Tensor& x, const Tensor& exponent) { return apply_binary(Pow{}, x, exponent); }
+Tensor pow(const Tensor& x, const Tensor& exponent) {
+  check_defined("pow", x, "x");
+  check_defined("pow", exponent, "exponent");
+  return apply_binary(Pow{}, x, exponent);
+}
 
 Tensor pow(const Scalar& x, const Tensor& exponent) {
   check_defined("pow", exponent, "exponent");
   const DType dtype = promote_types(exponent.dtype(), x);
-  return apply_binary(Pow{}, number_of(x, dtype), exponent, dtype);
+  return apply_binary(Pow{}, number_of(x, dtype, "pow"), exponent, dtype);
 }
 
 Tensor clamp(const Tensor& x, const std::optional<Scalar>& min, const std::optional<Scalar>& max) {
   const Bounds bounds = bounds_of("clamp", x, min, max);
   const DType dtype = clamp_dtype(x, bounds);
+  if (dtype == kBool) throw DTypeError("clamp: bool is not a dtype it takes");
   const Tensor v = x.dtype() == dtype ? x : to(x, dtype);
   return is_floating_point(dtype) ? apply(bounds.op(), v) : clamp_integers(v, bounds, {});
 }
@@ -278,12 +296,18 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 
 Tensor where(const Tensor& condition, const Tensor& a, const Scalar& b) {
   check_defined("where", a, "a");
-  return where(condition, a, number_of(b, promote_types(a.dtype(), b)));
+  return where(condition, a, number_of(b, promote_types(a.dtype(), b), "where"));
 }
 
 Tensor where(const Tensor& condition, const Scalar& a, const Tensor& b) {
   check_defined("where", b, "b");
-  return where(condition, number_of(a, promote_types(b.dtype(), a)), b);
+  return where(condition, number_of(a, promote_types(b.dtype(), a), "where"), b);
+}
+
+Tensor where(const Tensor& condition, const Scalar& a, const Scalar& b) {
+  const auto natural = [](const Scalar& s) { return s.is_floating_point() ? kFloat32 : s.dtype(); };
+  const DType dtype = promote_types(natural(a), natural(b));
+  return where(condition, number_of(a, dtype, "where"), number_of(b, dtype, "where"));
 }
 
 Tensor& square_(const Tensor& x) { return in_place_unary(Square{}, x, false); }
@@ -291,15 +315,12 @@ Tensor& exp_(const Tensor& x) { return in_place_unary(Exp{}, x, true); }
 Tensor& log_(const Tensor& x) { return in_place_unary(Log{}, x, true); }
 Tensor& sqrt_(const Tensor& x) { return in_place_unary(Sqrt{}, x, true); }
 Tensor& abs_(const Tensor& x) { return in_place_unary(Abs{}, x, false); }
+Tensor& sign_(const Tensor& x) { return in_place_unary(Sign{}, x, false); }
 
 Tensor& pow_(const Tensor& x, const Scalar& exponent) {
   check_defined("pow_", x, "x");
-  check_integer_power(x.dtype(), exponent);
-  const DType result = promote_types(x.dtype(), exponent);
-  if (!can_cast(result, x.dtype()))
-    throw DTypeError(std::string("pow_: the result is ") + name_of(result) + " and cannot be written in place into " +
-                     name_of(x.dtype()) + " (use the form without _)");
-  return apply_in_place(PowScalar{exponent}, x);
+  check_integer_power("pow_", x.dtype(), exponent);
+  return in_place_scalar(PowScalar{exponent}, x, exponent, promote_types(x.dtype(), exponent));
 }
 
 Tensor& pow_(const Tensor& x, const Tensor& exponent) {
@@ -313,7 +334,8 @@ Tensor& clamp_(const Tensor& x, const std::optional<Scalar>& min, const std::opt
   if (clamp_dtype(x, bounds) != x.dtype())
     throw DTypeError(std::string("clamp_: the bounds must not need a wider dtype than the tensor's, which is ") +
                      name_of(x.dtype()));
-  if (x.is_floating_point()) return apply_in_place(bounds.op(), x);
+  check_in_place_bool<Clamp>(x);
+  if (x.is_floating_point()) return write_result(bounds.op(), x);
   autograd::detail::check_in_place("clamp_", x);
   x.impl()->storage->bump_version();
   clamp_integers(x, bounds, x);

@@ -1,5 +1,6 @@
 // Elementwise arithmetic. Operands broadcast against each other and promote as PyTorch's do; NaN passes through.
-// Errors: ShapeError where shapes do not broadcast, DTypeError where a dtype is not taken, ValueError for an undefined tensor.
+// Errors: ShapeError where shapes do not broadcast, DTypeError where a dtype is not taken, ValueError for an undefined tensor
+// and for a number that does not fit the integers it meets (in uint8 -1 to -255 wrap).
 #pragma once
 
 #include <optional>
@@ -39,9 +40,17 @@ TAPEGRAD_API Tensor sqrt(const Tensor& x);
 TAPEGRAD_API Tensor abs(const Tensor& x);
 // y = -1, 0 or 1;  dx = 0.
 TAPEGRAD_API Tensor sign(const Tensor& x);
-// y = min(max(x, lo), hi), either bound may be left out;  dx = dy where lo <= x <= hi, else 0. ValueError without bounds.
+// y = min(max(x, lo), hi), either bound may be left out, NaN where x or a bound is;  dx = dy where lo <= x <= hi, else 0.
+// ValueError without bounds. Integer bounds that the dtype does not hold count as the ends of its range.
 TAPEGRAD_API Tensor clamp(const Tensor& x, const std::optional<Scalar>& min = {},
                           const std::optional<Scalar>& max = {});
+// The same for bounds that broadcast;  dlo = dy where x < lo < hi, dhi = dy where x > hi or lo > hi, else 0.
+TAPEGRAD_API Tensor clamp(const Tensor& x, const std::optional<Tensor>& min, const std::optional<Tensor>& max = {});
+// With the one bound.
+TAPEGRAD_API Tensor clamp_min(const Tensor& x, const Scalar& min);
+TAPEGRAD_API Tensor clamp_min(const Tensor& x, const Tensor& min);
+TAPEGRAD_API Tensor clamp_max(const Tensor& x, const Scalar& max);
+TAPEGRAD_API Tensor clamp_max(const Tensor& x, const Tensor& max);
 // y = the larger (smaller) one, NaN if either is;  dy goes to it, half to each where they are equal.
 TAPEGRAD_API Tensor maximum(const Tensor& a, const Tensor& b);
 TAPEGRAD_API Tensor minimum(const Tensor& a, const Tensor& b);
@@ -49,6 +58,7 @@ TAPEGRAD_API Tensor minimum(const Tensor& a, const Tensor& b);
 TAPEGRAD_API Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 TAPEGRAD_API Tensor where(const Tensor& condition, const Tensor& a, const Scalar& b);
 TAPEGRAD_API Tensor where(const Tensor& condition, const Scalar& a, const Tensor& b);
+TAPEGRAD_API Tensor where(const Tensor& condition, const Scalar& a, const Scalar& b);
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator+(const Tensor& a, const Scalar& b) { return add(a, b); }

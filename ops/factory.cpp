@@ -2,25 +2,26 @@
 #include "tapegrad/ops/factory.h"
 
 #include <cmath>
+#include <limits>
 
 #include "tapegrad/ops/operands.h"
 
 namespace tapegrad {
 namespace {
 
+void check_requires_grad(const char* op, DType dtype, const TensorOptions& options) {
+  if (options.requires_grad_flag() && !is_floating_point(dtype))
+    throw DTypeError(std::string(op) + ": only float32 and float64 tensors can require grad, got " + name_of(dtype));
+}
+
 Tensor finished(const char* op, Tensor x, const TensorOptions& options) {
-  if (options.requires_grad_flag()) {
-    if (!x.is_floating_point())
-      throw DTypeError(std::string(op) + ": only float32 and float64 tensors can require grad, got " +
-                       name_of(x.dtype()));
-    x.requires_grad_();
-  }
+  check_requires_grad(op, x.dtype(), options);
+  if (options.requires_grad_flag()) x.requires_grad_();
   return x;
 }
 
 Tensor filled(const char* op, IntArrayRef sizes, const Scalar& value, const TensorOptions& options, DType fallback) {
-  (void)numel_of(sizes, op);
-  return finished(op, filled_tensor(sizes, options.dtype_or(fallback), value), options);
+  return finished(op, filled_tensor(sizes, options.dtype_or(fallback), value, op), options);
 }
 
 TensorOptions like(const Tensor& x, const TensorOptions& options) {
@@ -69,40 +70,93 @@ Tensor randn_like(const Tensor& x, const TensorOptions& options) {
   check_defined("randn_like", x, "x");
   return randn(x.sizes(), like(x, options));
 }
+Tensor randint_like(const Tensor& x, int64_t high, const TensorOptions& options) {
+  return randint_like(x, 0, high, options);
+}
+Tensor randint_like(const Tensor& x, int64_t low, int64_t high, const TensorOptions& options) {
+  check_defined("randint_like", x, "x");
+  return randint(low, high, x.sizes(), like(x, options));
+}
 
 Tensor arange(const Scalar& end, const TensorOptions& options) { return arange(0, end, 1, options); }
 Tensor arange(const Scalar& start, const Scalar& end, const TensorOptions& options) {
   return arange(start, end, 1, options);
 }
 
-Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, const TensorOptions& options) {
-  const double first = start.to<double>(), last = end.to<double>(), by = step.to<double>();
-  if (by == 0 || (last - first) / by < 0 || !std::isfinite(first) || !std::isfinite(last))
-    throw ValueError("arange: step must lead from start to end, got start " + std::to_string(first) + ", end " +
-                     std::to_string(last) + ", step " + std::to_string(by));
-  const bool real_values = start.is_floating_point() || end.is_floating_point() || step.is_floating_point();
-  const DType dtype = options.dtype_or(real_values ? kFloat32 : kInt64);
-  int64_t count;
-  if (real_values) {
-    count = static_cast<int64_t>(std::ceil((last - first) / by));
-  } else {
-    const int64_t a = start.to<int64_t>(), b = end.to<int64_t>(), s = step.to<int64_t>();
-    count = (b - a) / s + ((b - a) % s != 0);
+namespace {
+
+// start + i step for i in [0, count), computed in int64 or double.
+struct Range {
+  Scalar start, step;
+  int64_t count = 0;
+  Scalar at(int64_t i) const {
+    if (start.is_floating_point()) return start.to<double>() + static_cast<double>(i) * step.to<double>();
+    const auto wrapped = static_cast<uint64_t>(i) * static_cast<uint64_t>(step.to<int64_t>());
+    return static_cast<int64_t>(static_cast<uint64_t>(start.to<int64_t>()) + wrapped);
   }
-  Tensor y = new_tensor(count, dtype);
+};
+
+[[noreturn]] void bad_range(const std::string& rule, const std::string& start, const std::string& end,
+                            const std::string& step) {
+  throw ValueError("arange: " + rule + ", got start " + start + ", end " + end + ", step " + step);
+}
+
+const char* const kWrongWay = "step must lead from start to end";
+const char* const kTooMany = "the number of elements must fit 63 bits";
+
+Range real_range(double start, double end, double step) {
+  const auto fail = [&](const char* rule) {
+    bad_range(rule, std::to_string(start), std::to_string(end), std::to_string(step));
+  };
+  if (!std::isfinite(start) || !std::isfinite(end) || !std::isfinite(step)) fail("start, end and step must be finite");
+  if (step == 0 || (end - start) / step < 0) fail(kWrongWay);
+  const double count = std::ceil((end - start) / step);
+  if (!(count < 0x1p63)) fail(kTooMany);
+  return {start, step, static_cast<int64_t>(count)};
+}
+
+Range integer_range(int64_t start, int64_t end, int64_t step) {
+  const auto fail = [&](const char* rule) {
+    bad_range(rule, std::to_string(start), std::to_string(end), std::to_string(step));
+  };
+  if (step == 0 || (step > 0 ? start > end : start < end)) fail(kWrongWay);
+  // Distances of int64 fit uint64.
+  const auto distance = [](int64_t low, int64_t high) {
+    return static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
+  };
+  const uint64_t span = step > 0 ? distance(start, end) : distance(end, start);
+  const uint64_t by = step > 0 ? distance(0, step) : distance(step, 0);
+  const uint64_t count = span / by + (span % by != 0);
+  if (count > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) fail(kTooMany);
+  return {start, step, static_cast<int64_t>(count)};
+}
+
+}  // namespace
+
+Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, const TensorOptions& options) {
+  const bool real_values = start.is_floating_point() || end.is_floating_point() || step.is_floating_point();
+  const Range range = real_values ? real_range(start.to<double>(), end.to<double>(), step.to<double>())
+                                  : integer_range(start.to<int64_t>(), end.to<int64_t>(), step.to<int64_t>());
+  const DType dtype = options.dtype_or(real_values ? kFloat32 : kInt64);
+  check_requires_grad("arange", dtype, options);
+  if (range.count > 0) {
+    check_fits("arange", range.at(0), dtype);
+    check_fits("arange", range.at(range.count - 1), dtype);
+  }
+  Tensor y = new_tensor(range.count, dtype, "arange");
   dispatch(dtype, [&]<class T>() {
     T* v = y.data_ptr<T>();
-    for (int64_t i = 0; i < count; ++i)
-      v[i] = real_values ? static_cast<T>(first + static_cast<double>(i) * by)
-                         : static_cast<T>(start.to<int64_t>() + i * step.to<int64_t>());
+    for (int64_t i = 0; i < range.count; ++i) v[i] = range.at(i).to<T>();
   });
   return finished("arange", y, options);
 }
 
 Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, const TensorOptions& options) {
   if (steps < 0) throw ValueError("linspace: steps must not be negative, got " + std::to_string(steps));
+  if (steps > 0) check_fits("linspace", start, options.dtype());
+  if (steps > 1) check_fits("linspace", end, options.dtype());
   const double first = start.to<double>(), last = end.to<double>();
-  Tensor y = new_tensor(steps, options.dtype());
+  Tensor y = new_tensor(steps, options.dtype(), "linspace");
   dispatch(y.dtype(), [&]<class T>() {
     T* v = y.data_ptr<T>();
     const double by = steps > 1 ? (last - first) / static_cast<double>(steps - 1) : 0;
@@ -126,7 +180,7 @@ Tensor rand(IntArrayRef sizes, const TensorOptions& options) { return rand(sizes
 
 Tensor rand(IntArrayRef sizes, Generator& generator, const TensorOptions& options) {
   check_floating("rand", options.dtype());
-  Tensor y = new_tensor(sizes, options.dtype());
+  Tensor y = new_tensor(sizes, options.dtype(), "rand");
   fill_uniform(y, 0, 1, generator);
   return finished("rand", y, options);
 }
@@ -135,7 +189,7 @@ Tensor randn(IntArrayRef sizes, const TensorOptions& options) { return randn(siz
 
 Tensor randn(IntArrayRef sizes, Generator& generator, const TensorOptions& options) {
   check_floating("randn", options.dtype());
-  Tensor y = new_tensor(sizes, options.dtype());
+  Tensor y = new_tensor(sizes, options.dtype(), "randn");
   fill_normal(y, 0, 1, generator);
   return finished("randn", y, options);
 }
@@ -147,7 +201,7 @@ Tensor randint(int64_t high, IntArrayRef sizes, const TensorOptions& options) {
 Tensor randint(int64_t low, int64_t high, IntArrayRef sizes, const TensorOptions& options) {
   if (low >= high)
     throw ValueError("randint: low must be below high, got " + std::to_string(low) + " and " + std::to_string(high));
-  Tensor y = new_tensor(sizes, options.dtype_or(kInt64));
+  Tensor y = new_tensor(sizes, options.dtype_or(kInt64), "randint");
   fill_integers(y, low, high);
   return finished("randint", y, options);
 }
@@ -156,55 +210,72 @@ Tensor randperm(int64_t n, const TensorOptions& options) { return randperm(n, de
 
 Tensor randperm(int64_t n, Generator& generator, const TensorOptions& options) {
   if (n < 0) throw ValueError("randperm: n must not be negative, got " + std::to_string(n));
-  Tensor y = new_tensor(n, kInt64);
+  if (n > 0) check_fits("randperm", n - 1, options.dtype_or(kInt64));
+  Tensor y = new_tensor(n, kInt64, "randperm");
   fill_permutation(y, generator);
   return finished("randperm", converted(y, options.dtype_or(kInt64)), options);
 }
 
 namespace {
 
-Tensor wrapped(void* data, IntArrayRef sizes, IntArrayRef strides, void (*deleter)(void*),
-               const TensorOptions& options) {
+// All that can be wrong is found before the memory is taken over.
+void check_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const TensorOptions& options) {
+  check_requires_grad("from_blob", options.dtype(), options);
   if (strides.size() != sizes.size())
     throw ShapeError("from_blob: one stride per size is needed, got sizes " + to_string(sizes) + " and strides " +
                      to_string(strides));
   const int64_t count = numel_of(sizes, "from_blob");
   if (count > 0 && !data) throw ValueError("from_blob: data must not be null for sizes " + to_string(sizes));
-  int64_t extent = count > 0;
-  for (int64_t d = 0; d < sizes.size(); ++d) {
-    if (strides[d] < 0) throw ShapeError("from_blob: strides must not be negative, got " + to_string(strides));
-    int64_t reach;
-    if (count > 0 &&
-        (__builtin_mul_overflow(sizes[d] - 1, strides[d], &reach) || __builtin_add_overflow(extent, reach, &extent)))
-      throw ShapeError("from_blob: the memory spanned overflows 63 bits, got sizes " + to_string(sizes) +
-                       " and strides " + to_string(strides));
+  for (int64_t stride : strides) {
+    if (stride < 0) throw ValueError("from_blob: strides must not be negative, got " + to_string(strides));
   }
-  const DType dtype = options.dtype();
-  TensorImpl* t = TensorImpl::create();
-  Tensor whole(Ref<TensorImpl>::adopt(t));
-  t->dtype = dtype;
-  t->numel = extent;
-  t->sizes = Shape{extent};
-  t->strides = Shape{1};
-  t->data = static_cast<char*>(data);
-  t->storage = Storage::wrap(data, static_cast<size_t>(extent * item_size(dtype)), deleter, data);
-  return finished("from_blob", alias(whole, sizes, strides, 0), options);
+}
+
+// Elements from the first to the last.
+int64_t extent_of(IntArrayRef sizes, IntArrayRef strides, DType dtype) {
+  if (numel_of(sizes, "from_blob") == 0) return 0;
+  int64_t extent = 1, reach, bytes;
+  bool overflow = false;
+  for (int64_t d = 0; d < sizes.size(); ++d)
+    overflow |=
+        __builtin_mul_overflow(sizes[d] - 1, strides[d], &reach) || __builtin_add_overflow(extent, reach, &extent);
+  if (overflow || __builtin_mul_overflow(extent, item_size(dtype), &bytes))
+    throw ShapeError("from_blob: the memory spanned overflows 63 bits, got sizes " + to_string(sizes) +
+                     " and strides " + to_string(strides));
+  return extent;
 }
 
 }  // namespace
 
+Tensor detail::lent_tensor(void* data, IntArrayRef sizes, IntArrayRef strides, void (*give_back)(void* context),
+                           void* context, const TensorOptions& options) {
+  check_blob(data, sizes, strides, options);
+  const DType dtype = options.dtype();
+  const int64_t extent = extent_of(sizes, strides, dtype);
+  TensorImpl* t = TensorImpl::create();
+  const Tensor whole(Ref<TensorImpl>::adopt(t));
+  t->dtype = dtype;
+  t->data = static_cast<char*>(data);
+  Tensor y = alias(whole, sizes, strides, 0);
+  // Last, as from here on give_back will run.
+  y.impl()->storage = Storage::wrap(data, static_cast<size_t>(extent * item_size(dtype)), give_back, context);
+  return finished("from_blob", std::move(y), options);
+}
+
 Tensor from_blob(void* data, IntArrayRef sizes, const TensorOptions& options) {
-  return wrapped(data, sizes, contiguous_strides(sizes), nullptr, options);
+  return from_blob(data, sizes, nullptr, options);
 }
 Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const TensorOptions& options) {
-  return wrapped(data, sizes, strides, nullptr, options);
+  return detail::lent_tensor(data, sizes, strides, nullptr, nullptr, options);
 }
 Tensor from_blob(void* data, IntArrayRef sizes, void (*deleter)(void*), const TensorOptions& options) {
-  return wrapped(data, sizes, contiguous_strides(sizes), deleter, options);
+  check_rank(sizes.size(), "from_blob");
+  return detail::lent_tensor(data, sizes, contiguous_strides(sizes), deleter, data, options);
 }
 
 TensorData::TensorData(std::initializer_list<TensorData> list) : dtype_(kBool), scalar_(false) {
   sizes_.push_back(static_cast<int64_t>(list.size()));
+  if (list.size() > 0) check_rank(1 + list.begin()->sizes().size(), "tensor");
   if (list.size() == 0) {
     dtype_ = kFloat32;
     return;
@@ -223,7 +294,8 @@ TensorData::TensorData(std::initializer_list<TensorData> list) : dtype_(kBool), 
 
 Tensor tensor(const TensorData& data, const TensorOptions& options) {
   const DType natural_dtype = is_floating_point(data.dtype()) ? kFloat32 : data.dtype();
-  Tensor y = new_tensor(data.sizes(), options.dtype_or(natural_dtype));
+  Tensor y = new_tensor(data.sizes(), options.dtype_or(natural_dtype), "tensor");
+  for (int64_t i = 0; i < y.numel(); ++i) check_fits("tensor", data.value(i), y.dtype());
   dispatch(y.dtype(), [&]<class T>() {
     T* v = y.data_ptr<T>();
     for (int64_t i = 0; i < y.numel(); ++i) v[i] = data.value(i).to<T>();

@@ -251,7 +251,7 @@ template <class Op> Tensor apart(Op op, const Operands& in, const Tensor& x) {
   return lowered(apply(std::move(op), in.x, in.index, in.src), x);
 }
 template <class Op> Tensor& into(Op op, const Operands& in, const Tensor& x) {
-  apply_in_place(std::move(op), in.x, in.index, in.src);
+  write_result(std::move(op), in.x, in.index, in.src);
   return const_cast<Tensor&>(x);
 }
 
@@ -280,7 +280,7 @@ Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& 
 }
 Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Scalar& value) {
   Operands in = operands_of("scatter", x, dim, index);
-  in.src = number_of(value, x.dtype());
+  in.src = number_of(value, x.dtype(), "scatter");
   return apart(Scatter<AsScatter>{.dim = in.dim}, in, x);
 }
 Tensor& scatter_(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src) {
@@ -289,7 +289,7 @@ Tensor& scatter_(const Tensor& x, int64_t dim, const Tensor& index, const Tensor
 }
 Tensor& scatter_(const Tensor& x, int64_t dim, const Tensor& index, const Scalar& value) {
   Operands in = operands_of("scatter_", x, dim, index);
-  in.src = number_of(value, x.dtype());
+  in.src = number_of(value, x.dtype(), "scatter_");
   return into(Scatter<AsScatter>{.dim = in.dim}, in, x);
 }
 
@@ -335,7 +335,7 @@ Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, const Tenso
 }
 Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, const Scalar& value) {
   check_defined("index_fill", x, "x");
-  return index_fill(x, dim, index, number_of(value, x.dtype()));
+  return index_fill(x, dim, index, number_of(value, x.dtype(), "index_fill"));
 }
 Tensor& index_fill_(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& value) {
   const Operands in = filled_rows("index_fill_", x, dim, index, value);
@@ -343,7 +343,7 @@ Tensor& index_fill_(const Tensor& x, int64_t dim, const Tensor& index, const Ten
 }
 Tensor& index_fill_(const Tensor& x, int64_t dim, const Tensor& index, const Scalar& value) {
   check_defined("index_fill_", x, "x");
-  return index_fill_(x, dim, index, number_of(value, x.dtype()));
+  return index_fill_(x, dim, index, number_of(value, x.dtype(), "index_fill_"));
 }
 
 Tensor take(const Tensor& x, const Tensor& index) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/kernels/rows.h"
@@ -16,6 +17,8 @@ TensorIndex::TensorIndex(const char* dots) : kind(Kind::Ellipsis) {
 }
 
 namespace {
+
+using Indices = std::span<const TensorIndex>;
 
 struct TakeRows;
 
@@ -63,27 +66,29 @@ struct ClearRows {
   Tensor tangent(const Grads& dx) const { return apply(ClearRows{.lead = lead}, dx[0], *index); }
 };
 
-// x[index[j]] = values[j];  dx = dy with zeros there, dvalues = dy at the index
+// x[index[j]] = values[j];  dx = dy with zeros there, dvalues = dy at the index.  Accumulated, +=:  dx = dy
 struct PutRows {
   static constexpr const char* name = "index_put_";
   int64_t lead;
   Shape sizes;  // of x
+  bool accumulate;
   SavedInput index{"index"};
   Tensor forward(const Tensor&, const Tensor& values, const Tensor& at, const Tensor& out) {
     index.save(at);
-    kernels::put_rows(out, lead, at, contiguous_of(values));
+    kernels::put_rows(out, lead, at, contiguous_of(values), accumulate);
     return out;
   }
   Grads backward(const Tensor& dy) const {
     Tensor dvalues;
     if (autograd::needs(1)) dvalues = apply(TakeRows{}, rows_of(dy), *index);
+    if (accumulate) return {Tensor(dy), dvalues};
     return {autograd::needs(0) ? apply(ClearRows{.lead = lead}, dy, *index) : Tensor(), dvalues};
   }
   Tensor tangent(const Grads& dx) const {
     const Tensor& any = dx[0].defined() ? dx[0] : dx[1];
     Tensor y = dx[0].defined() ? clone(dx[0]) : filled_tensor(sizes, any.dtype(), 0);
     const Tensor values = dx[1].defined() ? dx[1] : filled_tensor(IntArrayRef(), any.dtype(), 0);
-    return apply_in_place(PutRows{.lead = lead, .sizes = sizes}, y, values, *index);
+    return apply_in_place(PutRows{.lead = lead, .sizes = sizes, .accumulate = accumulate}, y, values, *index);
   }
   // The lead dims joined into one.
   Tensor rows_of(const Tensor& x) const {
@@ -136,53 +141,78 @@ std::vector<Tensor> positions(const Tensor& mask) {
   return result;
 }
 
-void check_mask(const Tensor& mask, const Tensor& x, int64_t dim) {
+void check_mask(const char* op, const Tensor& mask, const Tensor& x, int64_t dim) {
   for (int64_t d = 0; d < mask.dim(); ++d) {
     if (mask.sizes()[d] == x.sizes()[dim + d]) continue;
-    throw IndexError("index: a mask must have the shape of the dims it covers, mask is " + to_string(mask.sizes()) +
-                     " from dim " + std::to_string(dim) + " of " + to_string(x.sizes()));
+    throw IndexError(std::string(op) + ": a mask must have the shape of the dims it covers, mask is " +
+                     to_string(mask.sizes()) + " from dim " + std::to_string(dim) + " of " + to_string(x.sizes()));
   }
 }
 
 // Takes one index tensor or mask at `dim` of basic.view; returns the next dim.
-int64_t take_tensor(Basic& basic, const Tensor& index, int64_t dim) {
-  check_defined("index", index, "an index tensor");
+int64_t take_tensor(const char* op, Basic& basic, const Tensor& index, int64_t dim) {
+  check_defined(op, index, "an index tensor");
   if (is_floating_point(index.dtype()))
-    throw DTypeError(std::string("index: an index tensor must be int64, an integer or a bool mask, got ") +
+    throw DTypeError(std::string(op) + ": an index tensor must be int64, an integer or a bool mask, got " +
                      name_of(index.dtype()));
   if (index.dtype() != kBool) {
     basic.advanced[static_cast<size_t>(dim)] = converted(index, kInt64);
     return dim + 1;
   }
-  if (index.dim() == 0) throw IndexError("index: a mask must have at least 1 dim, got a 0-dim one (use a C++ bool)");
-  check_mask(index, basic.view, dim);
+  if (index.dim() == 0) {  // a new dim, of which it takes the one element or none
+    basic.view = unsqueeze(basic.view, dim);
+    basic.advanced.insert(basic.advanced.begin() + dim, filled_tensor(index.item<bool>() ? 1 : 0, kInt64, 0));
+    return dim + 1;
+  }
+  check_mask(op, index, basic.view, dim);
   for (const Tensor& t : positions(index)) basic.advanced[static_cast<size_t>(dim++)] = t;
   return dim;
 }
 
-Basic basic_of(const Tensor& x, std::initializer_list<TensorIndex> indices) {
-  check_defined("index", x, "x");
+int64_t checked(const char* op, int64_t i, int64_t size, int64_t dim) {
+  if (size == 0)
+    throw IndexError(std::string(op) + ": there must be an element at dim " + std::to_string(dim) +
+                     ", which has size 0, got index " + std::to_string(i));
+  if (i < -size || i >= size)
+    throw IndexError(std::string(op) + ": an index must lie in [" + std::to_string(-size) + ", " +
+                     std::to_string(size - 1) + "] at dim " + std::to_string(dim) + ", got " + std::to_string(i));
+  return i < 0 ? i + size : i;
+}
+
+// Dims of x that the indices take; IndexError where there are more than x has.
+int64_t count_taken(const char* op, const Tensor& x, Indices indices) {
   int64_t taken = 0, ellipses = 0;
   for (const TensorIndex& index : indices) {
     taken += dims_taken(index);
     ellipses += index.kind == TensorIndex::Kind::Ellipsis;
   }
-  if (ellipses > 1) throw IndexError("index: \"...\" may stand once, got it " + std::to_string(ellipses) + " times");
+  if (ellipses > 1)
+    throw IndexError(std::string(op) + ": \"...\" may stand once, got it " + std::to_string(ellipses) + " times");
   if (taken > x.dim())
-    throw IndexError("index: at most " + std::to_string(x.dim()) + " dims can be indexed in shape " +
+    throw IndexError(std::string(op) + ": at most " + std::to_string(x.dim()) + " dims can be indexed in shape " +
                      to_string(x.sizes()) + ", got " + std::to_string(taken));
+  return taken;
+}
+
+Tensor sliced(const char* op, const Tensor& x, int64_t dim, const indexing::Slice& s) {
+  const int64_t step = s.step.value_or(1);
+  if (step < 1) throw ValueError(std::string(op) + ": step must be at least 1, got " + std::to_string(step));
+  return slice(x, dim, s.start, s.stop, step);
+}
+
+Basic basic_of(const char* op, const Tensor& x, Indices indices) {
+  check_defined(op, x, "x");
+  const int64_t taken = count_taken(op, x, indices);
   Basic basic{x, std::vector<Tensor>(static_cast<size_t>(x.dim()))};
   int64_t dim = 0;
   for (const TensorIndex& index : indices) {
     const auto at = basic.advanced.begin() + dim;
     switch (index.kind) {
       case TensorIndex::Kind::Integer:
-        basic.view = select(basic.view, dim, index.integer);
+        basic.view = select(basic.view, dim, checked(op, index.integer, basic.view.sizes()[dim], dim));
         basic.advanced.erase(at);
         break;
-      case TensorIndex::Kind::Slice:
-        basic.view = slice(basic.view, dim++, index.slice.start, index.slice.stop, index.slice.step.value_or(1));
-        break;
+      case TensorIndex::Kind::Slice: basic.view = sliced(op, basic.view, dim++, index.slice); break;
       case TensorIndex::Kind::None:
         basic.view = unsqueeze(basic.view, dim++);
         basic.advanced.insert(at, Tensor());
@@ -193,7 +223,7 @@ Basic basic_of(const Tensor& x, std::initializer_list<TensorIndex> indices) {
         ++dim;
         break;
       case TensorIndex::Kind::Ellipsis: dim += x.dim() - taken; break;
-      case TensorIndex::Kind::Tensor: dim = take_tensor(basic, index.tensor, dim); break;
+      case TensorIndex::Kind::Tensor: dim = take_tensor(op, basic, index.tensor, dim); break;
     }
   }
   return basic;
@@ -208,14 +238,7 @@ struct Rows {
   int64_t position;  // where the index's dims go in the result
 };
 
-int64_t checked(int64_t i, int64_t size, int64_t dim) {
-  if (i < -size || i >= size)
-    throw IndexError("index: an index must lie in [" + std::to_string(-size) + ", " + std::to_string(size - 1) +
-                     "] at dim " + std::to_string(dim) + ", got " + std::to_string(i));
-  return i < 0 ? i + size : i;
-}
-
-Rows rows_of(const Basic& basic) {
+Rows rows_of(const char* op, const Basic& basic) {
   Rows rows{};
   std::vector<int64_t> indexed;
   Shape order;
@@ -224,7 +247,7 @@ Rows rows_of(const Basic& basic) {
     if (!index.defined()) continue;
     indexed.push_back(d);
     order.push_back(d);
-    rows.index_shape = broadcast_shapes(rows.index_shape, index.sizes(), "index");
+    rows.index_shape = broadcast_shapes(rows.index_shape, index.sizes(), op);
   }
   rows.lead = static_cast<int64_t>(indexed.size());
   const bool adjacent = indexed.back() - indexed.front() + 1 == rows.lead;
@@ -232,13 +255,13 @@ Rows rows_of(const Basic& basic) {
   for (int64_t d = 0; d < basic.view.dim(); ++d) {
     if (!basic.advanced[static_cast<size_t>(d)].defined()) order.push_back(d);
   }
-  rows.index = filled_tensor(numel_of(rows.index_shape, "index"), kInt64, 0);
+  rows.index = filled_tensor(numel_of(rows.index_shape, op), kInt64, 0);
   int64_t* row = rows.index.data_ptr<int64_t>();
   for (int64_t d : indexed) {
     const int64_t size = basic.view.sizes()[d];
     const Tensor flat = contiguous_of(expand(basic.advanced[static_cast<size_t>(d)], rows.index_shape));
     const int64_t* i = flat.data_ptr<int64_t>();
-    for (int64_t j = 0; j < rows.index.numel(); ++j) row[j] = row[j] * size + checked(i[j], size, d);
+    for (int64_t j = 0; j < rows.index.numel(); ++j) row[j] = row[j] * size + checked(op, i[j], size, d);
   }
   rows.view = permute(basic.view, order);
   return rows;
@@ -264,12 +287,18 @@ Shape rest_of(const Rows& rows, const Shape& front) {
   return sizes;
 }
 
-}  // namespace
+// The shape of what the indices name, in the result's order of dims.
+Shape indexed_shape(const Rows& rows, const Shape& front) {
+  Shape result = front;
+  const Shape order = result_order(rows, front.size(), false);
+  for (int64_t d = 0; d < front.size(); ++d) result[d] = front[order[d]];
+  return result;
+}
 
-Tensor index(const Tensor& x, std::initializer_list<TensorIndex> indices) {
-  const Basic basic = basic_of(x, indices);
+Tensor index_of(const Tensor& x, Indices indices) {
+  const Basic basic = basic_of("index", x, indices);
   if (!basic.any()) return basic.view.is_same(x) ? view(x, x.sizes()) : basic.view;
-  const Rows rows = rows_of(basic);
+  const Rows rows = rows_of("index", basic);
   int64_t count = 1;
   for (int64_t d = 0; d < rows.lead; ++d) count *= rows.view.sizes()[d];
   const Tensor taken = apply(TakeRows{}, reshape(rows.view, rest_of(rows, Shape{count})), rows.index);
@@ -277,25 +306,57 @@ Tensor index(const Tensor& x, std::initializer_list<TensorIndex> indices) {
   return rows.position == 0 ? shaped : permute(shaped, result_order(rows, shaped.dim(), false));
 }
 
-Tensor& index_put_(const Tensor& x, std::initializer_list<TensorIndex> indices, const Tensor& values) {
-  check_defined("index_put_", values, "values");
-  const Basic basic = basic_of(x, indices);
+void check_values(const Shape& wanted, const Tensor& values) {
+  const Shape both = broadcast_shapes(wanted, values.sizes(), PutRows::name);
+  if (!(IntArrayRef(both) == IntArrayRef(wanted)))
+    throw ShapeError("index_put_: values must broadcast to the indexed shape " + to_string(wanted) + ", got " +
+                     to_string(values.sizes()));
+}
+
+Tensor& put(const Tensor& x, Indices indices, const Tensor& values, bool accumulate) {
+  constexpr const char* name = PutRows::name;
+  check_defined(name, values, "values");
+  const Basic basic = basic_of(name, x, indices);
   if (!basic.any()) {
-    copy_(basic.view.is_same(x) ? x : basic.view, values);
+    const Tensor& at = basic.view.is_same(x) ? x : basic.view;
+    check_values(at.sizes(), values);
+    accumulate ? add_(at, to(values, x.dtype())) : copy_(at, values);
     return const_cast<Tensor&>(x);
   }
-  const Rows rows = rows_of(basic);
+  const Rows rows = rows_of(name, basic);
   const Shape front = rest_of(rows, rows.index_shape);
-  Shape result = front;
-  const Shape order = result_order(rows, front.size(), false);
-  for (int64_t d = 0; d < front.size(); ++d) result[d] = front[order[d]];
-  if (!(IntArrayRef(broadcast_shapes(result, values.sizes(), "index_put_")) == IntArrayRef(result)))
-    throw ShapeError("index_put_: values must broadcast to the indexed shape " + to_string(result) + ", got " +
-                     to_string(values.sizes()));
+  const Shape result = indexed_shape(rows, front);
+  check_values(result, values);
   const Tensor spread = permute(expand(to(values, x.dtype()), result), result_order(rows, front.size(), true));
   const Tensor by_row = reshape(spread, rest_of(rows, Shape{rows.index.numel()}));
-  apply_in_place(PutRows{.lead = rows.lead, .sizes = rows.view.sizes()}, rows.view, by_row, rows.index);
+  const PutRows op{.lead = rows.lead, .sizes = rows.view.sizes(), .accumulate = accumulate};
+  apply_in_place(op, rows.view, by_row, rows.index);
   return const_cast<Tensor&>(x);
+}
+
+Tensor& put(const Tensor& x, Indices indices, const Scalar& value, bool accumulate) {
+  check_defined(PutRows::name, x, "x");
+  return put(x, indices, number_of(value, x.dtype(), PutRows::name), accumulate);
+}
+
+Indices span_of(std::initializer_list<TensorIndex> list) { return {list.begin(), list.size()}; }
+
+}  // namespace
+
+Tensor index(const Tensor& x, std::initializer_list<TensorIndex> indices) { return index_of(x, span_of(indices)); }
+Tensor index(const Tensor& x, const std::vector<TensorIndex>& indices) { return index_of(x, indices); }
+
+Tensor& index_put_(const Tensor& x, std::initializer_list<TensorIndex> indices, const Tensor& values, bool accumulate) {
+  return put(x, span_of(indices), values, accumulate);
+}
+Tensor& index_put_(const Tensor& x, std::initializer_list<TensorIndex> indices, const Scalar& value, bool accumulate) {
+  return put(x, span_of(indices), value, accumulate);
+}
+Tensor& index_put_(const Tensor& x, const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate) {
+  return put(x, indices, values, accumulate);
+}
+Tensor& index_put_(const Tensor& x, const std::vector<TensorIndex>& indices, const Scalar& value, bool accumulate) {
+  return put(x, indices, value, accumulate);
 }
 
 }  // namespace tapegrad

@@ -49,9 +49,19 @@ class TAPEGRAD_API TensorIndex {
 };
 
 // Integers, slices, None and "..." give a view; index tensors and masks a copy, in PyTorch's order of dims. Differentiable.
+// A 0-dim mask adds a dim of size 1 where true, 0 where false.
 // IndexError: too many indices, an index out of range, a mask of another shape. DTypeError: an index tensor of floats.
 TAPEGRAD_API Tensor index(const Tensor& x, std::initializer_list<TensorIndex> indices);
-// Writes values (broadcast) at the indices; where an element is named twice, one of its values stays.
-TAPEGRAD_API Tensor& index_put_(const Tensor& x, std::initializer_list<TensorIndex> indices, const Tensor& values);
+TAPEGRAD_API Tensor index(const Tensor& x, const std::vector<TensorIndex>& indices);
+// Writes values (broadcast) at the indices; where an element is named twice, one of its values stays. With accumulate, adds
+// them to what is there, all values of an element named twice.
+TAPEGRAD_API Tensor& index_put_(const Tensor& x, std::initializer_list<TensorIndex> indices, const Tensor& values,
+                                bool accumulate = false);
+TAPEGRAD_API Tensor& index_put_(const Tensor& x, std::initializer_list<TensorIndex> indices, const Scalar& value,
+                                bool accumulate = false);
+TAPEGRAD_API Tensor& index_put_(const Tensor& x, const std::vector<TensorIndex>& indices, const Tensor& values,
+                                bool accumulate = false);
+TAPEGRAD_API Tensor& index_put_(const Tensor& x, const std::vector<TensorIndex>& indices, const Scalar& value,
+                                bool accumulate = false);
 
 }  // namespace tapegrad

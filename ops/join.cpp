@@ -85,17 +85,46 @@ struct Copy {
   Tensor tangent(const Grads& dx) const { return dx[1]; }
 };
 
-// x = a number;  dx = zeros
-struct Fill {
-  static constexpr const char* name = "fill_";
-  Scalar value;
+// x = what Source writes there, whatever it held;  dx = zeros
+template <class Source> struct Overwrite {
+  static constexpr const char* name = Source::name;
+  Source source;
   Tensor forward(const Tensor&, const Tensor& out) {
-    fill(out, value);
+    source.write(out);
     return out;
   }
   Grads backward(const Tensor& dy) const { return {filled_tensor(dy.sizes(), dy.dtype(), 0)}; }
   Tensor tangent(const Tensor&) const { return {}; }
 };
+
+struct Number {
+  static constexpr const char* name = "fill_";
+  Scalar value;
+  void write(const Tensor& out) const { fill(out, value, name); }
+};
+
+struct Zeros {
+  static constexpr const char* name = "zero_";
+  void write(const Tensor& out) const { fill(out, 0, name); }
+};
+
+struct Uniform {
+  static constexpr const char* name = "uniform_";
+  double from, to;
+  Generator generator;
+  void write(const Tensor& out) { fill_uniform(out, from, to, generator); }
+};
+
+struct Normal {
+  static constexpr const char* name = "normal_";
+  double mean, std;
+  Generator generator;
+  void write(const Tensor& out) { fill_normal(out, mean, std, generator); }
+};
+
+template <class Source> Tensor& overwrite(const Tensor& x, Source source) {
+  return apply_in_place(Overwrite<Source>{std::move(source)}, x);
+}
 
 bool is_legacy_empty(const Tensor& x) { return x.dim() == 1 && x.numel() == 0; }
 
@@ -130,15 +159,16 @@ Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
 
 Tensor stack(const std::vector<Tensor>& tensors, int64_t dim) {
   if (tensors.empty()) throw ValueError("stack: at least one tensor is needed, got none");
+  for (const Tensor& x : tensors) check_defined("stack", x, "every tensor");
+  const int64_t d = wrap_new_dim(dim, tensors[0].dim(), "stack");
   std::vector<Tensor> parts;
   for (size_t i = 0; i < tensors.size(); ++i) {
-    check_defined("stack", tensors[i], "every tensor");
     if (!same_sizes(tensors[0], tensors[i]))
       throw ShapeError("stack: all tensors must have one shape, tensor 0 is " + to_string(tensors[0].sizes()) +
                        " and tensor " + std::to_string(i) + " is " + to_string(tensors[i].sizes()));
-    parts.push_back(unsqueeze(tensors[i], dim));
+    parts.push_back(unsqueeze(tensors[i], d));
   }
-  return cat(parts, wrap_dim(dim, tensors[0].dim() + 1, "stack"));
+  return cat(parts, d);
 }
 
 Tensor contiguous(const Tensor& x) {
@@ -156,6 +186,11 @@ Tensor to(const Tensor& x, DType dtype) {
   return x.dtype() == dtype ? x : apply(To{.dtype = dtype}, x);
 }
 
+Tensor to(const Tensor& x, const Tensor& other) {
+  check_defined("to", other, "other");
+  return to(x, other.dtype());
+}
+
 Tensor& copy_(const Tensor& x, const Tensor& src) {
   check_defined("copy_", x, "x");
   check_defined("copy_", src, "src");
@@ -168,7 +203,8 @@ Tensor& copy_(const Tensor& x, const Tensor& src) {
 
 Tensor& fill_(const Tensor& x, const Scalar& value) {
   check_defined("fill_", x, "x");
-  return apply_in_place(Fill{value}, x);
+  check_fits("fill_", value, x.dtype());
+  return overwrite(x, Number{value});
 }
 
 Tensor& fill_(const Tensor& x, const Tensor& value) {
@@ -179,23 +215,21 @@ Tensor& fill_(const Tensor& x, const Tensor& value) {
   return copy_(x, value);
 }
 
-Tensor& zero_(const Tensor& x) { return fill_(x, 0); }
+Tensor& zero_(const Tensor& x) {
+  check_defined("zero_", x, "x");
+  return overwrite(x, Zeros{});
+}
 
 Tensor& uniform_(const Tensor& x, double from, double to, Generator& generator) {
   check_defined("uniform_", x, "x");
-  if (!(from <= to))
-    throw ValueError("uniform_: from must not exceed to, got " + std::to_string(from) + " and " + std::to_string(to));
-  fill_(x, 0);
-  fill_uniform(x, from, to, generator);
-  return const_cast<Tensor&>(x);
+  check_uniform(x, from, to);
+  return overwrite(x, Uniform{from, to, generator});
 }
 
 Tensor& normal_(const Tensor& x, double mean, double std, Generator& generator) {
   check_defined("normal_", x, "x");
-  if (!(std >= 0)) throw ValueError("normal_: std must not be negative, got " + std::to_string(std));
-  fill_(x, 0);
-  fill_normal(x, mean, std, generator);
-  return const_cast<Tensor&>(x);
+  check_normal(x, std);
+  return overwrite(x, Normal{mean, std, generator});
 }
 
 }  // namespace tapegrad

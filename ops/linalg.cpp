@@ -96,14 +96,16 @@ struct Linear {
                    to_string(b.sizes()) + hint);
 }
 
-void check_operands(const char* op, const Tensor& a, const Tensor& b) {
-  check_defined(op, a, "a");
-  check_defined(op, b, "b");
+void check_operands(const char* op, const Tensor& a, const Tensor& b, const char* name_a = "a",
+                    const char* name_b = "b") {
+  check_defined(op, a, name_a);
+  check_defined(op, b, name_b);
+  const auto both = [&] { return std::string(op) + ": " + name_a + " and " + name_b; };
   if (a.dtype() != b.dtype())
-    throw DTypeError(std::string(op) + ": a and b must have one dtype, got " + name_of(a.dtype()) + " and " +
-                     name_of(b.dtype()) + " (did you mean to()?)");
+    throw DTypeError(both() + " must have one dtype, got " + name_of(a.dtype()) + " and " + name_of(b.dtype()) +
+                     " (did you mean to()?)");
   if (!a.is_floating_point())
-    throw DTypeError(std::string(op) + ": a and b must be float32 or float64, got " + name_of(a.dtype()) +
+    throw DTypeError(both() + " must be float32 or float64, got " + name_of(a.dtype()) +
                      " (did you mean to(kFloat32)?)");
 }
 
@@ -179,17 +181,18 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  check_defined("linear", x, "x");
-  check_defined("linear", weight, "weight");
-  check_operands("linear", x, weight);
+  check_operands("linear", x, weight, "x", "weight");
   if (weight.dim() != 2) throw ShapeError("linear: weight must be [out, in], got shape " + to_string(weight.sizes()));
   if (x.dim() == 0 || x.sizes()[x.dim() - 1] != weight.sizes()[1])
     throw ShapeError("linear: the last size of x must be weight's in, x is " + to_string(x.sizes()) +
                      " and weight is " + to_string(weight.sizes()) +
                      (x.dim() > 0 && x.sizes()[x.dim() - 1] == weight.sizes()[0] ? " (did you mean weight.t()?)" : ""));
-  if (bias.defined() && (bias.dim() != 1 || bias.sizes()[0] != weight.sizes()[0] || bias.dtype() != x.dtype()))
-    throw ShapeError("linear: bias must be [out] and of x's dtype, bias is " + to_string(bias.sizes()) + " " +
-                     name_of(bias.dtype()) + " and weight is " + to_string(weight.sizes()) + " " + name_of(x.dtype()));
+  if (bias.defined() && (bias.dim() != 1 || bias.sizes()[0] != weight.sizes()[0]))
+    throw ShapeError("linear: bias must be [out], bias is " + to_string(bias.sizes()) + " and weight is " +
+                     to_string(weight.sizes()));
+  if (bias.defined() && bias.dtype() != x.dtype())
+    throw DTypeError(std::string("linear: bias must have the dtype of x and weight, got bias ") +
+                     name_of(bias.dtype()) + " and x " + name_of(x.dtype()) + " (did you mean to()?)");
   if (x.dim() == 2) return apply(Linear{.rows = x.sizes()[0]}, x, weight, bias);
   Shape result = x.sizes();
   result[x.dim() - 1] = weight.sizes()[0];

@@ -1,4 +1,4 @@
-// mse_loss, binary_cross_entropy and binary_cross_entropy_with_logits: one fused node each where no weights are given.
+// Losses of two tensors of one shape: one fused node each where no weights are given; and kl_div.
 #include "tapegrad/ops/losses.h"
 
 #include "tapegrad/ops/activation.h"
@@ -13,6 +13,7 @@
 
 namespace tapegrad {
 
+using kernels::Bend;
 using kernels::Pair;
 using kernels::Total;
 
@@ -25,18 +26,18 @@ Tensor each_dl(const Tensor& dl, Total total, int64_t n) { return total == Total
 struct SquaredError {
   static constexpr const char* name = "mse_loss";
   static constexpr Pair kind = Pair::squared_error;
-  static Tensor dx(const Tensor& dl, const Tensor& x, const Tensor& t) { return (x - t) * (dl * 2); }
-  static Tensor dt(const Tensor& dl, const Tensor& x, const Tensor& t) { return (t - x) * (dl * 2); }
+  static Tensor dx(const Tensor& dl, const Tensor& x, const Tensor& t, const Bend&) { return (x - t) * (dl * 2); }
+  static Tensor dt(const Tensor& dl, const Tensor& x, const Tensor& t, const Bend&) { return (t - x) * (dl * 2); }
 };
 
 // l = -t ln x - (1 - t) ln(1 - x);  dx = dl (x - t) / (x (1 - x)), dt = dl (ln(1 - x) - ln x)
 struct BinaryCrossEntropy {
   static constexpr const char* name = "binary_cross_entropy";
   static constexpr Pair kind = Pair::cross_entropy;
-  static Tensor dx(const Tensor& dl, const Tensor& x, const Tensor& t) {
+  static Tensor dx(const Tensor& dl, const Tensor& x, const Tensor& t, const Bend&) {
     return (x - t) / clamp((1 - x) * x, 1e-12) * dl;
   }
-  static Tensor dt(const Tensor& dl, const Tensor& x, const Tensor&) {
+  static Tensor dt(const Tensor& dl, const Tensor& x, const Tensor&, const Bend&) {
     return (clamp(log(1 - x), -100) - clamp(log(x), -100)) * dl;
   }
 };
@@ -45,32 +46,56 @@ struct BinaryCrossEntropy {
 struct Logistic {
   static constexpr const char* name = "binary_cross_entropy_with_logits";
   static constexpr Pair kind = Pair::logistic;
-  static Tensor dx(const Tensor& dl, const Tensor& x, const Tensor& t) { return (sigmoid(x) - t) * dl; }
-  static Tensor dt(const Tensor& dl, const Tensor& x, const Tensor&) { return neg(x * dl); }
+  static Tensor dx(const Tensor& dl, const Tensor& x, const Tensor& t, const Bend&) { return (sigmoid(x) - t) * dl; }
+  static Tensor dt(const Tensor& dl, const Tensor& x, const Tensor&, const Bend&) { return neg(x * dl); }
+};
+
+// l = |x - t|;  dx = dl sign(x - t), dt = -dx
+struct AbsoluteError {
+  static constexpr const char* name = "l1_loss";
+  static constexpr Pair kind = Pair::absolute_error;
+  static Tensor dx(const Tensor& dl, const Tensor& x, const Tensor& t, const Bend&) { return sign(x - t) * dl; }
+  static Tensor dt(const Tensor& dl, const Tensor& x, const Tensor& t, const Bend&) { return sign(t - x) * dl; }
+};
+
+// d = x - t: l = s d^2 / (2 w) where |d| < w, else s (|d| - w / 2);  dx = dl s d / w, dl s sign(d), dt = -dx
+template <bool huber> struct SmoothError {
+  static constexpr const char* name = huber ? "huber_loss" : "smooth_l1_loss";
+  static constexpr Pair kind = Pair::smooth_error;
+  static Tensor dx(const Tensor& dl, const Tensor& x, const Tensor& t, const Bend& b) {
+    const Tensor d = x - t;
+    return where(abs(d) < b.width, d * (b.scale / b.width), sign(d) * b.scale) * dl;
+  }
+  static Tensor dt(const Tensor& dl, const Tensor& x, const Tensor& t, const Bend& b) { return dx(dl, t, x, b); }
 };
 
 // A loss of two tensors of one shape, with the rules of one of the structs above.
 template <class Rule> struct PairLoss {
   static constexpr const char* name = Rule::name;
   Total total;
+  Bend bend = {};
   SavedInput x{"input"}, t{"target"};
   Tensor forward(const Tensor& input, const Tensor& target) {
     x.save(input);
     t.save(target);
-    return kernels::pair_loss(name, Rule::kind, input, target, total);
+    return kernels::pair_loss(name, Rule::kind, input, target, total, bend);
   }
   Grads backward(const Tensor& dy) const {
     const Tensor dl = each_dl(dy, total, (*x).numel());
-    return {autograd::needs(0) ? Rule::dx(dl, *x, *t) : Tensor(), autograd::needs(1) ? Rule::dt(dl, *x, *t) : Tensor()};
+    return {autograd::needs(0) ? Rule::dx(dl, *x, *t, bend) : Tensor(),
+            autograd::needs(1) ? Rule::dt(dl, *x, *t, bend) : Tensor()};
   }
   Grads backward_fused(const Tensor& dy) const {
     if (autograd::needs(1)) return backward(dy);
-    return {kernels::pair_loss_backward(name, Rule::kind, dy, *x, *t, total), Tensor()};
+    return {kernels::pair_loss_backward(name, Rule::kind, dy, *x, *t, total, bend), Tensor()};
   }
   Tensor tangent(const Grads& dx) const {
     Tensor dl;
-    if (dx[0].defined()) dl = Rule::dx(dx[0], *x, *t);
-    if (dx[1].defined()) dl = dl.defined() ? dl + Rule::dt(dx[1], *x, *t) : Rule::dt(dx[1], *x, *t);
+    if (dx[0].defined()) dl = Rule::dx(dx[0], *x, *t, bend);
+    if (dx[1].defined()) {
+      const Tensor by_target = Rule::dt(dx[1], *x, *t, bend);
+      dl = dl.defined() ? dl + by_target : by_target;
+    }
     return totalled(dl, total);
   }
 };
@@ -83,22 +108,30 @@ void check_pair(const char* op, const Tensor& input, const Tensor& target) {
                    " and target " + to_string(target.sizes()) + hint_for_shapes(input, target));
 }
 
-// One floating dtype for both.
-template <class Rule> Tensor pair_loss(const Tensor& input, const Tensor& target, Total total) {
-  if (input.dtype() == target.dtype() && input.is_floating_point())
-    return apply(PairLoss<Rule>{.total = total}, input, target);
+// The floating dtype both are brought to.
+DType common_dtype(const char* op, const Tensor& input, const Tensor& target) {
   const DType dtype = promote_types(input.dtype(), target.dtype());
   if (!is_floating_point(dtype))
-    throw DTypeError(std::string(Rule::name) + ": input or target must be float32 or float64, got input " +
+    throw DTypeError(std::string(op) + ": input or target must be float32 or float64, got input " +
                      name_of(input.dtype()) + " and target " + name_of(target.dtype()) +
                      " (did you mean input.to(kFloat32)?)");
-  return apply(PairLoss<Rule>{.total = total}, to(input, dtype), to(target, dtype));
+  return dtype;
+}
+
+template <class Rule> Tensor pair_loss(const Tensor& input, const Tensor& target, Total total, const Bend& bend = {}) {
+  PairLoss<Rule> op{.total = total, .bend = bend};
+  if (input.dtype() == target.dtype() && input.is_floating_point()) return apply(std::move(op), input, target);
+  const DType dtype = common_dtype(Rule::name, input, target);
+  return apply(std::move(op), to(input, dtype), to(target, dtype));
 }
 
 // Weights broadcast against the losses, never the other way round.
 Tensor weighted(const char* op, const Tensor& losses, const Tensor& weight, const char* argument) {
-  const Shape both = broadcast_shapes(losses.sizes(), weight.sizes(), op);
-  if (!(IntArrayRef(both) == IntArrayRef(losses.sizes())))
+  const int64_t added = losses.dim() - weight.dim();
+  bool fits = added >= 0;
+  for (int64_t d = 0; fits && d < weight.dim(); ++d)
+    fits = weight.sizes()[d] == 1 || weight.sizes()[d] == losses.sizes()[d + added];
+  if (!fits)
     throw ShapeError(std::string(op) + ": " + argument + " must broadcast to input, got " + argument + " " +
                      to_string(weight.sizes()) + " and input " + to_string(losses.sizes()));
   return losses * weight;
@@ -109,6 +142,40 @@ Tensor weighted(const char* op, const Tensor& losses, const Tensor& weight, cons
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
   check_pair("mse_loss", input, target);
   return pair_loss<SquaredError>(input, target, total_of(reduction));
+}
+
+Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  check_pair("l1_loss", input, target);
+  return pair_loss<AbsoluteError>(input, target, total_of(reduction));
+}
+
+Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, const SmoothL1LossOptions& options) {
+  using Rule = SmoothError<false>;
+  check_pair(Rule::name, input, target);
+  if (!(options.beta >= 0))
+    throw ValueError(std::string(Rule::name) + ": beta must not be negative, got " + std::to_string(options.beta));
+  const Total total = total_of(options.reduction);
+  if (options.beta == 0) return pair_loss<AbsoluteError>(input, target, total);
+  return pair_loss<Rule>(input, target, total, {.width = options.beta, .scale = 1});
+}
+
+Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOptions& options) {
+  using Rule = SmoothError<true>;
+  check_pair(Rule::name, input, target);
+  if (!(options.delta > 0))
+    throw ValueError(std::string(Rule::name) + ": delta must be positive, got " + std::to_string(options.delta));
+  return pair_loss<Rule>(input, target, total_of(options.reduction), {.width = options.delta, .scale = options.delta});
+}
+
+Tensor kl_div(const Tensor& input, const Tensor& target, const KlDivOptions& options) {
+  check_pair("kl_div", input, target);
+  const DType dtype = common_dtype("kl_div", input, target);
+  const Tensor x = to(input, dtype), t = to(target, dtype);
+  // The logarithm of what is 0 is not taken, so that its gradient is 0 there, not NaN.
+  const Tensor losses = options.log_target ? exp(t) * (t - x) : t * (log(where(t == 0, 1, t)) - x);
+  const Tensor y = totalled(losses, total_of(options.reduction.reduction));
+  const bool divided = options.reduction.by_batch && input.dim() > 0;
+  return divided ? y / input.sizes()[0] : y;
 }
 
 Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const BinaryCrossEntropyOptions& options) {

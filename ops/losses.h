@@ -13,6 +13,42 @@ inline constexpr Reduction kSum = Reduction::Sum;
 // l = (x - target)^2;  dx = 2 dl (x - target). Shapes must be equal (ShapeError): broadcasting here hides mistakes.
 TAPEGRAD_API Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction = kMean);
 
+// l = |x - target|;  dx = dl sign(x - target), 0 where they are equal. Equal shapes, as for the next three.
+TAPEGRAD_API Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction = kMean);
+
+struct SmoothL1LossOptions {
+  Reduction reduction = kMean;
+  double beta = 1;  // where the parabola ends; 0 makes it l1_loss
+};
+// d = x - target: l = d^2 / (2 beta) where |d| < beta, else |d| - beta / 2;  dx = dl d / beta, dl sign(d). ValueError for
+// beta < 0.
+TAPEGRAD_API Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, const SmoothL1LossOptions& options = {});
+
+struct HuberLossOptions {
+  Reduction reduction = kMean;
+  double delta = 1;
+};
+// d = x - target: l = d^2 / 2 where |d| < delta, else delta (|d| - delta / 2);  dx = dl d, dl delta sign(d). ValueError
+// unless delta > 0.
+TAPEGRAD_API Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOptions& options = {});
+
+// The sum divided by the size of dim 0, which is the mathematical divergence of a batch. For kl_div only.
+struct BatchMean {};
+inline constexpr BatchMean kBatchMean{};
+struct KlDivReduction {
+  Reduction reduction;
+  bool by_batch;
+  KlDivReduction(Reduction r) : reduction(r), by_batch(false) {}
+  KlDivReduction(BatchMean) : reduction(kSum), by_batch(true) {}
+};
+struct KlDivOptions {
+  KlDivReduction reduction = kMean;
+  bool log_target = false;  // target holds logarithms too
+};
+// l = target (ln target - x), 0 where target is 0; with log_target e^target (target - x). input x: log-probabilities.
+// dx = -dl target, dtarget = dl (ln target + 1 - x).
+TAPEGRAD_API Tensor kl_div(const Tensor& input, const Tensor& target, const KlDivOptions& options = {});
+
 struct NllLossOptions {
   Tensor weight = {};           // per class, [C]
   int64_t ignore_index = -100;  // targets that take no part
@@ -24,7 +60,7 @@ TAPEGRAD_API Tensor nll_loss(const Tensor& input, const Tensor& target, const Nl
 
 struct CrossEntropyOptions {
   Tensor weight = {};
-  int64_t ignore_index = -100;  // class-index targets only
+  int64_t ignore_index = -100;  // class-index targets only (ValueError)
   Reduction reduction = kMean;
   double label_smoothing = 0;  // in [0, 1]: this share of the target is spread evenly over the classes
 };

@@ -8,9 +8,10 @@
 #include "tapegrad/ops/indexing.h"
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/linalg.h"
-#include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/rearrange.h"
+#include "tapegrad/ops/rectifier.h"
 #include "tapegrad/ops/reduce.h"
+#include "tapegrad/ops/sampling.h"
 #include "tapegrad/ops/select.h"
 #include "tapegrad/ops/shape.h"
 #include "tapegrad/ops/views.h"
@@ -51,14 +52,28 @@ Tensor TensorMethods::sign() const { return tapegrad::sign(self(*this)); }
 Tensor TensorMethods::clamp(const std::optional<Scalar>& min, const std::optional<Scalar>& max) const {
   return tapegrad::clamp(self(*this), min, max);
 }
+Tensor TensorMethods::clamp(const Tensor& min) const { return tapegrad::clamp(self(*this), min); }
+Tensor TensorMethods::clamp(const std::optional<Tensor>& min, const std::optional<Tensor>& max) const {
+  return tapegrad::clamp(self(*this), min, max);
+}
+Tensor TensorMethods::clamp_min(const Scalar& min) const { return tapegrad::clamp_min(self(*this), min); }
+Tensor TensorMethods::clamp_min(const Tensor& min) const { return tapegrad::clamp_min(self(*this), min); }
+Tensor TensorMethods::clamp_max(const Scalar& max) const { return tapegrad::clamp_max(self(*this), max); }
+Tensor TensorMethods::clamp_max(const Tensor& max) const { return tapegrad::clamp_max(self(*this), max); }
 Tensor TensorMethods::maximum(const Tensor& other) const { return tapegrad::maximum(self(*this), other); }
 Tensor TensorMethods::minimum(const Tensor& other) const { return tapegrad::minimum(self(*this), other); }
 Tensor TensorMethods::where(const Tensor& condition, const Tensor& other) const {
   return tapegrad::where(condition, self(*this), other);
 }
+Tensor TensorMethods::where(const Tensor& condition, const Scalar& other) const {
+  return tapegrad::where(condition, self(*this), other);
+}
 Tensor TensorMethods::sigmoid() const { return tapegrad::sigmoid(self(*this)); }
 Tensor TensorMethods::tanh() const { return tapegrad::tanh(self(*this)); }
 Tensor TensorMethods::relu() const { return tapegrad::relu(self(*this)); }
+Tensor TensorMethods::leaky_relu(double negative_slope) const {
+  return tapegrad::leaky_relu(self(*this), negative_slope);
+}
 Tensor TensorMethods::softmax(int64_t dim) const { return tapegrad::softmax(self(*this), dim); }
 Tensor TensorMethods::log_softmax(int64_t dim) const { return tapegrad::log_softmax(self(*this), dim); }
 Tensor TensorMethods::eq(const Tensor& other) const { return tapegrad::eq(self(*this), other); }
@@ -75,6 +90,8 @@ Tensor TensorMethods::ge(const Tensor& other) const { return tapegrad::ge(self(*
 Tensor TensorMethods::ge(const Scalar& other) const { return tapegrad::ge(self(*this), other); }
 Tensor TensorMethods::logical_not() const { return tapegrad::logical_not(self(*this)); }
 Tensor TensorMethods::logical_and(const Tensor& other) const { return tapegrad::logical_and(self(*this), other); }
+Tensor TensorMethods::logical_or(const Tensor& other) const { return tapegrad::logical_or(self(*this), other); }
+Tensor TensorMethods::logical_xor(const Tensor& other) const { return tapegrad::logical_xor(self(*this), other); }
 Tensor TensorMethods::isnan() const { return tapegrad::isnan(self(*this)); }
 Tensor TensorMethods::isinf() const { return tapegrad::isinf(self(*this)); }
 Tensor TensorMethods::isfinite() const { return tapegrad::isfinite(self(*this)); }
@@ -82,8 +99,14 @@ bool TensorMethods::allclose(const Tensor& other, double rtol, double atol, bool
   return tapegrad::allclose(self(*this), other, rtol, atol, equal_nan);
 }
 bool TensorMethods::equal(const Tensor& other) const { return tapegrad::equal(self(*this), other); }
-Tensor TensorMethods::sum(IntArrayRef dim, bool keepdim) const { return tapegrad::sum(self(*this), dim, keepdim); }
-Tensor TensorMethods::mean(IntArrayRef dim, bool keepdim) const { return tapegrad::mean(self(*this), dim, keepdim); }
+Tensor TensorMethods::sum(IntArrayRef dim, bool keepdim, std::optional<DType> dtype) const {
+  return tapegrad::sum(self(*this), dim, keepdim, dtype);
+}
+Tensor TensorMethods::sum(DType dtype) const { return tapegrad::sum(self(*this), dtype); }
+Tensor TensorMethods::mean(IntArrayRef dim, bool keepdim, std::optional<DType> dtype) const {
+  return tapegrad::mean(self(*this), dim, keepdim, dtype);
+}
+Tensor TensorMethods::mean(DType dtype) const { return tapegrad::mean(self(*this), dtype); }
 Tensor TensorMethods::max() const { return tapegrad::max(self(*this)); }
 std::tuple<Tensor, Tensor> TensorMethods::max(int64_t dim, bool keepdim) const {
   return tapegrad::max(self(*this), dim, keepdim);
@@ -113,6 +136,7 @@ Tensor TensorMethods::mm(const Tensor& other) const { return tapegrad::mm(self(*
 Tensor TensorMethods::bmm(const Tensor& other) const { return tapegrad::bmm(self(*this), other); }
 Tensor TensorMethods::matmul(const Tensor& other) const { return tapegrad::matmul(self(*this), other); }
 Tensor TensorMethods::view(IntArrayRef sizes) const { return tapegrad::view(self(*this), sizes); }
+Tensor TensorMethods::view_as(const Tensor& other) const { return tapegrad::view_as(self(*this), other); }
 Tensor TensorMethods::reshape(IntArrayRef sizes) const { return tapegrad::reshape(self(*this), sizes); }
 Tensor TensorMethods::flatten(int64_t start_dim, int64_t end_dim) const {
   return tapegrad::flatten(self(*this), start_dim, end_dim);
@@ -124,6 +148,7 @@ Tensor TensorMethods::permute(IntArrayRef dims) const { return tapegrad::permute
 Tensor TensorMethods::t() const { return tapegrad::t(self(*this)); }
 Tensor TensorMethods::squeeze() const { return tapegrad::squeeze(self(*this)); }
 Tensor TensorMethods::squeeze(int64_t dim) const { return tapegrad::squeeze(self(*this), dim); }
+Tensor TensorMethods::squeeze(IntArrayRef dims) const { return tapegrad::squeeze(self(*this), dims); }
 Tensor TensorMethods::unsqueeze(int64_t dim) const { return tapegrad::unsqueeze(self(*this), dim); }
 Tensor TensorMethods::expand(IntArrayRef sizes) const { return tapegrad::expand(self(*this), sizes); }
 Tensor TensorMethods::expand_as(const Tensor& other) const { return tapegrad::expand_as(self(*this), other); }
@@ -143,16 +168,29 @@ Tensor TensorMethods::operator[](const Tensor& index) const {
 Tensor TensorMethods::index(std::initializer_list<TensorIndex> indices) const {
   return tapegrad::index(self(*this), indices);
 }
-Tensor& TensorMethods::index_put_(std::initializer_list<TensorIndex> indices, const Tensor& values) const {
-  return tapegrad::index_put_(self(*this), indices, values);
+Tensor TensorMethods::index(const std::vector<TensorIndex>& indices) const {
+  return tapegrad::index(self(*this), indices);
 }
-Tensor& TensorMethods::index_put_(std::initializer_list<TensorIndex> indices, const Scalar& value) const {
-  return tapegrad::index_put_(self(*this), indices, number_of(value, self(*this).dtype()));
+Tensor& TensorMethods::index_put_(std::initializer_list<TensorIndex> indices, const Tensor& values,
+                                  bool accumulate) const {
+  return tapegrad::index_put_(self(*this), indices, values, accumulate);
+}
+Tensor& TensorMethods::index_put_(std::initializer_list<TensorIndex> indices, const Scalar& value,
+                                  bool accumulate) const {
+  return tapegrad::index_put_(self(*this), indices, value, accumulate);
+}
+Tensor& TensorMethods::index_put_(const std::vector<TensorIndex>& indices, const Tensor& values,
+                                  bool accumulate) const {
+  return tapegrad::index_put_(self(*this), indices, values, accumulate);
+}
+Tensor& TensorMethods::index_put_(const std::vector<TensorIndex>& indices, const Scalar& value, bool accumulate) const {
+  return tapegrad::index_put_(self(*this), indices, value, accumulate);
 }
 Tensor TensorMethods::to(DType dtype) const { return tapegrad::to(self(*this), dtype); }
 Tensor TensorMethods::to(const TensorOptions& options) const {
   return tapegrad::to(self(*this), options.dtype_or(self(*this).dtype()));
 }
+Tensor TensorMethods::to(const Tensor& other) const { return tapegrad::to(self(*this), other); }
 Tensor& TensorMethods::add_(const Tensor& other, const Scalar& alpha) const {
   return tapegrad::add_(self(*this), other, alpha);
 }
@@ -185,18 +223,31 @@ Tensor& TensorMethods::exp_() const { return tapegrad::exp_(self(*this)); }
 Tensor& TensorMethods::log_() const { return tapegrad::log_(self(*this)); }
 Tensor& TensorMethods::sqrt_() const { return tapegrad::sqrt_(self(*this)); }
 Tensor& TensorMethods::abs_() const { return tapegrad::abs_(self(*this)); }
+Tensor& TensorMethods::sign_() const { return tapegrad::sign_(self(*this)); }
 Tensor& TensorMethods::clamp_(const std::optional<Scalar>& min, const std::optional<Scalar>& max) const {
   return tapegrad::clamp_(self(*this), min, max);
 }
 Tensor& TensorMethods::sigmoid_() const { return tapegrad::sigmoid_(self(*this)); }
 Tensor& TensorMethods::tanh_() const { return tapegrad::tanh_(self(*this)); }
 Tensor& TensorMethods::relu_() const { return tapegrad::relu_(self(*this)); }
+Tensor& TensorMethods::leaky_relu_(double negative_slope) const {
+  return tapegrad::leaky_relu_(self(*this), negative_slope);
+}
 Tensor& TensorMethods::zero_() const { return tapegrad::zero_(self(*this)); }
 Tensor& TensorMethods::fill_(const Scalar& value) const { return tapegrad::fill_(self(*this), value); }
 Tensor& TensorMethods::fill_(const Tensor& value) const { return tapegrad::fill_(self(*this), value); }
 Tensor& TensorMethods::copy_(const Tensor& src) const { return tapegrad::copy_(self(*this), src); }
 Tensor& TensorMethods::uniform_(double from, double to) const { return tapegrad::uniform_(self(*this), from, to); }
 Tensor& TensorMethods::normal_(double mean, double std) const { return tapegrad::normal_(self(*this), mean, std); }
+Tensor TensorMethods::prelu(const Tensor& weight) const { return tapegrad::prelu(self(*this), weight); }
+Tensor TensorMethods::hardshrink(double lambda) const { return tapegrad::hardshrink(self(*this), lambda); }
+Tensor TensorMethods::bernoulli() const { return tapegrad::bernoulli(self(*this)); }
+Tensor TensorMethods::bernoulli(double p) const { return tapegrad::bernoulli(self(*this), p); }
+Tensor& TensorMethods::bernoulli_(double p) const { return tapegrad::bernoulli_(self(*this), p); }
+Tensor& TensorMethods::bernoulli_(const Tensor& p) const { return tapegrad::bernoulli_(self(*this), p); }
+Tensor TensorMethods::multinomial(int64_t num_samples, bool replacement) const {
+  return tapegrad::multinomial(self(*this), num_samples, replacement);
+}
 std::vector<Tensor> TensorMethods::split(int64_t split_size, int64_t dim) const {
   return tapegrad::split(self(*this), split_size, dim);
 }

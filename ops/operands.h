@@ -1,6 +1,8 @@
 // How operands meet: promotion to one dtype and broadcasting to one shape, recorded only where a gradient needs it.
 #pragma once
 
+#include <array>
+
 #include "tapegrad/autograd/apply.h"
 #include "tapegrad/core/copy.h"
 #include "tapegrad/ops/shape.h"
@@ -53,29 +55,75 @@ template <class Op> Tensor apply_binary(Op op, const Tensor& a, const Tensor& b)
   return apply_binary(std::move(op), a, b, result_type(a, b));
 }
 
-// A number as a 0-dim tensor.
-inline Tensor number_of(const Scalar& s, DType dtype) { return filled_tensor(IntArrayRef(), dtype, s); }
+// An integer beside integers must fit their dtype (ValueError); in uint8 negative ones down to -255 wrap, as in PyTorch.
+inline void check_number(const char* op, const Scalar& s, DType dtype) {
+  if (s.fits(dtype)) return;
+  const bool wraps = dtype == kUInt8 && !s.is_floating_point() && s.to<int64_t>() < 0 && s.to<int64_t>() >= -255;
+  if (!wraps) does_not_fit(op, s, dtype);
+}
+
+// A number as a 0-dim tensor; ValueError where an integer dtype does not hold it.
+inline Tensor number_of(const Scalar& s, DType dtype, const char* op = "full") {
+  return filled_tensor(IntArrayRef(), dtype, s, op);
+}
+
+// "add_" for the struct of "add".
+template <class Op> struct InPlaceName {
+  static constexpr size_t size = std::char_traits<char>::length(Op::name);
+  static constexpr std::array<char, size + 2> text = [] {
+    std::array<char, size + 2> name{};
+    for (size_t i = 0; i < size; ++i) name[i] = Op::name[i];
+    name[size] = '_';
+    return name;
+  }();
+};
+template <class Op> inline constexpr const char* in_place_name = InPlaceName<Op>::text.data();
+
+// apply_in_place, after its checks were made under the name of the in-place form.
+template <class Op, class... In> Tensor& write_result(Op op, const Tensor& x, const In&... in) {
+  autograd::detail::check_in_place(in_place_name<Op>, x);
+  return apply_in_place(std::move(op), x, in...);
+}
+
+// A dtype the kernel does not take must be found before anything is written: of those, only bool comes this far. Ops that
+// take it say so by `static constexpr bool takes_bool = true`.
+template <class Op> void check_in_place_bool(const Tensor& x) {
+  constexpr bool takes_bool = requires { requires Op::takes_bool; };
+  if (!takes_bool && x.dtype() == kBool)
+    throw DTypeError(std::string(in_place_name<Op>) + ": bool is not a dtype it takes");
+}
+
+template <class Op> void check_result(const Tensor& x, DType result) {
+  if (!can_cast(result, x.dtype()))
+    throw DTypeError(std::string(in_place_name<Op>) + ": the result is " + name_of(result) +
+                     " and cannot be written in place into " + name_of(x.dtype()) + " (use the form without _)");
+  check_in_place_bool<Op>(x);
+}
 
 // op written into x, for an op of one operand whose result has x's dtype.
 template <class Op> Tensor& in_place_unary(Op op, const Tensor& x, bool real_result) {
-  check_defined(Op::name, x, "x");
-  if (real_result && !x.is_floating_point())
-    throw DTypeError(std::string(Op::name) + ": the result is float32 and cannot be written in place into " +
-                     name_of(x.dtype()) + " (use the form without _)");
-  return apply_in_place(std::move(op), x);
+  check_defined(in_place_name<Op>, x, "x");
+  check_result<Op>(x, real_result ? real_type(x.dtype()) : x.dtype());
+  return write_result(std::move(op), x);
+}
+
+// op of x and the number s written into x, for an op whose result has the dtype `result`.
+template <class Op> Tensor& in_place_scalar(Op op, const Tensor& x, const Scalar& s, DType result) {
+  check_result<Op>(x, result);
+  check_number(in_place_name<Op>, s, x.dtype());
+  return write_result(std::move(op), x);
 }
 
 // op written into a, with b converted and broadcast to it. DTypeError where the result's kind does not fit a's dtype,
 // ShapeError where the result's shape is not a's.
 template <class Op> Tensor& in_place_binary(Op op, const Tensor& a, const Tensor& b, DType result) {
-  if (!can_cast(result, a.dtype()))
-    throw DTypeError(std::string(Op::name) + ": the result is " + name_of(result) +
-                     " and cannot be written in place into " + name_of(a.dtype()) + " (use the form without _)");
-  if (a.dtype() == b.dtype() && same_sizes(a, b)) return apply_in_place(std::move(op), a, b);
-  if (!(IntArrayRef(broadcast_shapes(a.sizes(), b.sizes(), Op::name)) == IntArrayRef(a.sizes())))
-    throw ShapeError(std::string(Op::name) + ": the result must have the shape written to, which is " +
+  check_result<Op>(a, result);
+  if (a.dtype() == b.dtype() && same_sizes(a, b)) return write_result(std::move(op), a, b);
+  const char* const name = in_place_name<Op>;
+  if (!(IntArrayRef(broadcast_shapes(a.sizes(), b.sizes(), name)) == IntArrayRef(a.sizes())))
+    throw ShapeError(std::string(name) + ": the result must have the shape written to, which is " +
                      to_string(a.sizes()) + ", got an operand of shape " + to_string(b.sizes()));
-  return apply_in_place(std::move(op), a, operand(b, a.dtype(), a.sizes()));
+  return write_result(std::move(op), a, operand(b, a.dtype(), a.sizes()));
 }
 
 }  // namespace tapegrad

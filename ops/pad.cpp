@@ -17,7 +17,7 @@ struct ConstantPad {
   Shape from{};
   Tensor forward(const Tensor& x) {
     from = x.sizes();
-    Tensor y = filled_tensor(sizes, x.dtype(), value);
+    Tensor y = filled_tensor(sizes, x.dtype(), value, name);
     int64_t offset = 0;
     for (int64_t d = 0; d < x.dim(); ++d) offset += before[d] * y.strides()[d];
     copy(alias(y, from, y.strides(), offset), x, name);

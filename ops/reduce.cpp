@@ -138,11 +138,29 @@ Tensor sum(const Tensor& x, IntArrayRef dim, bool keepdim) {
   return apply(Sum{.mask = checked_mask("sum", x, dim), .keepdim = keepdim}, x);
 }
 
+Tensor sum(const Tensor& x, IntArrayRef dim, bool keepdim, std::optional<DType> dtype) {
+  if (!dtype) return sum(x, dim, keepdim);
+  check_defined("sum", x, "x");
+  return to(sum(to(x, *dtype), dim, keepdim), *dtype);  // integers sum in int64
+}
+
+Tensor sum(const Tensor& x, DType dtype) { return sum(x, {}, false, dtype); }
+
 Tensor mean(const Tensor& x, IntArrayRef dim, bool keepdim) {
   const uint32_t mask = checked_mask("mean", x, dim);
   check_floating("mean", x);
   return apply(Mean{.mask = mask, .keepdim = keepdim}, x);
 }
+
+Tensor mean(const Tensor& x, IntArrayRef dim, bool keepdim, std::optional<DType> dtype) {
+  if (!dtype) return mean(x, dim, keepdim);
+  check_defined("mean", x, "x");
+  if (!is_floating_point(*dtype))
+    throw DTypeError(std::string("mean: dtype must be float32 or float64, got ") + name_of(*dtype));
+  return mean(to(x, *dtype), dim, keepdim);
+}
+
+Tensor mean(const Tensor& x, DType dtype) { return mean(x, {}, false, dtype); }
 
 Tensor logsumexp(const Tensor& x, IntArrayRef dim, bool keepdim) {
   const uint32_t mask = checked_mask("logsumexp", x, dim);

@@ -9,10 +9,15 @@
 
 namespace tapegrad {
 
-// y = sum x;  dx = dy, expanded. bool and integers sum in int64. The sum over nothing is 0.
+// y = sum x;  dx = dy, expanded. bool and integers sum in int64. The sum over nothing is 0. With a dtype, x is converted
+// to it first.
 TAPEGRAD_API Tensor sum(const Tensor& x, IntArrayRef dim = {}, bool keepdim = false);
+TAPEGRAD_API Tensor sum(const Tensor& x, IntArrayRef dim, bool keepdim, std::optional<DType> dtype);
+TAPEGRAD_API Tensor sum(const Tensor& x, DType dtype);
 // y = sum x / n;  dx = dy / n. Floating dtypes only (DTypeError); the mean over nothing is NaN.
 TAPEGRAD_API Tensor mean(const Tensor& x, IntArrayRef dim = {}, bool keepdim = false);
+TAPEGRAD_API Tensor mean(const Tensor& x, IntArrayRef dim, bool keepdim, std::optional<DType> dtype);
+TAPEGRAD_API Tensor mean(const Tensor& x, DType dtype);
 // The largest (smallest) element, NaN if there is one;  dy is shared evenly among the elements equal to y.
 TAPEGRAD_API Tensor max(const Tensor& x);
 TAPEGRAD_API Tensor min(const Tensor& x);

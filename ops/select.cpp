@@ -76,17 +76,17 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
 }
 Tensor masked_fill(const Tensor& x, const Tensor& mask, const Scalar& value) {
   check_mask("masked_fill", x, mask);
-  return masked_fill(x, mask, number_of(value, x.dtype()));
+  return masked_fill(x, mask, number_of(value, x.dtype(), "masked_fill"));
 }
 Tensor& masked_fill_(const Tensor& x, const Tensor& mask, const Tensor& value) {
   check_mask("masked_fill_", x, mask);
   check_number("masked_fill_", value);
   check_fits("masked_fill_", x, mask);
-  return apply_in_place(MaskedFill{}, x, mask, operand(value, x.dtype(), x.sizes()));
+  return write_result(MaskedFill{}, x, mask, operand(value, x.dtype(), x.sizes()));
 }
 Tensor& masked_fill_(const Tensor& x, const Tensor& mask, const Scalar& value) {
   check_mask("masked_fill_", x, mask);
-  return masked_fill_(x, mask, number_of(value, x.dtype()));
+  return masked_fill_(x, mask, number_of(value, x.dtype(), "masked_fill_"));
 }
 
 Tensor masked_scatter(const Tensor& x, const Tensor& mask, const Tensor& source) {

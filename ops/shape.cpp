@@ -173,6 +173,7 @@ struct Select {
 
 // `wanted` with its -1, if any, worked out from the number of elements.
 Shape resolved(const char* op, const Tensor& x, IntArrayRef wanted) {
+  check_rank(wanted.size(), op);
   Shape sizes(wanted);
   int64_t known = 1;
   int64_t unknown = -1;
@@ -237,6 +238,12 @@ Tensor view(const Tensor& x, IntArrayRef sizes) {
     throw ShapeError("view: the strides do not allow sizes " + to_string(shape) + " without a copy, got shape " +
                      to_string(x.sizes()) + " with strides " + to_string(x.strides()) + " (use reshape())");
   return apply(Relabel{.sizes = shape, .strides = strides}, x);
+}
+
+Tensor view_as(const Tensor& x, const Tensor& other) {
+  check_defined("view_as", x, "x");
+  check_defined("view_as", other, "other");
+  return view(x, other.sizes());
 }
 
 Tensor reshape(const Tensor& x, IntArrayRef sizes) {
@@ -315,9 +322,21 @@ Tensor squeeze(const Tensor& x, int64_t dim) {
   return apply(Relabel{.sizes = sizes, .strides = strides}, x);
 }
 
+Tensor squeeze(const Tensor& x, IntArrayRef dims) {
+  check_defined("squeeze", x, "x");
+  const uint32_t mask = dims.empty() ? 0 : dim_mask(dims, x.dim(), "squeeze");
+  Shape sizes, strides;
+  for (int64_t d = 0; d < x.dim(); ++d) {
+    if (x.sizes()[d] == 1 && (mask >> d & 1)) continue;
+    sizes.push_back(x.sizes()[d]);
+    strides.push_back(x.strides()[d]);
+  }
+  return apply(Relabel{.sizes = sizes, .strides = strides}, x);
+}
+
 Tensor unsqueeze(const Tensor& x, int64_t dim) {
   check_defined("unsqueeze", x, "x");
-  const int64_t d = wrap_dim(dim, x.dim() + 1, "unsqueeze");
+  const int64_t d = wrap_new_dim(dim, x.dim(), "unsqueeze");
   Shape sizes = x.sizes();
   Shape strides = x.strides();
   const int64_t stride = d < x.dim() ? sizes[d] * strides[d] : 1;
@@ -331,6 +350,7 @@ Tensor expand(const Tensor& x, IntArrayRef sizes) {
   const auto fail = [&](const std::string& why) {
     throw ShapeError("expand: " + why + ", got sizes " + to_string(sizes) + " for shape " + to_string(x.sizes()));
   };
+  check_rank(sizes.size(), "expand");
   const int64_t added = sizes.size() - x.dim();
   if (added < 0) fail("there must be at least as many sizes as dims");
   Shape shape(sizes);
@@ -357,6 +377,9 @@ Tensor select(const Tensor& x, int64_t dim, int64_t index) {
   if (x.dim() == 0) throw IndexError("select: a 0-dim tensor has no dims to select from (use item())");
   const int64_t d = x.dim_index(dim, "select");
   const int64_t size = x.sizes()[d];
+  if (size == 0)
+    throw IndexError("select: there must be an element at dim " + std::to_string(d) + " of shape " +
+                     to_string(x.sizes()) + ", got index " + std::to_string(index));
   if (index < -size || index >= size)
     throw IndexError("select: index must lie in [" + std::to_string(-size) + ", " + std::to_string(size - 1) +
                      "] at dim " + std::to_string(d) + " of shape " + to_string(x.sizes()) + ", got " +

@@ -3,11 +3,9 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <iterator>
 
+#include "folder.h"
 #include "message.h"
 
 using namespace tapegrad;
@@ -15,31 +13,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// A directory that goes away with the test.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "tapegrad-data-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()));
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  std::string write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(path_ / name, std::ios::binary) << bytes;
-    return (path_ / name).string();
-  }
-  std::string write_gzipped(const std::string& name, const std::string& bytes) const {
-    const std::string path = (path_ / name).string();
-    gzFile file = gzopen(path.c_str(), "wb");
-    REQUIRE(gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size())) == static_cast<int>(bytes.size()));
-    gzclose(file);
-    return path;
-  }
-  std::string path() const { return path_.string(); }
-
- private:
-  fs::path path_;
-};
+std::string write_gzipped(const Folder& folder, const std::string& name, const std::string& bytes) {
+  const std::string path = folder.path() + "/" + name;
+  gzFile file = gzopen(path.c_str(), "wb");
+  REQUIRE(gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size())) == static_cast<int>(bytes.size()));
+  gzclose(file);
+  return path;
+}
 
 std::string big_endian(uint64_t value, int bytes) {
   std::string out;
@@ -79,7 +59,7 @@ TEST_CASE("a tensor data set gives examples and batches", "[data]") {
   CHECK(set.size() == 3);
   CHECK(equal(set.get(1).data, x[1]));
   CHECK(set.get(2).target.item<int64_t>() == 7);
-  const data::Example batch = set.get_batch({2, 0, 2});
+  const data::Example<> batch = set.get_batch({2, 0, 2});
   CHECK(equal(batch.target, tensor({7, 5, 7})));
   CHECK(equal(batch.data[1], x[0]));
   CHECK_THROWS_AS(set.get(3), IndexError);
@@ -93,7 +73,7 @@ TEST_CASE("a loader goes over everything once, in order", "[data]") {
   CHECK(loader.size() == 3);
   CHECK(order_of(loader) == std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
   std::vector<int64_t> sizes;
-  for (const data::Example& batch : loader) sizes.push_back(batch.data.size(0));
+  for (const data::Example<>& batch : loader) sizes.push_back(batch.data.size(0));
   CHECK(sizes == std::vector<int64_t>{4, 4, 2});
   data::DataLoader full(numbers(10), {.batch_size = 4, .drop_last = true});
   CHECK(full.size() == 2);
@@ -136,7 +116,7 @@ TEST_CASE("writing to a batch leaves the data set alone", "[data]") {
 TEST_CASE("a data set of one's own needs size and get", "[data]") {
   struct Squares {
     int64_t size() const { return 5; }
-    data::Example get(int64_t i) const { return {full({2}, i), tensor(i * i)}; }
+    data::Example<> get(int64_t i) const { return {full({2}, i), tensor(i * i)}; }
   };
   data::DataLoader loader(Squares{}, {.batch_size = 3});
   std::vector<Tensor> targets;
@@ -147,7 +127,7 @@ TEST_CASE("a data set of one's own needs size and get", "[data]") {
   CHECK(equal(cat(targets), tensor({0, 1, 4, 9, 16})));
 
   struct Ragged : Squares {
-    data::Example get(int64_t i) const { return {zeros({i}), tensor(0)}; }
+    data::Example<> get(int64_t i) const { return {zeros({i}), tensor(0)}; }
   };
   data::DataLoader ragged(Ragged{}, {.batch_size = 3});
   CHECK_THROWS_AS(
@@ -162,7 +142,7 @@ TEST_CASE("IDX files are read, gzipped or not", "[data]") {
   const std::string bytes = idx(8, {2, 3}, {1, 2, 3, 4, 5, '\xff'});
   const Tensor expected = tensor({{1, 2, 3}, {4, 5, 255}}, kUInt8);
   CHECK(equal(data::read_idx(folder.write("plain", bytes)), expected));
-  CHECK(equal(data::read_idx(folder.write_gzipped("packed", bytes)), expected));
+  CHECK(equal(data::read_idx(write_gzipped(folder, "packed", bytes)), expected));
   const std::string ints = big_endian(1, 4) + big_endian(static_cast<uint32_t>(-7), 4);
   CHECK(equal(data::read_idx(folder.write("i", idx(12, {2}, ints))), tensor({1, -7}, kInt32)));
   const std::string floats = big_endian(0x3fc00000u, 4) + big_endian(0xc0000000u, 4);
@@ -179,7 +159,7 @@ TEST_CASE("a file that is not IDX says what was expected and what was found", "[
     const std::string plain = error_of([&] { data::read_idx(folder.write("plain", bytes)); });
     CHECK_THAT(plain, Contains("plain"));
     if (!bytes.empty())
-      CHECK_THAT(error_of([&] { data::read_idx(folder.write_gzipped("packed", bytes)); }), Contains("packed"));
+      CHECK_THAT(error_of([&] { data::read_idx(write_gzipped(folder, "packed", bytes)); }), Contains("packed"));
     return plain;
   };
   CHECK_THAT(error(""), Contains("empty file"));
@@ -208,7 +188,7 @@ TEST_CASE("a damaged gzip file is an error", "[data]") {
   const Folder folder;
   std::string elements;
   for (int i = 0; i < 5000; ++i) elements += static_cast<char>(i * i * 31 >> 3);
-  const std::string path = folder.write_gzipped("packed", idx(8, {5000}, elements));
+  const std::string path = write_gzipped(folder, "packed", idx(8, {5000}, elements));
   std::ifstream in(path, std::ios::binary);
   const std::string packed((std::istreambuf_iterator<char>(in)), {});
   for (const size_t kept : {size_t{11}, packed.size() / 2, packed.size() - 9, packed.size() - 1}) {
@@ -229,7 +209,7 @@ TEST_CASE("MNIST is found, plain or gzipped, and checked", "[data]") {
   std::string pixels(2 * 784, '\0');
   pixels[0] = '\xff';
   pixels[784] = '\x33';
-  folder.write_gzipped("mnist/train-images-idx3-ubyte.gz", idx(8, {2, 28, 28}, pixels));
+  write_gzipped(folder, "mnist/train-images-idx3-ubyte.gz", idx(8, {2, 28, 28}, pixels));
   folder.write("mnist/train-labels-idx1-ubyte", idx(8, {2}, {7, 3}));
   CHECK_FALSE(data::MNIST::find(folder.path()));
   folder.write("mnist/t10k-images-idx3-ubyte", idx(8, {1, 28, 28}, pixels.substr(784)));

@@ -14,6 +14,9 @@ const std::vector<Row>& table() {
          {elementwise_rows, compare_rows, shape_rows, indexing_rows, linalg_rows, reduce_rows, loss_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
+    for (auto* family : {activation_rows, margin_rows, sampling_rows}) {
+      for (Row& row : family()) all.push_back(std::move(row));
+    }
     for (auto* family : {view_rows, rearrange_rows, gather_rows, select_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }

@@ -89,9 +89,13 @@ std::vector<Row> elementwise_rows();
 std::vector<Row> compare_rows();
 std::vector<Row> shape_rows();
 std::vector<Row> indexing_rows();
+Row index_put_row();
 std::vector<Row> linalg_rows();
 std::vector<Row> reduce_rows();
 std::vector<Row> loss_rows();
+std::vector<Row> activation_rows();
+std::vector<Row> margin_rows();
+std::vector<Row> sampling_rows();
 
 // Operands of a case with elements from their domains, the same for the same seed, contiguous, float args in `floating`.
 Tensors sample(const Case& c, DType floating, uint64_t seed);

@@ -6,6 +6,7 @@ namespace {
 
 constexpr DType kInts[] = {kInt64, kInt32, kUInt8};
 const std::vector<DType> kAllInts(std::begin(kInts), std::end(kInts));
+const std::vector<DType> kAllAndBool{kInt64, kInt32, kUInt8, kBool};
 
 BadInput undefined(const char* op, const char* argument, std::function<void()> call) {
   return bad<ValueError>(std::move(call),
@@ -80,9 +81,9 @@ void arithmetic(std::vector<Row>& rows) {
       "x / 2.5", [](const Tensor& x) { return x / 2.5; }, [](double x) { return x / 2.5; }));
   row.cases.push_back(with_number(
       "2.5 / x", [](const Tensor& x) { return 2.5 / x; }, [](double x) { return 2.5 / x; }, {.away = 0.3}));
-  row.bad_inputs.push_back(
-      bad<DTypeError>([] { div_(ones({2}, kInt64), ones({2}, kInt64)); },
-                      "div: the result is float32 and cannot be written in place into int64 (use the form without _)"));
+  row.bad_inputs.push_back(bad<DTypeError>(
+      [] { div_(ones({2}, kInt64), ones({2}, kInt64)); },
+      "div_: the result is float32 and cannot be written in place into int64 (use the form without _)"));
   rows.push_back(row);
   row = binary(
       "pow", pow2, [](double a, double b) { return std::pow(a, b); },
@@ -100,9 +101,37 @@ void arithmetic(std::vector<Row>& rows) {
       "pow: an integer tensor cannot be raised to a negative integer, got exponent -1 (did you mean to(kFloat32)?)")};
   rows.push_back(row);
   rows.push_back(binary("maximum", maximum, [](double a, double b) { return std::isnan(a) || a > b ? a : b; },
-                        {.integers = kAllInts, .bad_inputs = bad_pair("maximum", maximum)}));
+                        {.integers = kAllAndBool, .bad_inputs = bad_pair("maximum", maximum)}));
   rows.push_back(binary("minimum", minimum, [](double a, double b) { return std::isnan(a) || a < b ? a : b; },
-                        {.integers = kAllInts, .bad_inputs = bad_pair("minimum", minimum)}));
+                        {.integers = kAllAndBool, .bad_inputs = bad_pair("minimum", minimum)}));
+}
+
+// clamp by tensors of these shapes, both bounds on one side of each other or crossed.
+void add_tensor_bounds(Row& row) {
+  const auto add = [&](const Shape& x, const Shape& lo, const Shape& hi, Domain low, Domain high) {
+    row.cases.push_back({to_string(x) + " " + to_string(lo) + " " + to_string(hi),
+                         {{.sizes = x}, {.sizes = lo, .domain = low}, {.sizes = hi, .domain = high}},
+                         [](const Tensors& in) { return clamp(in[0], in[1], in[2]); },
+                         [](const std::vector<Array>& in) {
+                           const Shape both = broadcast_shapes(in[0].sizes, in[1].sizes, "reference");
+                           Array y(broadcast_shapes(both, in[2].sizes, "reference"));
+                           for (int64_t i = 0; i < y.numel(); ++i)
+                             y[i] =
+                                 std::min(std::max(in[0].at(i, y.sizes), in[1].at(i, y.sizes)), in[2].at(i, y.sizes));
+                           return y;
+                         }});
+    row.cases.back().own_attributes = true;
+  };
+  add({3, 5}, {3, 5}, {3, 5}, {-2, -0.1}, {0.1, 2});
+  add({3, 5}, {5}, {3, 1}, {-2, -0.1}, {0.1, 2});
+  add({5}, {3, 1}, {}, {-2, 2}, {-2, 2});
+  add({3, 0}, {1}, {3, 0}, {}, {});
+  row.bad_inputs.push_back(undefined("clamp", "max", [] { clamp(ones({2}), ones({2}), Tensor()); }));
+  row.bad_inputs.push_back(
+      bad<ShapeError>([] { clamp(ones({2}), {}, ones({3})); },
+                      "clamp: shapes [2] and [3] do not broadcast: sizes 2 and 3 at dim -1 differ and neither is 1"));
+  row.bad_inputs.push_back(
+      bad<DTypeError>([] { clamp(ones({2}, kBool), false, true); }, "clamp: bool is not a dtype it takes"));
 }
 
 void functions(std::vector<Row>& rows) {
@@ -127,10 +156,10 @@ void functions(std::vector<Row>& rows) {
   row(
       "sqrt", tapegrad::sqrt, [](double x) { return std::sqrt(x); }, {0.1, 5}, 4, sqrt_);
   row("abs", tapegrad::abs, [](double x) { return std::abs(x); }, {.away = 0.01}, 1, abs_, {kInt64, kInt32});
-  row("sign", sign, [](double x) { return x > 0   ? 1.
+  row(
+      "sign", sign, [](double x) { return x > 0   ? 1.
                                           : x < 0 ? -1.
-                                                  : x; }, {.away = 0.01}, 1, nullptr,
-      {kInt64, kInt32});
+                                                  : x; }, {.away = 0.01}, 1, sign_, kAllAndBool);
   row(
       "sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, {-5, 5}, 25, sigmoid_);
   row(
@@ -160,7 +189,31 @@ void functions(std::vector<Row>& rows) {
       "upper bound", [](const Tensor& x) { return clamp(x, {}, 0.5); }, [](double x) { return x > 0.5 ? 0.5 : x; }));
   clamp_row.bad_inputs = {
       bad<ValueError>([] { clamp(ones({2})); }, "clamp: at least one of min and max must be given, got neither")};
+  add_tensor_bounds(clamp_row);
   rows.push_back(clamp_row);
+}
+
+void clamps(std::vector<Row>& rows) {
+  Row least = binary(
+      "clamp_min", [](const Tensor& x, const Tensor& lo) { return clamp_min(x, lo); },
+      [](double x, double lo) { return std::isnan(x) || x > lo ? x : lo; }, {.integers = kAllInts});
+  least.cases.push_back(with_number(
+      "0.5", [](const Tensor& x) { return clamp_min(x, 0.5); }, [](double x) { return x < 0.5 ? 0.5 : x; }));
+  least.bad_inputs = {undefined("clamp_min", "x", [] { clamp_min(Tensor(), ones({2})); }),
+                      undefined("clamp_min", "x", [] { clamp_min(Tensor(), 1); }),
+                      undefined("clamp_min", "min", [] { clamp_min(ones({2}), Tensor()); })};
+  rows.push_back(least);
+  Row most = binary(
+      "clamp_max", [](const Tensor& x, const Tensor& hi) { return clamp_max(x, hi); },
+      [](double x, double hi) { return std::isnan(x) || x < hi ? x : hi; }, {.integers = kAllInts});
+  most.cases.push_back(with_number(
+      "0.5", [](const Tensor& x) { return clamp_max(x, 0.5); }, [](double x) { return x > 0.5 ? 0.5 : x; }));
+  most.bad_inputs = {undefined("clamp_max", "x", [] { clamp_max(Tensor(), ones({2})); }),
+                     undefined("clamp_max", "x", [] { clamp_max(Tensor(), 1); }),
+                     undefined("clamp_max", "max", [] { clamp_max(ones({2}), Tensor()); }),
+                     bad<DTypeError>([] { clamp_max(ones({2}, kBool), ones({2}, kBool)); },
+                                     "clamp_max: bool is not a dtype it takes")};
+  rows.push_back(most);
 }
 
 Row where_row() {
@@ -194,6 +247,10 @@ Row where_row() {
       {"a, 1.5", number, [](const Tensors& in) { return where(in[0], in[1], 1.5); }, choose(1.5, true)});
   row.cases.push_back(
       {"1.5, b", number, [](const Tensors& in) { return where(in[0], 1.5, in[1]); }, choose(1.5, false)});
+  row.cases.push_back(
+      {"1.5, -2", {number[0]}, [](const Tensors& in) { return where(in[0], 1.5, -2); }, map([](double c) {
+         return c != 0 ? 1.5 : -2.;
+       })});
   row.bad_inputs = {
       bad<DTypeError>([] { where(ones({2}), ones({2}), ones({2})); },
                       "where: condition must be bool, got float32 (did you mean condition != 0?)"),
@@ -208,6 +265,7 @@ std::vector<Row> elementwise_rows() {
   std::vector<Row> rows;
   arithmetic(rows);
   functions(rows);
+  clamps(rows);
   rows.push_back(where_row());
   return rows;
 }
@@ -237,6 +295,20 @@ std::vector<Row> compare_rows() {
   row("ge", ge, ge, [](double a, double b) { return a >= b; });
   rows.push_back(binary("logical_and", logical_and, [](double a, double b) { return a != 0 && b != 0; },
                         {.integers = {kInt64, kBool}, .bad_inputs = bad_pair("logical_and", logical_and), .order = 0}));
+  rows.push_back(binary("logical_or", logical_or, [](double a, double b) { return a != 0 || b != 0; },
+                        {.integers = {kInt64, kBool}, .bad_inputs = bad_pair("logical_or", logical_or), .order = 0}));
+  rows.push_back(binary("logical_xor", logical_xor, [](double a, double b) { return (a != 0) != (b != 0); },
+                        {.integers = {kInt64, kBool}, .bad_inputs = bad_pair("logical_xor", logical_xor), .order = 0}));
+  const char* const hint =
+      " must be bool, got int64 (bitwise operations on integers are not offered; did you mean "
+      "logical_and() or its kin?)";
+  rows.back().bad_inputs.push_back(bad<DTypeError>([] { ~ones({2}, kInt64); }, std::string("operator ~: x") + hint));
+  rows.back().bad_inputs.push_back(
+      bad<DTypeError>([] { ones({2}, kBool) & ones({2}, kInt64); }, std::string("operator &: b") + hint));
+  rows.back().bad_inputs.push_back(
+      bad<DTypeError>([] { ones({2}, kInt64) | ones({2}, kInt64); }, std::string("operator |: a") + hint));
+  rows.back().bad_inputs.push_back(
+      bad<DTypeError>([] { ones({2}, kInt64) ^ ones({2}, kBool); }, std::string("operator ^: a") + hint));
   const auto test = [&](const char* name, Tensor (*f)(const Tensor&), double (*reference)(double)) {
     rows.push_back(unary(name, f, reference,
                          {.integers = {kInt64, kInt32, kUInt8, kBool}, .bad_inputs = bad_one(name, f), .order = 0}));

@@ -91,9 +91,9 @@ std::vector<Row> gathers() {
            [] {
              gather(ones({2, 3}), 1, tensor({{0}, {3}}));
            },
-           "gather: an index must lie in [0, 3) at dim 1 of size 3, got 3"),
+           "gather: an index must lie in [0, 2] at dim 1 of size 3, got 3"),
        bad<IndexError>([] { gather(ones({2}), 0, tensor({-1})); },
-                       "gather: an index must lie in [0, 2) at dim 0 of size 2, got -1"),
+                       "gather: an index must lie in [0, 1] at dim 0 of size 2, got -1"),
        bad<IndexError>([] { gather(ones({2}), 1, tensor({0})); },
                        "gather: dim must lie in [-1, 0] for a 1-dim tensor, got 1"),
        bad<DTypeError>([] { gather(ones({2}), 0, ones({2})); }, "gather: index must be int64 or int32, got float32"),
@@ -125,7 +125,7 @@ std::vector<Row> gathers() {
                             [] {
                               take(ones({2, 3}), tensor({-7}));
                             },
-                            "take: an index must lie in [-6, 6) at dim 0 of size 6, got -7")});
+                            "take: an index must lie in [-6, 5] at dim 0 of size 6, got -7")});
   rows.push_back(take_row);
   rows.push_back(row_of("take_along_dim",
                         {{"broadcast",
@@ -208,7 +208,7 @@ std::vector<Row> scatters() {
           [] {
             scatter_(ones({2, 3}), 0, tensor({{0, 1, 2}}), 7);
           },
-          "scatter_: an index must lie in [0, 2) at dim 0 of size 2, got 2"),
+          "scatter_: an index must lie in [0, 1] at dim 0 of size 2, got 2"),
       bad<DTypeError>([] { scatter(ones({2}), 0, tensor({0}), arange(2)); },
                       "scatter: src must have x's dtype, which is float32, got int64"),
       bad<ShapeError>(
@@ -221,7 +221,7 @@ std::vector<Row> scatters() {
           [] {
             scatter_add(ones({2}), 0, tensor({0, -1}), ones({2}));
           },
-          "scatter_add: an index must lie in [0, 2) at dim 0 of size 2, got -1"),
+          "scatter_add: an index must lie in [0, 1] at dim 0 of size 2, got -1"),
       bad<ShapeError>(
           [] {
             scatter_add_(ones({2, 3}), 1, tensor({{0}, {0}, {1}}), ones({3, 1}));
@@ -255,7 +255,7 @@ std::vector<Row> selections() {
                         [] {
                           index_select(ones({2, 3}), 1, tensor({0, 3}));
                         },
-                        "index_select: an index must lie in [0, 3) at dim 1 of size 3, got 3"),
+                        "index_select: an index must lie in [0, 2] at dim 1 of size 3, got 3"),
                     bad<ShapeError>(
                         [] {
                           index_select(ones({2, 3}), 1, tensor({{0}}));
@@ -293,7 +293,7 @@ std::vector<Row> selections() {
                         [] {
                           index_add_(ones({3, 3}), 0, row_tensor(), ones({5, 3}));
                         },
-                        "index_add_: an index must lie in [0, 3) at dim 0 of size 3, got 3"),
+                        "index_add_: an index must lie in [0, 2] at dim 0 of size 3, got 3"),
                     bad<DTypeError>([] { index_add(ones({4}), 0, row_tensor(), arange(5)); },
                                     "index_add: source must have x's dtype, which is float32, got int64"),
                     bad<DTypeError>([] { index_add(arange(4), 0, row_tensor(), arange(5), 0.5); },
@@ -320,7 +320,7 @@ std::vector<Row> selections() {
                         [] {
                           index_copy_(ones({3, 3}), 0, row_tensor(), ones({5, 3}));
                         },
-                        "index_copy_: an index must lie in [0, 3) at dim 0 of size 3, got 3")});
+                        "index_copy_: an index must lie in [0, 2] at dim 0 of size 3, got 3")});
   copy.in_place = [](const Tensors& in) { return index_copy_(in[0], 0, row_tensor(), in[1]); };
   rows.push_back(copy);
   const auto filled = [](const std::vector<Array>& in) {
@@ -369,7 +369,7 @@ std::vector<Row> embeddings() {
                         [] {
                           embedding(ones({3, 2}), tensor({{0, 3}}));
                         },
-                        "embedding: an index must lie in [0, 3) at dim 0 of size 3, got 3"),
+                        "embedding: an index must lie in [0, 2] at dim 0 of size 3, got 3"),
                     bad<ShapeError>([] { embedding(ones({3}), tensor({0})); },
                                     "embedding: weight must be a matrix of rows, got shape [3]"),
                     bad<ValueError>(

@@ -205,7 +205,22 @@ std::vector<Row> linalg_rows() {
           [] {
             linear(ones({2, 3}), ones({4, 3}), ones({3}));
           },
-          "linear: bias must be [out] and of x's dtype, bias is [3] float32 and weight is [4, 3] float32")};
+          "linear: bias must be [out], bias is [3] and weight is [4, 3]"),
+      bad<DTypeError>(
+          [] {
+            linear(ones({2, 3}), ones({4, 3}), ones({4}, kFloat64));
+          },
+          "linear: bias must have the dtype of x and weight, got bias float64 and x float32 (did you mean to()?)"),
+      bad<DTypeError>(
+          [] {
+            linear(ones({2, 3}), ones({4, 3}, kFloat64));
+          },
+          "linear: x and weight must have one dtype, got float32 and float64 (did you mean to()?)"),
+      bad<ValueError>(
+          [] {
+            linear(ones({2, 3}), Tensor());
+          },
+          "linear: weight must be defined, got an undefined tensor (Tensor())")};
   linear_row.flops = product_flops;
   return {mm_row, bmm_row, matmul_row, linear_row};
 }

@@ -193,6 +193,48 @@ Row cross_entropy_row() {
   return row;
 }
 
+double smooth(double d, double width) { return std::abs(d) < width ? d * d / (2 * width) : std::abs(d) - width / 2; }
+
+void distance_rows(std::vector<Row>& rows) {
+  rows.push_back(pair_row(
+      "l1_loss", [](const Tensor& x, const Tensor& t, Reduction r) { return l1_loss(x, t, r); },
+      [](double x, double t) { return std::abs(x - t); }, {}, {}));
+  rows.push_back(pair_row(
+      "smooth_l1_loss",
+      [](const Tensor& x, const Tensor& t, Reduction r) { return smooth_l1_loss(x, t, {.reduction = r, .beta = 0.7}); },
+      [](double x, double t) { return smooth(x - t, 0.7); }, {}, {}));
+  rows.back().bad_inputs.push_back(bad<ValueError>([] { smooth_l1_loss(ones({2}), ones({2}), {.beta = -1}); },
+                                                   "smooth_l1_loss: beta must not be negative, got -1.000000"));
+  rows.push_back(pair_row(
+      "huber_loss",
+      [](const Tensor& x, const Tensor& t, Reduction r) { return huber_loss(x, t, {.reduction = r, .delta = 1.3}); },
+      [](double x, double t) { return 1.3 * smooth(x - t, 1.3); }, {}, {}));
+  rows.back().bad_inputs.push_back(bad<ValueError>([] { huber_loss(ones({2}), ones({2}), {.delta = 0}); },
+                                                   "huber_loss: delta must be positive, got 0.000000"));
+  rows.push_back(pair_row(
+      "kl_div", [](const Tensor& x, const Tensor& t, Reduction r) { return kl_div(x, t, {.reduction = r}); },
+      [](double x, double t) { return t * (std::log(t) - x); }, {-3, 0}, {0.05, 1}));
+  Row logs = pair_row(
+      "kl_div",
+      [](const Tensor& x, const Tensor& t, Reduction r) { return kl_div(x, t, {.reduction = r, .log_target = true}); },
+      [](double x, double t) { return std::exp(t) * (t - x); }, {-3, 0}, {-3, 0});
+  Row& row = rows.back();
+  for (Case& c : logs.cases) {
+    c.label += ", log_target";
+    row.cases.push_back(std::move(c));
+  }
+  Case batch = row.cases[10];  // [3, 5] mean
+  batch.label = "[3, 5] batchmean";
+  batch.f = [](const Tensors& in) { return kl_div(in[0], in[1], {.reduction = kBatchMean}); };
+  batch.reference = [mean = batch.reference](const std::vector<Array>& in) {
+    Array y = mean(in);
+    y[0] *= 5;
+    y.magnitude[0] *= 5;
+    return y;
+  };
+  row.cases.push_back(std::move(batch));
+}
+
 }  // namespace
 
 std::vector<Row> loss_rows() {
@@ -204,12 +246,18 @@ std::vector<Row> loss_rows() {
       "binary_cross_entropy",
       [](const Tensor& x, const Tensor& t, Reduction r) { return binary_cross_entropy(x, t, {.reduction = r}); },
       [](double x, double t) { return -t * std::log(x) - (1 - t) * std::log1p(-x); }, {0.1, 0.9}, {0, 1}));
+  rows.back().bad_inputs.push_back(bad<ShapeError>(
+      [] {
+        binary_cross_entropy(full({2, 3}, 0.5), zeros({2, 3}), {.weight = ones({2})});
+      },
+      "binary_cross_entropy: weight must broadcast to input, got weight [2] and input [2, 3]"));
   rows.push_back(pair_row(
       "binary_cross_entropy_with_logits",
       [](const Tensor& x, const Tensor& t, Reduction r) {
         return binary_cross_entropy_with_logits(x, t, {.reduction = r});
       },
       [](double x, double t) { return std::max(x, 0.) - x * t + std::log1p(std::exp(-std::abs(x))); }, {}, {0, 1}));
+  distance_rows(rows);
   rows.push_back(nll_row());
   rows.push_back(cross_entropy_row());
   return rows;

@@ -68,6 +68,16 @@ std::vector<Row> relabelling() {
           },
           "view: the strides do not allow sizes [6] without a copy, got shape [3, 2] with strides [1, 3] (use reshape())")}));
   rows.back().needs_contiguous = true;
+  rows.push_back(layout("view_as",
+                        {one(
+                            "[2,3] as [3,2]", {2, 3},
+                            [](const Tensor& x) {
+                              return view_as(x, zeros({3, 2}));
+                            },
+                            kept({3, 2}))},
+                        {bad<ValueError>([] { view_as(ones({2}), Tensor()); },
+                                         "view_as: other must be defined, got an undefined tensor (Tensor())")}));
+  rows.back().needs_contiguous = true;
   rows.push_back(layout(
       "reshape",
       {one(
@@ -101,18 +111,27 @@ std::vector<Row> relabelling() {
                  },
                  "flatten: start_dim must not come after end_dim, got 1 and 0")},
              false));
-  rows.push_back(layout("squeeze",
-                        {one(
-                             "all", {1, 3, 1, 2}, [](const Tensor& x) { return squeeze(x); }, kept({3, 2})),
-                         one(
-                             "dim 0", {1, 3, 1}, [](const Tensor& x) { return squeeze(x, 0); }, kept({3, 1})),
-                         one(
-                             "dim of size 3", {1, 3}, [](const Tensor& x) { return squeeze(x, 1); }, kept({1, 3}))},
-                        {bad<IndexError>(
-                            [] {
-                              squeeze(ones({2, 1}), 2);
-                            },
-                            "squeeze: dim must lie in [-2, 1] for a 2-dim tensor, got 2")}));
+  rows.push_back(
+      layout("squeeze",
+             {one(
+                  "all", {1, 3, 1, 2}, [](const Tensor& x) { return squeeze(x); }, kept({3, 2})),
+              one(
+                  "dim 0", {1, 3, 1}, [](const Tensor& x) { return squeeze(x, 0); }, kept({3, 1})),
+              one(
+                  "dim of size 3", {1, 3}, [](const Tensor& x) { return squeeze(x, 1); }, kept({1, 3})),
+              one(
+                  "dims 0, -1, 1", {1, 3, 1, 1},
+                  [](const Tensor& x) {
+                    return squeeze(x, {0, -1, 1});
+                  },
+                  kept({3, 1})),
+              one(
+                  "no dims", {1, 3}, [](const Tensor& x) { return squeeze(x, IntArrayRef()); }, kept({1, 3}))},
+             {bad<IndexError>(
+                 [] {
+                   squeeze(ones({2, 1}), 2);
+                 },
+                 "squeeze: dim must lie in [-2, 1] for a 2-dim tensor, got 2")}));
   rows.push_back(layout("unsqueeze",
                         {one(
                              "0", {3, 2}, [](const Tensor& x) { return unsqueeze(x, 0); }, kept({1, 3, 2})),
@@ -121,7 +140,7 @@ std::vector<Row> relabelling() {
                          one(
                              "0-dim", {}, [](const Tensor& x) { return unsqueeze(x, 0); }, kept({1}))},
                         {bad<IndexError>([] { unsqueeze(ones({2}), 2); },
-                                         "unsqueeze: dim must lie in [-2, 1] for a 2-dim tensor, got 2")}));
+                                         "unsqueeze: the new dim of a 1-dim tensor must lie in [-2, 1], got 2")}));
   return rows;
 }
 
@@ -237,8 +256,12 @@ std::vector<Row> copies() {
                         {}, false));
   rows.push_back(layout("to",
                         {one(
-                            "float64", {3, 5}, [](const Tensor& x) { return to(x, kFloat64); }, same())},
-                        {}, false));
+                             "float64", {3, 5}, [](const Tensor& x) { return to(x, kFloat64); }, same()),
+                         one(
+                             "another's", {3, 5}, [](const Tensor& x) { return to(x, zeros({1}, kFloat64)); }, same())},
+                        {bad<ValueError>([] { to(ones({2}), Tensor()); },
+                                         "to: other must be defined, got an undefined tensor (Tensor())")},
+                        false));
   Case whole{"int64",
              {{.sizes = {3, 5}, .domain = {-9, 9}}},
              [](const Tensors& in) { return to(in[0], kInt64); },
@@ -298,7 +321,12 @@ std::vector<Row> joins() {
                               [] {
                                 stack({ones({2}), ones({3})});
                               },
-                              "stack: all tensors must have one shape, tensor 0 is [2] and tensor 1 is [3]")},
+                              "stack: all tensors must have one shape, tensor 0 is [2] and tensor 1 is [3]"),
+                          bad<IndexError>(
+                              [] {
+                                stack({ones({2, 3}), ones({2, 3})}, 3);
+                              },
+                              "stack: the new dim of a 2-dim tensor must lie in [-3, 2], got 3")},
                          false);
   for (int64_t dim : {0, 1, 2}) {
     const auto reference = [dim](std::vector<Array> in) {
@@ -342,86 +370,75 @@ std::vector<Row> indexing_rows() {
            "index: an index must lie in [-3, 2] at dim 0, got 3"),
        bad<DTypeError>([] { ones({3}).index({ones({3})}); },
                        "index: an index tensor must be int64, an integer or a bool mask, got float32"),
+       bad<IndexError>([] { ones({3}).index({3}); }, "index: an index must lie in [-3, 2] at dim 0, got 3"),
+       bad<IndexError>([] { ones({0}).index({0}); },
+                       "index: there must be an element at dim 0, which has size 0, got index 0"),
+       bad<ValueError>([] { ones({3}).index({Slice(0, 3, 0)}); }, "index: step must be at least 1, got 0"),
        bad<IndexError>([] { ones({3}).index({ones({4}, kBool)}); },
                        "index: a mask must have the shape of the dims it covers, mask is [4] from dim 0 of [3]"),
        bad<ValueError>([] { ones({3}).index({"*"}); }, "index: the only text an index may hold is \"...\", got \"*\"")},
       false);
-  row.cases = {one(
-                   "{1, 1:, None}", {2, 3},
-                   [](const Tensor& x) {
-                     return x.index({1, Slice(1, None), None});
-                   },
-                   moved({2, 1}, [](const auto& i) { return 4 + i[0]; })),
-               one(
-                   "{..., 0}", {2, 3, 5},
-                   [](const Tensor& x) {
-                     return x.index({"...", 0});
-                   },
-                   moved({2, 3}, [](const auto& i) { return (i[0] * 3 + i[1]) * 5; })),
-               one(
-                   "rows with repeats", {3, 2},
-                   [](const Tensor& x) {
-                     return x.index({tensor({2, 0, -1, 0})});
-                   },
-                   moved({4, 2},
-                         [](const auto& i) {
-                           return std::vector<int64_t>{2, 0, 2, 0}[static_cast<size_t>(i[0])] * 2 + i[1];
-                         })),
-               one(
-                   "two index tensors", {3, 4},
-                   [](const Tensor& x) {
-                     return x.index({tensor({0, 2, 2}), tensor({1, 3, 3})});
-                   },
-                   moved({3},
-                         [](const auto& i) {
-                           return std::vector<int64_t>{1, 11, 11}[static_cast<size_t>(i[0])];
-                         })),
-               one(
-                   "mask", {2, 3},
-                   [](const Tensor& x) {
-                     return x.index({tensor({{true, false, true}, {false, false, true}})});
-                   },
-                   moved({3},
-                         [](const auto& i) {
-                           return std::vector<int64_t>{0, 2, 5}[static_cast<size_t>(i[0])];
-                         })),
-               one(
-                   "slice and index tensor", {3, 4},
-                   [](const Tensor& x) {
-                     return x.index({Slice(1, 3), tensor({3, 0})});
-                   },
-                   moved({2, 2}, [](const auto& i) { return (1 + i[0]) * 4 + (i[1] == 0 ? 3 : 0); })),
-               one(
-                   "nothing", {3, 2}, [](const Tensor& x) { return x.index({empty({0}, kInt64)}); },
-                   [](const std::vector<Array>&) {
-                     return Array(Shape{0, 2});
-                   })};
-  // x with 2 rows overwritten, as a function of both.
-  Row put{.name = "index_put_", .cases = {}};
-  put.cases = {{"rows 2 and 0",
-                {{.sizes = {3, 2}}, {.sizes = {2, 2}}},
-                [](const Tensors& in) {
-                  Tensor y = in[0] * 1;
-                  return y.index_put_({tensor({2, 0})}, in[1]);
-                },
-                [](const std::vector<Array>& in) {
-                  return Array({3, 2}, {in[1][2], in[1][3], in[0][2], in[0][3], in[1][0], in[1][1]});
-                }},
-               {"mask and a number",
-                {{.sizes = {4}}, {.sizes = {}}},
-                [](const Tensors& in) {
-                  Tensor y = in[0] * 1;
-                  return y.index_put_({tensor({true, false, false, true})}, in[1]);
-                },
-                [](const std::vector<Array>& in) {
-                  return Array({4}, {in[1][0], in[0][1], in[0][2], in[1][0]});
-                }}};
-  put.bad_inputs = {bad<ShapeError>(
-      [] {
-        ones({3, 2}).index_put_({tensor({0, 1})}, ones({3}));
-      },
-      "index_put_: shapes [2, 2] and [3] do not broadcast: sizes 2 and 3 at dim -1 differ and neither is 1")};
-  return {row, put};
+  row.cases = {
+      one(
+          "{1, 1:, None}", {2, 3},
+          [](const Tensor& x) {
+            return x.index({1, Slice(1, None), None});
+          },
+          moved({2, 1}, [](const auto& i) { return 4 + i[0]; })),
+      one(
+          "{..., 0}", {2, 3, 5},
+          [](const Tensor& x) {
+            return x.index({"...", 0});
+          },
+          moved({2, 3}, [](const auto& i) { return (i[0] * 3 + i[1]) * 5; })),
+      one(
+          "rows with repeats", {3, 2},
+          [](const Tensor& x) {
+            return x.index({tensor({2, 0, -1, 0})});
+          },
+          moved({4, 2},
+                [](const auto& i) {
+                  return std::vector<int64_t>{2, 0, 2, 0}[static_cast<size_t>(i[0])] * 2 + i[1];
+                })),
+      one(
+          "two index tensors", {3, 4},
+          [](const Tensor& x) {
+            return x.index({tensor({0, 2, 2}), tensor({1, 3, 3})});
+          },
+          moved({3},
+                [](const auto& i) {
+                  return std::vector<int64_t>{1, 11, 11}[static_cast<size_t>(i[0])];
+                })),
+      one(
+          "mask", {2, 3},
+          [](const Tensor& x) {
+            return x.index({tensor({{true, false, true}, {false, false, true}})});
+          },
+          moved({3},
+                [](const auto& i) {
+                  return std::vector<int64_t>{0, 2, 5}[static_cast<size_t>(i[0])];
+                })),
+      one(
+          "slice and index tensor", {3, 4},
+          [](const Tensor& x) {
+            return x.index({Slice(1, 3), tensor({3, 0})});
+          },
+          moved({2, 2}, [](const auto& i) { return (1 + i[0]) * 4 + (i[1] == 0 ? 3 : 0); })),
+      one(
+          "a 0-dim mask", {3, 2},
+          [](const Tensor& x) { return x.index({x.numel() > 1 ? tensor(true) : tensor(false)}); }, kept({1, 3, 2})),
+      one(
+          "a list", {2, 3},
+          [](const Tensor& x) {
+            return x.index(std::vector<TensorIndex>{Slice(), 1});
+          },
+          moved({2}, [](const auto& i) { return i[0] * 3 + 1; })),
+      one(
+          "nothing", {3, 2}, [](const Tensor& x) { return x.index({empty({0}, kInt64)}); },
+          [](const std::vector<Array>&) {
+            return Array(Shape{0, 2});
+          })};
+  return {row, index_put_row()};
 }
 
 }  // namespace op_cases

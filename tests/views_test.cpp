@@ -104,7 +104,7 @@ TEST_CASE("operands that are the tensor written to", "[views]") {
 TEST_CASE("what must not be written in place", "[views]") {
   const Tensor x = leaf({1.0, 2.0});
   CHECK_THAT(message_of<AutogradError>([&] { x.add_(1); }),
-             Contains("add: a leaf that requires grad must not be written in place, shape [2]"));
+             Contains("add_: a leaf that requires grad must not be written in place, shape [2]"));
   CHECK_THAT(message_of<AutogradError>([&] { x[0] = 1; }), Contains("a view of a leaf that requires grad"));
   {
     const NoGradGuard no_grad;

@@ -1,39 +1,39 @@
-// The order of the examples in every pass of a loader.
+// The options of a loader, and the order it takes by default.
 #include "tapegrad/nn/data/loader.h"
 
-#include "tapegrad/core/random.h"
-
 namespace tapegrad::data::detail {
+namespace {
 
-Passes::Passes(int64_t count, const DataLoaderOptions& options) : count_(count), options_(options) {
-  if (options.batch_size < 1)
-    throw ValueError("DataLoader: batch_size must be at least 1, got " + std::to_string(options.batch_size));
-  if (options.shuffle && !options.seed) {
-    Generator& generator = default_generator();
-    const Tensor word = new_tensor({1}, kInt64);
-    fill_integers(word, 0, int64_t{1} << 62, generator);
-    options_.seed = static_cast<uint64_t>(*word.data_ptr<int64_t>());
-  }
+[[noreturn]] void refuse(const std::string& what) { throw ValueError("DataLoader: " + what); }
+
+}  // namespace
+
+const DataLoaderOptions& checked(const DataLoaderOptions& options, Decides by) {
+  if (options.batch_size < 1) refuse("batch_size must be at least 1, got " + std::to_string(options.batch_size));
+  if (options.workers < 0) refuse("workers must not be negative, got " + std::to_string(options.workers));
+  if (options.max_jobs && *options.max_jobs < 1)
+    refuse("max_jobs must be at least 1, got " + std::to_string(*options.max_jobs));
+  if (by != Decides::options && options.shuffle)
+    refuse("the sampler decides about the order, got shuffle = true beside it");
+  if (by == Decides::batch_sampler && (options.batch_size != 1 || options.drop_last))
+    refuse("the sampler decides about batches, got batch_size = " + std::to_string(options.batch_size) +
+           " and drop_last = " + (options.drop_last ? "true" : "false") + " beside it");
+  return options;
 }
 
-std::vector<int64_t> Passes::next() {
-  std::vector<int64_t> order(static_cast<size_t>(count_));
-  if (!options_.shuffle) {
-    for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
-    return order;
-  }
-  Generator generator(*options_.seed);
-  generator.set_draw(pass_++);
-  const Tensor permutation = new_tensor({count_}, kInt64);
-  fill_permutation(permutation, generator);
-  const auto* p = permutation.data_ptr<int64_t>();
-  order.assign(p, p + count_);
-  return order;
+int64_t size_of(const std::optional<size_t>& size) {
+  if (!size) refuse("a data set without a size needs a sampler, got none");
+  return static_cast<int64_t>(*size);
 }
 
-int64_t Passes::batches() const {
-  const int64_t size = options_.batch_size;
-  return options_.drop_last ? count_ / size : (count_ / size) + (count_ % size != 0);
+DefaultSampler::DefaultSampler(int64_t size, const DataLoaderOptions& options, uint64_t seed) : sequential_(size) {
+  if (options.shuffle) random_.emplace(size, seed);
+}
+
+void DefaultSampler::reset() { random_ ? random_->reset() : sequential_.reset(); }
+
+std::optional<std::vector<int64_t>> DefaultSampler::next(int64_t batch_size) {
+  return random_ ? random_->next(batch_size) : sequential_.next(batch_size);
 }
 
 }  // namespace tapegrad::data::detail

@@ -1,26 +1,19 @@
 // The MNIST handwritten digits, from their four IDX files.
 #include "tapegrad/nn/data/mnist.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cstdlib>
 
 #include "tapegrad/core/copy.h"
 #include "tapegrad/nn/data/idx.h"
+#include "tapegrad/nn/data/internal.h"
 
 namespace tapegrad::data {
 namespace {
 
-bool is_file(const std::string& path) {
-  struct stat info;
-  return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
-}
-
 // The plain file or the gzipped one, or nothing.
 std::string existing(const std::string& path) {
-  if (is_file(path)) return path;
-  return is_file(path + ".gz") ? path + ".gz" : "";
+  if (detail::is_file(path)) return path;
+  return detail::is_file(path + ".gz") ? path + ".gz" : "";
 }
 
 std::string images_name(bool train) { return train ? "/train-images-idx3-ubyte" : "/t10k-images-idx3-ubyte"; }
@@ -30,35 +23,14 @@ bool holds(const std::string& directory, bool train) {
   return !existing(directory + images_name(train)).empty() && !existing(directory + labels_name(train)).empty();
 }
 
-std::vector<std::string> places(const std::optional<std::string>& root) {
-  std::vector<std::string> roots;
-  if (root) {
-    roots.push_back(*root);
-  } else {
-    if (const char* data = std::getenv("TAPEGRAD_DATA"); data && *data) roots.emplace_back(data);
-    roots.emplace_back("data");
-  }
-  std::vector<std::string> out;
-  for (const std::string& one : roots) out.insert(out.end(), {one, one + "/mnist"});
-  return out;
-}
-
 std::string directory_of(const std::optional<std::string>& root, bool train) {
   std::string looked;
-  for (const std::string& place : places(root)) {
+  for (const std::string& place : detail::places(root, "mnist")) {
     if (holds(place, train)) return place;
     looked += (looked.empty() ? "" : ", ") + place;
   }
   throw IOError("MNIST: expected " + images_name(train).substr(1) + " and " + labels_name(train).substr(1) +
                 " (plain or .gz), got neither both in any of " + looked + " (scripts/get-mnist downloads them)");
-}
-
-Tensor scaled(const Tensor& bytes) {
-  Tensor out = new_like(bytes, kFloat32);
-  const auto* from = bytes.data_ptr<uint8_t>();
-  auto* to = out.data_ptr<float>();
-  for (int64_t i = 0; i < bytes.numel(); ++i) to[i] = static_cast<float>(from[i]) / 255.0f;
-  return out;
 }
 
 TensorDataset load(const std::string& directory, bool train, const MNISTOptions& options) {
@@ -77,7 +49,7 @@ TensorDataset load(const std::string& directory, bool train, const MNISTOptions&
     throw IOError("MNIST: " + labels_path + " must hold labels from 0 to 9, got a larger one");
   const Shape sizes{images.size(0), 1, 28, 28};
   images = alias(images, sizes, contiguous_strides(sizes), 0);
-  return {options.scale ? scaled(images) : images, converted(labels, kInt64)};
+  return {options.scale ? detail::scaled(images) : images, converted(labels, kInt64)};
 }
 
 }  // namespace
@@ -86,7 +58,7 @@ MNIST::MNIST(const std::optional<std::string>& root, Mode mode, const MNISTOptio
     : set_(load(directory_of(root, mode == Mode::kTrain), mode == Mode::kTrain, options)) {}
 
 std::optional<std::string> MNIST::find(const std::optional<std::string>& root) {
-  for (const std::string& place : places(root)) {
+  for (const std::string& place : detail::places(root, "mnist")) {
     if (holds(place, true) && holds(place, false)) return place;
   }
   return {};

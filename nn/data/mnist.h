@@ -11,7 +11,7 @@ struct MNISTOptions {
 
 // Images [N, 1, 28, 28] and labels [N] (int64, 0 to 9), from train-images-idx3-ubyte, train-labels-idx1-ubyte and the t10k
 // pair, plain or with .gz. IOError: not found, malformed, or not of these shapes.
-class TAPEGRAD_API MNIST {
+class TAPEGRAD_API MNIST : public Dataset<MNIST> {
  public:
   enum class Mode : uint8_t { kTrain, kTest };
 
@@ -25,11 +25,16 @@ class TAPEGRAD_API MNIST {
   const Tensor& images() const { return set_.data(); }
   const Tensor& targets() const { return set_.targets(); }
   int64_t size() const { return set_.size(); }
-  Example get(int64_t i) const { return set_.get(i); }
-  Example get_batch(IntArrayRef indices) const { return set_.get_batch(indices); }
+  Example<> get(int64_t i) const { return set_.get(i); }
+  Example<> get_batch(IntArrayRef indices) const { return set_.get_batch(indices); }
 
  private:
   TensorDataset set_;
 };
+
+namespace datasets {
+using data::MNIST;
+using data::MNISTOptions;
+}  // namespace datasets
 
 }  // namespace tapegrad::data

@@ -89,8 +89,11 @@ struct Lines {
 };
 
 [[noreturn]] void out_of_range(const char* name, int64_t index, int64_t size, int64_t dim, bool negative) {
+  if (size == 0)
+    throw IndexError(std::string(name) + ": there must be an element at dim " + std::to_string(dim) +
+                     ", which has size 0, got index " + std::to_string(index));
   throw IndexError(std::string(name) + ": an index must lie in [" + std::to_string(negative ? -size : 0) + ", " +
-                   std::to_string(size) + ") at dim " + std::to_string(dim) + " of size " + std::to_string(size) +
+                   std::to_string(size - 1) + "] at dim " + std::to_string(dim) + " of size " + std::to_string(size) +
                    ", got " + std::to_string(index));
 }
 

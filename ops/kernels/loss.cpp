@@ -34,7 +34,11 @@ template <class T> struct Operands {
   const T* x;
   const T* t;
   int64_t n;
+  Bend bend;
 };
+
+// -1, 0, 1, or NaN.
+template <class T> T sign_of(T d) { return d > 0 ? T{1} : d < 0 ? T{-1} : d; }
 
 template <class T> void check_probabilities(const Operands<T>& in, int64_t first, int64_t count) {
   for (int64_t i = first; i < first + count; ++i) {
@@ -50,6 +54,15 @@ template <class T, Pair kind> void losses(const Operands<T>& in, int64_t first, 
   const T* t = in.t + first;
   if constexpr (kind == Pair::squared_error) {
     for (int64_t i = 0; i < count; ++i) y[i] = (x[i] - t[i]) * (x[i] - t[i]);
+  } else if constexpr (kind == Pair::absolute_error) {
+    for (int64_t i = 0; i < count; ++i) y[i] = std::abs(x[i] - t[i]);
+  } else if constexpr (kind == Pair::smooth_error) {
+    const auto width = static_cast<T>(in.bend.width), scale = static_cast<T>(in.bend.scale);
+    const T bent = scale / (2 * width), half = width / 2;
+    for (int64_t i = 0; i < count; ++i) {
+      const T d = std::abs(x[i] - t[i]);
+      y[i] = d < width ? d * d * bent : (d - half) * scale;
+    }
   } else if constexpr (kind == Pair::cross_entropy) {
     check_probabilities(in, first, count);
     alignas(64) T log_x[kBlock], log_rest[kBlock];
@@ -77,6 +90,15 @@ void slopes(const Operands<T>& in, int64_t first, int64_t count, const T* scale,
   const T* t = in.t + first;
   if constexpr (kind == Pair::squared_error) {
     for (int64_t i = 0; i < count; ++i) dx[i] = 2 * (x[i] - t[i]) * scale[i * stride];
+  } else if constexpr (kind == Pair::absolute_error) {
+    for (int64_t i = 0; i < count; ++i) dx[i] = sign_of(x[i] - t[i]) * scale[i * stride];
+  } else if constexpr (kind == Pair::smooth_error) {
+    const auto width = static_cast<T>(in.bend.width), straight = static_cast<T>(in.bend.scale);
+    const T bent = straight / width;
+    for (int64_t i = 0; i < count; ++i) {
+      const T d = x[i] - t[i];
+      dx[i] = (std::abs(d) < width ? d * bent : sign_of(d) * straight) * scale[i * stride];
+    }
   } else if constexpr (kind == Pair::cross_entropy) {
     for (int64_t i = 0; i < count; ++i)
       dx[i] = (x[i] - t[i]) / std::max((1 - x[i]) * x[i], static_cast<T>(1e-12)) * scale[i * stride];
@@ -114,6 +136,8 @@ template <class F> Tensor with_kind(DType dtype, Pair kind, const F& f) {
   return dispatch_floating(dtype, [&]<class T>() {
     if (kind == Pair::squared_error) return f.template operator()<T, Pair::squared_error>();
     if (kind == Pair::cross_entropy) return f.template operator()<T, Pair::cross_entropy>();
+    if (kind == Pair::absolute_error) return f.template operator()<T, Pair::absolute_error>();
+    if (kind == Pair::smooth_error) return f.template operator()<T, Pair::smooth_error>();
     return f.template operator()<T, Pair::logistic>();
   });
 }
@@ -133,11 +157,11 @@ int64_t row_grain(int64_t classes) { return std::max<int64_t>(1, kGrain / std::m
 
 }  // namespace
 
-Tensor pair_loss(const char* name, Pair kind, const Tensor& x, const Tensor& t, Total total) {
+Tensor pair_loss(const char* name, Pair kind, const Tensor& x, const Tensor& t, Total total, const Bend& bend) {
   const Tensor from = contiguous_of(x);
   const Tensor target = contiguous_of(t);
   return with_kind(x.dtype(), kind, [&]<class T, Pair k>() {
-    const Operands<T> in{name, from.data_ptr<T>(), target.data_ptr<T>(), x.numel()};
+    const Operands<T> in{name, from.data_ptr<T>(), target.data_ptr<T>(), x.numel(), bend};
     if (total == Total::each) {
       Tensor y = new_like(from);
       launch(name, LaunchKind::map, {&y}, {&from, &target}, [in, at = y.data_ptr<T>()] {
@@ -153,14 +177,14 @@ Tensor pair_loss(const char* name, Pair kind, const Tensor& x, const Tensor& t, 
   });
 }
 
-Tensor pair_loss_backward(const char* name, Pair kind, const Tensor& dl, const Tensor& x, const Tensor& t,
-                          Total total) {
+Tensor pair_loss_backward(const char* name, Pair kind, const Tensor& dl, const Tensor& x, const Tensor& t, Total total,
+                          const Bend& bend) {
   const Tensor cotangent = contiguous_of(dl);
   const Tensor from = contiguous_of(x);
   const Tensor target = contiguous_of(t);
   Tensor dx = new_like(from);
   return with_kind(x.dtype(), kind, [&]<class T, Pair k>() {
-    const Operands<T> in{name, from.data_ptr<T>(), target.data_ptr<T>(), x.numel()};
+    const Operands<T> in{name, from.data_ptr<T>(), target.data_ptr<T>(), x.numel(), bend};
     launch(name, LaunchKind::map, {&dx}, {&cotangent, &from, &target},
            [in, total, pdl = cotangent.data_ptr<T>(), at = dx.data_ptr<T>()] {
              const bool each = total == Total::each;

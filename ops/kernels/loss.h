@@ -10,14 +10,22 @@ enum class Total : uint8_t { each, mean, sum };
 
 // l(x, t), elementwise before the total.
 enum class Pair : uint8_t {
-  squared_error,  // (x - t)^2;  dx = 2 (x - t)
-  cross_entropy,  // -t ln x - (1 - t) ln(1 - x), logarithms at least -100;  dx = (x - t) / max(x (1 - x), 1e-12)
-  logistic,       // max(x, 0) - x t + ln(1 + e^-|x|);  dx = sigmoid(x) - t
+  squared_error,   // (x - t)^2;  dx = 2 (x - t)
+  cross_entropy,   // -t ln x - (1 - t) ln(1 - x), logarithms at least -100;  dx = (x - t) / max(x (1 - x), 1e-12)
+  logistic,        // max(x, 0) - x t + ln(1 + e^-|x|);  dx = sigmoid(x) - t
+  absolute_error,  // |x - t|;  dx = sign(x - t)
+  smooth_error,  // d = x - t: scale d^2 / (2 width) where |d| < width, else scale (|d| - width / 2);  dx = scale d / width, scale sign(d)
+};
+
+// The constants of smooth_error.
+struct Bend {
+  double width = 1, scale = 1;
 };
 
 // x and t have one shape and one floating dtype. ValueError where cross_entropy meets an x outside [0, 1].
-Tensor pair_loss(const char* name, Pair kind, const Tensor& x, const Tensor& t, Total total);
-Tensor pair_loss_backward(const char* name, Pair kind, const Tensor& dl, const Tensor& x, const Tensor& t, Total total);
+Tensor pair_loss(const char* name, Pair kind, const Tensor& x, const Tensor& t, Total total, const Bend& bend = {});
+Tensor pair_loss_backward(const char* name, Pair kind, const Tensor& dl, const Tensor& x, const Tensor& t, Total total,
+                          const Bend& bend = {});
 
 // l[r] = -log softmax(x[r])[target[r]] for x [N, C] and int64 target [N], 0 where target is `ignored`. `kept`, for the
 // gradient, receives logsumexp(x[r]) and behind those the number of rows that take part, which mean divides by.

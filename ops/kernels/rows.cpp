@@ -57,7 +57,7 @@ Tensor add_rows(const Tensor& x, const Tensor& index, int64_t rows) {
   return y;
 }
 
-void put_rows(const Tensor& dst, int64_t lead, const Tensor& index, const Tensor& src) {
+void put_rows(const Tensor& dst, int64_t lead, const Tensor& index, const Tensor& src, bool accumulate) {
   // Views of one row, moved from place to place: their layout is all the loop needs.
   Shape sizes, strides;
   for (int64_t d = lead; d < dst.dim(); ++d) {
@@ -76,7 +76,7 @@ void put_rows(const Tensor& dst, int64_t lead, const Tensor& index, const Tensor
   const Shape lead_sizes(IntArrayRef(dst.sizes().data(), lead)), lead_strides(IntArrayRef(dst.strides().data(), lead));
   dispatch(dst.dtype(), [&]<class T>() {
     launch("put_rows", LaunchKind::other, {&dst}, {&src, &index},
-           [row, step, lead_sizes, lead_strides, at = index.data_ptr<int64_t>(), count = index.numel()] {
+           [row, step, lead_sizes, lead_strides, accumulate, at = index.data_ptr<int64_t>(), count = index.numel()] {
              for (int64_t j = 0; j < count; ++j) {
                int64_t rest = at[j], offset = 0;
                for (int64_t d = lead_sizes.size() - 1; d >= 0; --d) {
@@ -85,9 +85,11 @@ void put_rows(const Tensor& dst, int64_t lead, const Tensor& index, const Tensor
                }
                row.run(
                    [&](char* const* p, const int64_t* stride, int64_t n) {
-                     for (int64_t i = 0; i < n; ++i)
-                       *reinterpret_cast<T*>(p[0] + offset * static_cast<int64_t>(sizeof(T)) + i * stride[0]) =
-                           *reinterpret_cast<const T*>(p[1] + j * step + i * stride[1]);
+                     for (int64_t i = 0; i < n; ++i) {
+                       T& y = *reinterpret_cast<T*>(p[0] + offset * static_cast<int64_t>(sizeof(T)) + i * stride[0]);
+                       const T x = *reinterpret_cast<const T*>(p[1] + j * step + i * stride[1]);
+                       y = accumulate ? static_cast<T>(y + x) : x;
+                     }
                    },
                    std::numeric_limits<int64_t>::max());
              }

@@ -26,6 +26,7 @@ void fill_gemm_small(Table& t);
 void fill_gemm(Table& t);
 void fill_softmax(Table& t);
 void fill_optim(Table& t);
+void fill_map_activation(Table& t);
 
 static void fill_all(Table& t) {
   fill_map_float(t);
@@ -36,6 +37,7 @@ static void fill_all(Table& t) {
   fill_gemm(t);
   fill_softmax(t);
   fill_optim(t);
+  fill_map_activation(t);
 }
 
 }  // namespace tapegrad::kernels::simd::HWY_NAMESPACE

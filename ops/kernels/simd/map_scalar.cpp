@@ -190,6 +190,9 @@ void fill_map_scalar(Table& t) {
   binary<bool, BitOr>(t, Map::add);
   binary<bool, BitAnd>(t, Map::mul);
   binary<bool, BitAnd>(t, Map::logical_and);
+  binary<bool, BitOr>(t, Map::maximum);
+  binary<bool, BitAnd>(t, Map::minimum);
+  unary<bool, Sign>(t, Map::sign);
 }
 
 }  // namespace tapegrad::kernels::simd::HWY_NAMESPACE

@@ -26,10 +26,10 @@ enum class Map : uint8_t {
   leaky_relu,                           // float; attr slope
   softplus,                             // float; attr beta, threshold: log(1 + exp(beta x)) / beta, x where beta x > threshold
   clamp,                                // num; attr lo, hi
-  sign,                                 // num; sign(0) = 0, sign(NaN) = NaN
+  sign,                                 // all; sign(0) = 0, sign(NaN) = NaN
   logical_not, isnan, isinf, isfinite,  // bool from all
   // y = f(a, b)
-  add, sub, mul, maximum, minimum,      // num (add, mul of bool: or, and)
+  add, sub, mul, maximum, minimum,      // num (add and maximum, mul and minimum of bool: or, and)
   div,                                  // float
   pow,                                  // num; integers by repeated multiplication, negative exponents give 0 (1 for base 1, +-1 for -1)
   eq, ne, lt, le, gt, ge,               // bool from all
@@ -47,6 +47,25 @@ enum class Map : uint8_t {
   sqrt_backward,                        // float; (dy, y): dy / (2 y)
   abs_backward,                         // float; (dy, x): dy sign(x)
   square_backward,                      // float; (dy, x): 2 dy x
+  // activations, y = f(x), all float
+  elu, celu,                            // attr a, s: s x where x > 0, else a (e^x - 1); attr alpha: x, else alpha (e^(x / alpha) - 1)
+  silu, mish, gelu, gelu_tanh,          // x times sigmoid, tanh(softplus), normal_cdf, and its approximation by tanh
+  normal_cdf,                           // (1 + erf(x / sqrt 2)) / 2
+  hardsigmoid, hardswish,               // g = min(max(x + 3, 0), 6) / 6; x g
+  softsign, log_sigmoid, tanhshrink,    // x / (1 + |x|); ln sigmoid(x); x - tanh x
+  softshrink, hardshrink,               // attr lambda: x moved by lambda towards 0, 0 where |x| <= lambda; x, 0 there
+  threshold,                            // attr threshold, value: value where x <= threshold, else x
+  prelu,                                // (x, w): x where x > 0, else w x
+  glu,                                  // (a, b): a sigmoid(b)
+  // their fused first-order rules, all float: from (dy, x) with the attr of the op unless said otherwise
+  elu_backward, celu_backward, silu_backward, mish_backward, gelu_backward, gelu_tanh_backward,
+  hardsigmoid_backward, hardswish_backward, softsign_backward, log_sigmoid_backward, tanhshrink_backward,
+  shrink_backward,                      // attr lambda: 0 where |x| <= lambda, else dy
+  threshold_backward,
+  hardtanh_backward,                    // (dy, y); attr lo, hi: dy where lo < y < hi, else 0 (NaN gives dy)
+  prelu_backward,                       // (dy, x, w): dy where x > 0, else w dy
+  prelu_backward_weight,                // (dy, x): 0 where x > 0, else x dy
+  glu_backward_gate,                    // (dy, a, b): dy a s (1 - s) with s = sigmoid(b)
   count_
 };
 

@@ -1,0 +1,23 @@
+// What the files of nn/data share and nobody else sees.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "tapegrad/core/tensor.h"
+
+namespace tapegrad::data::detail {
+
+bool is_file(const std::string& path);
+
+// Where files of a data set may lie: root and root/folder; without a root, the directory TAPEGRAD_DATA names, then ./data,
+// each with and without the folder.
+std::vector<std::string> places(const std::optional<std::string>& root, const std::string& folder);
+
+// float32, y = x / 255.
+Tensor scaled(const Tensor& bytes);
+
+// Bytes of an untrusted file, for a message: quoted, at most 60 of them.
+std::string quoted(std::string_view bytes);
+
+}  // namespace tapegrad::data::detail

@@ -1,0 +1,169 @@
+// Orders from seeds.
+#include "tapegrad/nn/data/samplers.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "tapegrad/core/random.h"
+
+namespace tapegrad::data::samplers {
+namespace {
+
+void check_size(const char* sampler, int64_t size) {
+  if (size < 0) throw ValueError(std::string(sampler) + ": size must not be negative, got " + std::to_string(size));
+}
+
+Generator generator_of(uint64_t seed, uint64_t pass) {
+  Generator generator(seed);
+  generator.set_draw(pass);
+  return generator;
+}
+
+std::vector<int64_t> permutation(int64_t count, uint64_t seed, uint64_t pass) {
+  Generator generator = generator_of(seed, pass);
+  const Tensor order = new_tensor({count}, kInt64);
+  fill_permutation(order, generator);
+  const auto* p = order.data_ptr<int64_t>();
+  return {p, p + count};
+}
+
+// `count` numbers in [0, 1).
+Tensor uniform(int64_t count, uint64_t seed, uint64_t pass) {
+  Generator generator = generator_of(seed, pass);
+  Tensor u = new_tensor({count}, kFloat64);
+  fill_uniform(u, 0, 1, generator);
+  return u;
+}
+
+// Where the running sum of the weights first exceeds a uniform part of the whole.
+std::vector<int64_t> with_replacement(const std::vector<double>& weights, int64_t count, uint64_t seed, uint64_t pass) {
+  std::vector<double> sums(weights.size());
+  std::partial_sum(weights.begin(), weights.end(), sums.begin());
+  const Tensor u = uniform(count, seed, pass);
+  std::vector<int64_t> out;
+  for (int64_t k = 0; k < count; ++k) {
+    const double part = std::min(u.data_ptr<double>()[k] * sums.back(), std::nextafter(sums.back(), 0.0));
+    out.push_back(std::upper_bound(sums.begin(), sums.end(), part) - sums.begin());
+  }
+  return out;
+}
+
+// The indices with the smallest -log(u) / weight, in that order: the first is i with probability proportional to weights[i],
+// the next likewise among the rest (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
+std::vector<int64_t> without_replacement(const std::vector<double>& weights, int64_t count, uint64_t seed,
+                                         uint64_t pass) {
+  const Tensor u = uniform(static_cast<int64_t>(weights.size()), seed, pass);
+  std::vector<std::pair<double, int64_t>> keys;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] > 0) keys.emplace_back(-std::log1p(-u.data_ptr<double>()[i]) / weights[i], static_cast<int64_t>(i));
+  }
+  std::partial_sort(keys.begin(), keys.begin() + count, keys.end());
+  std::vector<int64_t> out;
+  for (int64_t k = 0; k < count; ++k) out.push_back(keys[static_cast<size_t>(k)].second);
+  return out;
+}
+
+}  // namespace
+
+uint64_t detail::seed_or_draw(const std::optional<uint64_t>& seed) {
+  if (seed) return *seed;
+  const Tensor word = new_tensor({1}, kInt64);
+  fill_integers(word, 0, int64_t{1} << 62);
+  return static_cast<uint64_t>(*word.data_ptr<int64_t>());
+}
+
+std::optional<std::vector<int64_t>> detail::Order::next(int64_t batch_size) {
+  const int64_t count = std::min(batch_size, static_cast<int64_t>(indices_.size()) - position_);
+  if (count <= 0) return {};
+  const auto first = indices_.begin() + position_;
+  position_ += count;
+  return std::vector<int64_t>(first, first + count);
+}
+
+void detail::Order::start(std::vector<int64_t> indices) {
+  indices_ = std::move(indices);
+  position_ = 0;
+  started_ = true;
+}
+
+SequentialSampler::SequentialSampler(int64_t size) : size_(size) { check_size("SequentialSampler", size); }
+
+void SequentialSampler::reset(std::optional<int64_t> new_size) {
+  if (new_size) check_size("SequentialSampler", *new_size);
+  size_ = new_size.value_or(size_);
+  index_ = 0;
+}
+
+std::optional<std::vector<int64_t>> SequentialSampler::next(int64_t batch_size) {
+  const int64_t count = std::min(batch_size, size_ - index_);
+  if (count <= 0) return {};
+  std::vector<int64_t> out(static_cast<size_t>(count));
+  std::iota(out.begin(), out.end(), index_);
+  index_ += count;
+  return out;
+}
+
+RandomSampler::RandomSampler(int64_t size, const std::optional<uint64_t>& seed) : size_(size) {
+  check_size("RandomSampler", size);
+  seed_ = detail::seed_or_draw(seed);
+}
+
+void RandomSampler::reset(std::optional<int64_t> new_size) {
+  if (new_size) check_size("RandomSampler", *new_size);
+  size_ = new_size.value_or(size_);
+  order_.start(permutation(size_, seed_, pass_++));
+}
+
+std::optional<std::vector<int64_t>> RandomSampler::next(int64_t batch_size) {
+  if (!order_.started()) reset();
+  return order_.next(batch_size);
+}
+
+SubsetRandomSampler::SubsetRandomSampler(std::vector<int64_t> indices, const std::optional<uint64_t>& seed)
+    : indices_(std::move(indices)), seed_(detail::seed_or_draw(seed)) {}
+
+void SubsetRandomSampler::reset() {
+  std::vector<int64_t> order = permutation(size(), seed_, pass_++);
+  for (int64_t& at : order) at = indices_[static_cast<size_t>(at)];
+  order_.start(std::move(order));
+}
+
+std::optional<std::vector<int64_t>> SubsetRandomSampler::next(int64_t batch_size) {
+  if (!order_.started()) reset();
+  return order_.next(batch_size);
+}
+
+WeightedRandomSampler::WeightedRandomSampler(std::vector<double> weights, int64_t num_samples, bool replacement,
+                                             const std::optional<uint64_t>& seed)
+    : weights_(std::move(weights)), num_samples_(num_samples), replacement_(replacement) {
+  const std::string who = "WeightedRandomSampler: ";
+  if (num_samples < 0) throw ValueError(who + "num_samples must not be negative, got " + std::to_string(num_samples));
+  for (size_t i = 0; i < weights_.size(); ++i) {
+    if (!std::isfinite(weights_[i]) || weights_[i] < 0)
+      throw ValueError(who + "weights must be finite and not negative, got " + std::to_string(weights_[i]) +
+                       " at index " + std::to_string(i));
+  }
+  const int64_t positive = std::count_if(weights_.begin(), weights_.end(), [](double w) { return w > 0; });
+  if (num_samples > 0 && positive == 0)
+    throw ValueError(who + "at least one weight must be positive, got " + std::to_string(weights_.size()) +
+                     " weights, none of them");
+  if (!std::isfinite(std::accumulate(weights_.begin(), weights_.end(), 0.0)))
+    throw ValueError(who + "the sum of the weights must be finite, got infinity");
+  if (!replacement && num_samples > positive)
+    throw ValueError(who + "without replacement num_samples must be at most the number of positive weights, got " +
+                     std::to_string(num_samples) + " and " + std::to_string(positive));
+  seed_ = detail::seed_or_draw(seed);
+}
+
+void WeightedRandomSampler::reset() {
+  const auto draw = replacement_ ? with_replacement : without_replacement;
+  order_.start(num_samples_ == 0 ? std::vector<int64_t>() : draw(weights_, num_samples_, seed_, pass_++));
+}
+
+std::optional<std::vector<int64_t>> WeightedRandomSampler::next(int64_t batch_size) {
+  if (!order_.started()) reset();
+  return order_.next(batch_size);
+}
+
+}  // namespace tapegrad::data::samplers

@@ -1,0 +1,140 @@
+// In which order, and which, examples are taken from a data set.
+#pragma once
+
+#include <optional>
+
+#include "tapegrad/core/tensor.h"
+
+// A sampler of one's own offers `void reset()`, which starts a pass, and `std::optional<std::vector<int64_t>> next(int64_t
+// batch_size)`: up to that many indices, nothing at the end. `int64_t size() const`, the indices of a pass, gives the loader
+// its size(). Loaders run over copies made after reset(). One whose next() takes no argument decides about batches too.
+namespace tapegrad::data::samplers {
+
+namespace detail {
+
+// A pass over a list of indices.
+class TAPEGRAD_API Order {
+ public:
+  std::optional<std::vector<int64_t>> next(int64_t batch_size);
+  void start(std::vector<int64_t> indices);
+  int64_t position() const { return position_; }
+  bool started() const { return started_; }
+
+ private:
+  std::vector<int64_t> indices_;
+  int64_t position_ = 0;
+  bool started_ = false;
+};
+
+// The seed given, or one drawn from the default generator.
+TAPEGRAD_API uint64_t seed_or_draw(const std::optional<uint64_t>& seed);
+
+}  // namespace detail
+
+// 0, 1, ..., size - 1.
+class TAPEGRAD_API SequentialSampler {
+ public:
+  explicit SequentialSampler(int64_t size);  // ValueError for a negative size, here and below
+  void reset(std::optional<int64_t> new_size = {});
+  std::optional<std::vector<int64_t>> next(int64_t batch_size);
+  int64_t size() const { return size_; }
+  // Indices of this pass given out so far.
+  int64_t index() const { return index_; }
+
+ private:
+  int64_t size_;
+  int64_t index_ = 0;
+};
+
+// A random order of 0, 1, ..., size - 1, another one for every pass. The orders follow from the seed; without one from the
+// default generator, so that manual_seed decides.
+class TAPEGRAD_API RandomSampler {
+ public:
+  explicit RandomSampler(int64_t size, const std::optional<uint64_t>& seed = {});
+  void reset(std::optional<int64_t> new_size = {});
+  std::optional<std::vector<int64_t>> next(int64_t batch_size);
+  int64_t size() const { return size_; }
+  int64_t index() const { return order_.position(); }
+
+ private:
+  int64_t size_;
+  uint64_t seed_, pass_ = 0;
+  detail::Order order_;
+};
+
+// The given indices, in a random order, another one for every pass.
+class TAPEGRAD_API SubsetRandomSampler {
+ public:
+  explicit SubsetRandomSampler(std::vector<int64_t> indices, const std::optional<uint64_t>& seed = {});
+  void reset();
+  std::optional<std::vector<int64_t>> next(int64_t batch_size);
+  int64_t size() const { return static_cast<int64_t>(indices_.size()); }
+  int64_t index() const { return order_.position(); }
+
+ private:
+  std::vector<int64_t> indices_;
+  uint64_t seed_, pass_ = 0;
+  detail::Order order_;
+};
+
+// num_samples indices i, each with probability weights[i] / sum of weights; without replacement, no index twice (then the
+// probabilities are those among the indices left). ValueError for weights that are negative, not finite or all zero, and
+// for more samples without replacement than there are positive weights.
+class TAPEGRAD_API WeightedRandomSampler {
+ public:
+  WeightedRandomSampler(std::vector<double> weights, int64_t num_samples, bool replacement = true,
+                        const std::optional<uint64_t>& seed = {});
+  void reset();
+  std::optional<std::vector<int64_t>> next(int64_t batch_size);
+  int64_t size() const { return num_samples_; }
+  int64_t index() const { return order_.position(); }
+
+ private:
+  std::vector<double> weights_;
+  int64_t num_samples_;
+  bool replacement_;
+  uint64_t seed_, pass_ = 0;
+  detail::Order order_;
+};
+
+template <class S>
+concept SampleSource = requires(S& s) {
+  s.reset();
+  s.next(int64_t{1});
+};
+template <class S>
+concept BatchSource = requires(S& s) {
+  s.reset();
+  s.next();
+};
+
+// Batches of another sampler's indices; with drop_last only full ones. ValueError for a batch size below 1.
+template <SampleSource Sampler> class BatchSampler {
+ public:
+  BatchSampler(Sampler sampler, int64_t batch_size, bool drop_last = false)
+      : sampler_(std::move(sampler)), batch_size_(batch_size), drop_last_(drop_last) {
+    if (batch_size < 1)
+      throw ValueError("BatchSampler: batch_size must be at least 1, got " + std::to_string(batch_size));
+  }
+  void reset() { sampler_.reset(); }
+  std::optional<std::vector<int64_t>> next() {
+    std::optional<std::vector<int64_t>> indices = sampler_.next(batch_size_);
+    const bool full = indices && static_cast<int64_t>(indices->size()) >= batch_size_;
+    if (!indices || indices->empty() || (drop_last_ && !full)) return {};
+    return indices;
+  }
+  // Batches of one pass.
+  int64_t size() const requires requires(const Sampler& s) { s.size(); }
+  {
+    const int64_t count = sampler_.size();
+    return drop_last_ ? count / batch_size_ : (count / batch_size_) + (count % batch_size_ != 0);
+  }
+  const Sampler& sampler() const { return sampler_; }
+
+ private:
+  Sampler sampler_;
+  int64_t batch_size_;
+  bool drop_last_;
+};
+
+}  // namespace tapegrad::data::samplers

@@ -1,0 +1,18 @@
+// How many threads the process has.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <iterator>
+#include <thread>
+
+inline long count_threads() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), std::filesystem::directory_iterator());
+}
+
+// Whether the process comes to this many threads: a joined thread stays listed for a moment.
+inline bool settles_at(long threads) {
+  for (int i = 0; i < 2000 && count_threads() != threads; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return count_threads() == threads;
+}
