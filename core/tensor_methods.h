@@ -123,6 +123,10 @@ class TAPEGRAD_API TensorMethods {
   Tensor operator[](const Tensor& index) const;
   Tensor index(std::initializer_list<TensorIndex> indices) const;
   Tensor index(const std::vector<TensorIndex>& indices) const;
+  Tensor index_put(std::initializer_list<TensorIndex> indices, const Tensor& values, bool accumulate = false) const;
+  Tensor index_put(std::initializer_list<TensorIndex> indices, const Scalar& value, bool accumulate = false) const;
+  Tensor index_put(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate = false) const;
+  Tensor index_put(const std::vector<TensorIndex>& indices, const Scalar& value, bool accumulate = false) const;
   Tensor& index_put_(std::initializer_list<TensorIndex> indices, const Tensor& values, bool accumulate = false) const;
   Tensor& index_put_(std::initializer_list<TensorIndex> indices, const Scalar& value, bool accumulate = false) const;
   Tensor& index_put_(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate = false) const;

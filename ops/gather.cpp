@@ -107,9 +107,16 @@ template <class Which> struct Scatter {
 // The same for a vector of indices.
 Tensor rows_added_up(const Shape& sizes, int64_t dim, const Tensor& index, const Tensor& dy);
 
-// y[..., j, ...] = x[..., index[j], ...];  dx = dy added up at the index
-struct IndexSelect {
+struct AsIndexSelect {
   static constexpr const char* name = "index_select";
+};
+struct AsIndex {
+  static constexpr const char* name = "index";
+};
+
+// y[..., j, ...] = x[..., index[j], ...];  dx = dy added up at the index
+template <class Which> struct IndexSelect {
+  static constexpr const char* name = Which::name;
   int64_t dim;
   Shape sizes{};
   SavedInput index{"index"};
@@ -137,7 +144,7 @@ struct IndexAdd {
   }
   Grads backward(const Tensor& dy) const {
     return {autograd::needs(0) ? Tensor(dy) : Tensor(), Tensor(),
-            autograd::needs(2) ? apply(IndexSelect{.dim = dim}, dy, *index) : Tensor()};
+            autograd::needs(2) ? apply(IndexSelect<AsIndexSelect>{.dim = dim}, dy, *index) : Tensor()};
   }
   Tensor tangent(const Grads& dx) const {
     if (!dx[2].defined()) return dx[0];
@@ -306,7 +313,11 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
   const Operands in = rows_of("index_select", x, dim, index);
   if (x.dim() == 0 && index.numel() != 1)
     throw ShapeError("index_select: a 0-dim tensor takes one index, got " + std::to_string(index.numel()));
-  return lowered(apply(IndexSelect{.dim = in.dim}, in.x, in.index), x);
+  return lowered(apply(IndexSelect<AsIndexSelect>{.dim = in.dim}, in.x, in.index), x);
+}
+
+Tensor indexed(const Tensor& x, int64_t dim, const Tensor& rows) {
+  return apply(IndexSelect<AsIndex>{.dim = dim}, x, rows);
 }
 
 Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) {
@@ -351,7 +362,7 @@ Tensor take(const Tensor& x, const Tensor& index) {
   const Tensor at = index_of("take", index);
   kernels::check_index("take", at, x.numel(), 0, true);
   const Tensor flat = reshape(kernels::wrapped_index("take", at, x.numel()), -1);
-  return view(apply(IndexSelect{.dim = 0}, reshape(x, -1), flat), index.sizes());
+  return view(apply(IndexSelect<AsIndexSelect>{.dim = 0}, reshape(x, -1), flat), index.sizes());
 }
 
 }  // namespace tapegrad

@@ -171,6 +171,20 @@ Tensor TensorMethods::index(std::initializer_list<TensorIndex> indices) const {
 Tensor TensorMethods::index(const std::vector<TensorIndex>& indices) const {
   return tapegrad::index(self(*this), indices);
 }
+Tensor TensorMethods::index_put(std::initializer_list<TensorIndex> indices, const Tensor& values,
+                                bool accumulate) const {
+  return tapegrad::index_put(self(*this), indices, values, accumulate);
+}
+Tensor TensorMethods::index_put(std::initializer_list<TensorIndex> indices, const Scalar& value,
+                                bool accumulate) const {
+  return tapegrad::index_put(self(*this), indices, value, accumulate);
+}
+Tensor TensorMethods::index_put(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate) const {
+  return tapegrad::index_put(self(*this), indices, values, accumulate);
+}
+Tensor TensorMethods::index_put(const std::vector<TensorIndex>& indices, const Scalar& value, bool accumulate) const {
+  return tapegrad::index_put(self(*this), indices, value, accumulate);
+}
 Tensor& TensorMethods::index_put_(std::initializer_list<TensorIndex> indices, const Tensor& values,
                                   bool accumulate) const {
   return tapegrad::index_put_(self(*this), indices, values, accumulate);

@@ -174,6 +174,49 @@ std::vector<Row> finders() {
   return rows;
 }
 
+Row index_put_apart_row() {
+  using namespace indexing;
+  const auto matrix = [](const std::vector<double>& v) { return Array({2, 2}, v); };
+  Row row = row_of(
+      "index_put",
+      {{"a row named twice",
+        {{.sizes = {2, 2}}, {.sizes = {3, 2}}},
+        [](const Tensors& in) {
+          return index_put(in[0], {tensor({1, 0, 1})}, in[1]);
+        },
+        [=](const std::vector<Array>& in) {
+          return matrix({in[1][2], in[1][3], in[1][4], in[1][5]});
+        }},
+       {"accumulated in a column",
+        {{.sizes = {2, 2}}, {.sizes = {}}},
+        [](const Tensors& in) {
+          return in[0].index_put({Slice(), tensor({1, 1})}, in[1], true);
+        },
+        [=](const std::vector<Array>& in) {
+          Array y = matrix({in[0][0], in[0][1] + 2 * in[1][0], in[0][2], in[0][3] + 2 * in[1][0]});
+          for (int64_t i = 0; i < 4; ++i) y.magnitude.push_back(std::abs(in[0][i]) + 2 * std::abs(in[1][0]));
+          return y;
+        },
+        4},
+       {"a mask and a number",
+        {{.sizes = {2, 2}}},
+        [](const Tensors& in) {
+          return index_put(in[0], {tensor({{true, false}, {false, true}})}, 1);
+        },
+        [=](const std::vector<Array>& in) {
+          return matrix({1, in[0][1], in[0][2], 1});
+        }}},
+      {bad<ShapeError>(
+           [] {
+             index_put(ones({3, 2}), {tensor({0, 1})}, ones({3, 2}));
+           },
+           "index_put: shapes [2, 2] and [3, 2] do not broadcast: sizes 2 and 3 at dim -2 differ and neither is 1"),
+       bad<IndexError>([] { index_put(ones({3}), {tensor({-4})}, 1); },
+                       "index_put: an index must lie in [-3, 2] at dim 0 of size 3, got -4")});
+  row.integers = {kInt64, kInt32};
+  return row;
+}
+
 }  // namespace
 
 std::vector<Row> select_rows() {
@@ -181,6 +224,7 @@ std::vector<Row> select_rows() {
   for (auto* part : {masks, finders}) {
     for (Row& row : part()) rows.push_back(std::move(row));
   }
+  rows.push_back(index_put_apart_row());
   return rows;
 }
 

@@ -88,7 +88,9 @@ struct Lines {
   }
 };
 
-[[noreturn]] void out_of_range(const char* name, int64_t index, int64_t size, int64_t dim, bool negative) {
+}  // namespace
+
+void index_outside(const char* name, int64_t index, int64_t size, int64_t dim, bool negative) {
   if (size == 0)
     throw IndexError(std::string(name) + ": there must be an element at dim " + std::to_string(dim) +
                      ", which has size 0, got index " + std::to_string(index));
@@ -96,8 +98,6 @@ struct Lines {
                    std::to_string(size - 1) + "] at dim " + std::to_string(dim) + " of size " + std::to_string(size) +
                    ", got " + std::to_string(index));
 }
-
-}  // namespace
 
 void check_index(const char* name, const Tensor& index, int64_t size, int64_t dim, bool negative) {
   StridedLoop<1> loop(index.sizes());
@@ -107,7 +107,7 @@ void check_index(const char* name, const Tensor& index, int64_t size, int64_t di
     const auto check = [=](char* const* at, const int64_t* stride, int64_t n) {
       for (int64_t i = 0; i < n; ++i) {
         const int64_t v = *reinterpret_cast<const int64_t*>(at[0] + i * stride[0]);
-        if (v < low || v >= size) out_of_range(name, v, size, dim, low < 0);
+        if (v < low || v >= size) index_outside(name, v, size, dim, low < 0);
       }
     };
     loop.run(check, std::numeric_limits<int64_t>::max());  // the first one out of range, whatever the thread count

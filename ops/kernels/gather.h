@@ -8,6 +8,8 @@ namespace tapegrad::kernels {
 
 // IndexError naming op, index, dim and size unless all lie in [0, size), or in [-size, size) where `negative`.
 void check_index(const char* name, const Tensor& index, int64_t size, int64_t dim, bool negative = false);
+// Throws the IndexError of check_index.
+[[noreturn]] void index_outside(const char* name, int64_t index, int64_t size, int64_t dim, bool negative);
 // The index with size added to what is negative, contiguous.
 Tensor wrapped_index(const char* name, const Tensor& index, int64_t size);
 
