@@ -31,6 +31,9 @@ TAPEGRAD_API void attach(Tensor& y, Node* node, uint32_t index, const Tensor* co
 TAPEGRAD_API void finish(Tensor& y, Node* node, const Tensor* const* inputs, int64_t count);  // both, for one output
 TAPEGRAD_API void attach(Tensor* y, int64_t outputs, Node* node, const Tensor* const* inputs, int64_t count);
 TAPEGRAD_API void mark_view(Tensor& y, const Tensor& base);
+inline void mark_view(std::vector<Tensor>& y, const Tensor& base) {
+  for (Tensor& part : y) mark_view(part, base);
+}
 // An output that shares memory with an input, or with what forward made it from, is never derived from that again.
 TAPEGRAD_API void keep_own_history(Tensor& y, const Tensor* const* inputs, int64_t count);
 // In place: checks self, returns what stands for it as an input (a snapshot if the rule needs the old value).

@@ -1,4 +1,6 @@
 // In-place writes and views: how a write rebases a tensor's history, and how views of it find their place again.
+#include <algorithm>
+
 #include "tapegrad/autograd/internal.h"
 #include "tapegrad/core/copy.h"
 
@@ -12,18 +14,36 @@ struct Geometry {
   int64_t offset;
 };
 
-// A buffer with the base's layout and nothing in it.
-Tensor laid_out(const Geometry& g, DType dtype) {
+// Number of elements from the first to the last of a layout.
+int64_t extent_of(const Shape& sizes, const Shape& strides) {
   int64_t extent = 1;
-  for (int64_t d = 0; d < g.base_sizes.size(); ++d) extent += (g.base_sizes[d] - 1) * g.base_strides[d];
-  if (numel_of(g.base_sizes, "as_strided") == 0) extent = 0;
-  Tensor memory = new_tensor(extent, dtype);
-  return alias(memory, g.base_sizes, g.base_strides, 0);
+  for (int64_t d = 0; d < sizes.size(); ++d) {
+    if (sizes[d] == 0) return 0;
+    extent += (sizes[d] - 1) * strides[d];
+  }
+  return extent;
+}
+
+// Whether every element of the region is one of the base. as_strided can show more of the memory.
+bool within(const Geometry& g) {
+  const int64_t extent = extent_of(g.base_sizes, g.base_strides);
+  return extent == numel_of(g.base_sizes, "as_strided") && g.offset >= 0 &&
+         g.offset + extent_of(g.sizes, g.strides) <= extent;
+}
+
+// A buffer with the base's layout and room for the region, with zeros in it or nothing.
+Tensor laid_out(const Geometry& g, DType dtype, bool zeros) {
+  const int64_t front = std::max<int64_t>(0, -g.offset);
+  const int64_t extent = std::max(extent_of(g.base_sizes, g.base_strides), g.offset + extent_of(g.sizes, g.strides));
+  Tensor memory = new_tensor(front + extent, dtype);
+  if (zeros) fill(memory, 0);
+  return alias(memory, g.base_sizes, g.base_strides, front);
 }
 
 Tensor in_layout(const Tensor& x, const Geometry& g, bool own) {
-  if (!own && IntArrayRef(x.strides()) == IntArrayRef(g.base_strides)) return x;
-  Tensor y = laid_out(g, x.dtype());
+  const bool part = within(g);
+  if (!own && part && IntArrayRef(x.strides()) == IntArrayRef(g.base_strides)) return x;
+  Tensor y = laid_out(g, x.dtype(), !part);
   copy(y, x, "as_strided");
   return y;
 }
@@ -53,8 +73,7 @@ struct RegionScatter {
   static constexpr bool linear = true;
   Geometry geometry;
   Tensor forward(const Tensor& x) {
-    Tensor y = laid_out(geometry, x.dtype());
-    fill(y, 0);
+    Tensor y = laid_out(geometry, x.dtype(), true);
     add_into(region(y, geometry), x);
     return contiguous_of(y);
   }

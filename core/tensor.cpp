@@ -1,6 +1,7 @@
 // Tensor state: creation, layout, aliases, and reading one element.
 #include "tapegrad/core/tensor.h"
 
+#include <algorithm>
 #include <new>
 
 #include "tapegrad/core/pool.h"
@@ -132,9 +133,39 @@ Tensor alias(const Tensor& x) {
   return Tensor(Ref<TensorImpl>::adopt(t));
 }
 
+namespace {
+
+// Whether two elements of a layout coincide, by going through them all.
+bool coincide(const Tensor& x) {
+  std::vector<int64_t> places{0};
+  for (int64_t d = 0; d < x.dim(); ++d) {
+    const size_t count = places.size();
+    for (int64_t i = 1; i < x.sizes()[d]; ++i) {
+      for (size_t k = 0; k < count; ++k) places.push_back(places[k] + i * x.strides()[d]);
+    }
+  }
+  std::sort(places.begin(), places.end());
+  return std::adjacent_find(places.begin(), places.end()) != places.end();
+}
+
+}  // namespace
+
 bool has_overlap(const Tensor& x) {
-  for (int64_t i = 0; i < x.dim(); ++i) {
-    if (x.sizes()[i] > 1 && x.strides()[i] == 0) return x.numel() > 0;
+  if (x.is_contiguous() || x.numel() == 0) return false;
+  std::pair<int64_t, int64_t> dims[kMaxRank];  // stride and size
+  int64_t rank = 0;
+  for (int64_t d = 0; d < x.dim(); ++d) {
+    if (x.sizes()[d] == 1) continue;
+    if (x.strides()[d] == 0) return true;
+    int64_t place = rank++;
+    for (; place > 0 && dims[place - 1].first > x.strides()[d]; --place) dims[place] = dims[place - 1];
+    dims[place] = {x.strides()[d], x.sizes()[d]};
+  }
+  // Where every stride, smallest first, steps over all that the smaller ones reach, nothing can coincide.
+  int64_t reach = 0;
+  for (int64_t d = 0; d < rank; ++d) {
+    if (dims[d].first <= reach) return coincide(x);
+    reach += (dims[d].second - 1) * dims[d].first;
   }
   return false;
 }

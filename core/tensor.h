@@ -174,7 +174,7 @@ inline Tensor new_like(const Tensor& x) { return new_like(x, x.dtype()); }
 TAPEGRAD_API Tensor alias(const Tensor& x, const Shape& sizes, const Shape& strides, int64_t offset);
 // The same layout of the same memory; nothing of the tape.
 TAPEGRAD_API Tensor alias(const Tensor& x);
-// Whether two elements of x may share memory (an expanded dim), so that writing in place has no meaning.
+// Whether two elements of x share memory (an expanded dim, overlapping windows), so that writing in place has no meaning.
 TAPEGRAD_API bool has_overlap(const Tensor& x);
 
 template <class T, int N> class TensorAccessor {

@@ -3,9 +3,11 @@
 
 #include "tapegrad/ops/activation.h"
 #include "tapegrad/ops/gated.h"
+#include "tapegrad/ops/gather.h"
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/losses.h"
 #include "tapegrad/ops/margin_losses.h"
+#include "tapegrad/ops/pad.h"
 #include "tapegrad/ops/products.h"
 #include "tapegrad/ops/rectifier.h"
 #include "tapegrad/ops/sampling.h"
@@ -57,5 +59,13 @@ using tapegrad::margin_ranking_loss;
 using tapegrad::multi_margin_loss;
 using tapegrad::smooth_l1_loss;
 using tapegrad::soft_margin_loss;
+
+using tapegrad::one_hot;
+using tapegrad::pad;
+// embedding() with its operands in the order they have here.
+inline Tensor embedding(const Tensor& input, const Tensor& weight, int64_t padding_idx = -1,
+                        bool scale_grad_by_freq = false) {
+  return tapegrad::embedding(weight, input, padding_idx, scale_grad_by_freq);
+}
 
 }  // namespace tapegrad::nn::functional

@@ -48,13 +48,24 @@ class TAPEGRAD_API TensorIndex {
     Tensor tensor;
 };
 
-// Integers, slices, None and "..." give a view; index tensors and masks a copy, in PyTorch's order of dims. Differentiable.
-// A 0-dim mask adds a dim of size 1 where true, 0 where false.
-// IndexError: too many indices, an index out of range, a mask of another shape. DTypeError: an index tensor of floats.
+// Integers (also as 0-dim tensors), slices, None and "..." give a view. Index tensors and masks give a copy: index tensors
+// broadcast to one shape, whose dims stand where the indexed ones did if these lie side by side, else in front; a mask stands for
+// the indices of what is true in it (uint8 too, as in PyTorch), a bool or 0-dim mask for a new dim of size 1 or 0.
+// y = x[indices];  dx = dy added up there. IndexError: too many indices, one out of range, a mask of another shape. DTypeError:
+// an index tensor of floats. ShapeError: index tensors that do not broadcast.
 TAPEGRAD_API Tensor index(const Tensor& x, std::initializer_list<TensorIndex> indices);
 TAPEGRAD_API Tensor index(const Tensor& x, const std::vector<TensorIndex>& indices);
-// Writes values (broadcast) at the indices; where an element is named twice, one of its values stays. With accumulate, adds
-// them to what is there, all values of an element named twice.
+// x with values (broadcast) at the indices; where an element is named twice, the last of its values stays and has the gradient.
+// With accumulate they are added to what is there, all values of an element named twice.
+// dx = dy with zeros there (accumulated: dy), dvalues = dy at the indices. ShapeError: values that do not broadcast.
+TAPEGRAD_API Tensor index_put(const Tensor& x, std::initializer_list<TensorIndex> indices, const Tensor& values,
+                              bool accumulate = false);
+TAPEGRAD_API Tensor index_put(const Tensor& x, std::initializer_list<TensorIndex> indices, const Scalar& value,
+                              bool accumulate = false);
+TAPEGRAD_API Tensor index_put(const Tensor& x, const std::vector<TensorIndex>& indices, const Tensor& values,
+                              bool accumulate = false);
+TAPEGRAD_API Tensor index_put(const Tensor& x, const std::vector<TensorIndex>& indices, const Scalar& value,
+                              bool accumulate = false);
 TAPEGRAD_API Tensor& index_put_(const Tensor& x, std::initializer_list<TensorIndex> indices, const Tensor& values,
                                 bool accumulate = false);
 TAPEGRAD_API Tensor& index_put_(const Tensor& x, std::initializer_list<TensorIndex> indices, const Scalar& value,

@@ -5,21 +5,25 @@
 #include "tapegrad/ops/blend.h"
 #include "tapegrad/ops/compare.h"
 #include "tapegrad/ops/elementwise.h"
+#include "tapegrad/ops/gather.h"
 #include "tapegrad/ops/indexing.h"
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/math.h"
 #include "tapegrad/ops/order.h"
 #include "tapegrad/ops/products.h"
+#include "tapegrad/ops/rearrange.h"
 #include "tapegrad/ops/rectifier.h"
 #include "tapegrad/ops/reduce.h"
 #include "tapegrad/ops/rounding.h"
 #include "tapegrad/ops/sampling.h"
 #include "tapegrad/ops/scan.h"
+#include "tapegrad/ops/select.h"
 #include "tapegrad/ops/shape.h"
 #include "tapegrad/ops/special.h"
 #include "tapegrad/ops/statistics.h"
 #include "tapegrad/ops/trigonometry.h"
+#include "tapegrad/ops/views.h"
 
 namespace tapegrad {
 namespace {
@@ -229,6 +233,20 @@ Tensor TensorMethods::index(std::initializer_list<TensorIndex> indices) const {
 Tensor TensorMethods::index(const std::vector<TensorIndex>& indices) const {
   return tapegrad::index(self(*this), indices);
 }
+Tensor TensorMethods::index_put(std::initializer_list<TensorIndex> indices, const Tensor& values,
+                                bool accumulate) const {
+  return tapegrad::index_put(self(*this), indices, values, accumulate);
+}
+Tensor TensorMethods::index_put(std::initializer_list<TensorIndex> indices, const Scalar& value,
+                                bool accumulate) const {
+  return tapegrad::index_put(self(*this), indices, value, accumulate);
+}
+Tensor TensorMethods::index_put(const std::vector<TensorIndex>& indices, const Tensor& values, bool accumulate) const {
+  return tapegrad::index_put(self(*this), indices, values, accumulate);
+}
+Tensor TensorMethods::index_put(const std::vector<TensorIndex>& indices, const Scalar& value, bool accumulate) const {
+  return tapegrad::index_put(self(*this), indices, value, accumulate);
+}
 Tensor& TensorMethods::index_put_(std::initializer_list<TensorIndex> indices, const Tensor& values,
                                   bool accumulate) const {
   return tapegrad::index_put_(self(*this), indices, values, accumulate);
@@ -408,6 +426,138 @@ Tensor& TensorMethods::nan_to_num_(std::optional<double> nan, std::optional<doub
                                    std::optional<double> neginf) const {
   return tapegrad::nan_to_num_(self(*this), nan, posinf, neginf);
 }
+std::vector<Tensor> TensorMethods::split(int64_t split_size, int64_t dim) const {
+  return tapegrad::split(self(*this), split_size, dim);
+}
+std::vector<Tensor> TensorMethods::split(IntArrayRef split_sizes, int64_t dim) const {
+  return tapegrad::split(self(*this), split_sizes, dim);
+}
+std::vector<Tensor> TensorMethods::split_with_sizes(IntArrayRef split_sizes, int64_t dim) const {
+  return tapegrad::split_with_sizes(self(*this), split_sizes, dim);
+}
+std::vector<Tensor> TensorMethods::chunk(int64_t chunks, int64_t dim) const {
+  return tapegrad::chunk(self(*this), chunks, dim);
+}
+std::vector<Tensor> TensorMethods::tensor_split(int64_t sections, int64_t dim) const {
+  return tapegrad::tensor_split(self(*this), sections, dim);
+}
+std::vector<Tensor> TensorMethods::tensor_split(IntArrayRef indices, int64_t dim) const {
+  return tapegrad::tensor_split(self(*this), indices, dim);
+}
+std::vector<Tensor> TensorMethods::unbind(int64_t dim) const { return tapegrad::unbind(self(*this), dim); }
+Tensor TensorMethods::movedim(int64_t source, int64_t destination) const {
+  return tapegrad::movedim(self(*this), source, destination);
+}
+Tensor TensorMethods::movedim(IntArrayRef source, IntArrayRef destination) const {
+  return tapegrad::movedim(self(*this), source, destination);
+}
+Tensor TensorMethods::swapaxes(int64_t dim0, int64_t dim1) const { return tapegrad::swapaxes(self(*this), dim0, dim1); }
+Tensor TensorMethods::diagonal(int64_t offset, int64_t dim1, int64_t dim2) const {
+  return tapegrad::diagonal(self(*this), offset, dim1, dim2);
+}
+Tensor TensorMethods::diag_embed(int64_t offset, int64_t dim1, int64_t dim2) const {
+  return tapegrad::diag_embed(self(*this), offset, dim1, dim2);
+}
+Tensor TensorMethods::unfold(int64_t dim, int64_t size, int64_t step) const {
+  return tapegrad::unfold(self(*this), dim, size, step);
+}
+Tensor TensorMethods::as_strided(IntArrayRef size, IntArrayRef stride, std::optional<int64_t> storage_offset) const {
+  return tapegrad::as_strided(self(*this), size, stride, storage_offset);
+}
+Tensor TensorMethods::repeat(IntArrayRef repeats) const { return tapegrad::repeat(self(*this), repeats); }
+Tensor TensorMethods::tile(IntArrayRef dims) const { return tapegrad::tile(self(*this), dims); }
+Tensor TensorMethods::repeat_interleave(int64_t repeats, std::optional<int64_t> dim,
+                                        std::optional<int64_t> output_size) const {
+  return tapegrad::repeat_interleave(self(*this), repeats, dim, output_size);
+}
+Tensor TensorMethods::repeat_interleave(const Tensor& repeats, std::optional<int64_t> dim,
+                                        std::optional<int64_t> output_size) const {
+  return tapegrad::repeat_interleave(self(*this), repeats, dim, output_size);
+}
+Tensor TensorMethods::flip(IntArrayRef dims) const { return tapegrad::flip(self(*this), dims); }
+Tensor TensorMethods::roll(IntArrayRef shifts, IntArrayRef dims) const {
+  return tapegrad::roll(self(*this), shifts, dims);
+}
+Tensor TensorMethods::rot90(int64_t k, IntArrayRef dims) const { return tapegrad::rot90(self(*this), k, dims); }
+Tensor TensorMethods::tril(int64_t diagonal) const { return tapegrad::tril(self(*this), diagonal); }
+Tensor TensorMethods::triu(int64_t diagonal) const { return tapegrad::triu(self(*this), diagonal); }
+Tensor& TensorMethods::tril_(int64_t diagonal) const { return tapegrad::tril_(self(*this), diagonal); }
+Tensor& TensorMethods::triu_(int64_t diagonal) const { return tapegrad::triu_(self(*this), diagonal); }
+Tensor TensorMethods::diag(int64_t diagonal) const { return tapegrad::diag(self(*this), diagonal); }
+Tensor TensorMethods::trace() const { return tapegrad::trace(self(*this)); }
+Tensor TensorMethods::gather(int64_t dim, const Tensor& index) const {
+  return tapegrad::gather(self(*this), dim, index);
+}
+Tensor TensorMethods::scatter(int64_t dim, const Tensor& index, const Tensor& src) const {
+  return tapegrad::scatter(self(*this), dim, index, src);
+}
+Tensor TensorMethods::scatter(int64_t dim, const Tensor& index, const Scalar& value) const {
+  return tapegrad::scatter(self(*this), dim, index, value);
+}
+Tensor& TensorMethods::scatter_(int64_t dim, const Tensor& index, const Tensor& src) const {
+  return tapegrad::scatter_(self(*this), dim, index, src);
+}
+Tensor& TensorMethods::scatter_(int64_t dim, const Tensor& index, const Scalar& value) const {
+  return tapegrad::scatter_(self(*this), dim, index, value);
+}
+Tensor TensorMethods::scatter_add(int64_t dim, const Tensor& index, const Tensor& src) const {
+  return tapegrad::scatter_add(self(*this), dim, index, src);
+}
+Tensor& TensorMethods::scatter_add_(int64_t dim, const Tensor& index, const Tensor& src) const {
+  return tapegrad::scatter_add_(self(*this), dim, index, src);
+}
+Tensor TensorMethods::index_select(int64_t dim, const Tensor& index) const {
+  return tapegrad::index_select(self(*this), dim, index);
+}
+Tensor TensorMethods::index_add(int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) const {
+  return tapegrad::index_add(self(*this), dim, index, source, alpha);
+}
+Tensor& TensorMethods::index_add_(int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) const {
+  return tapegrad::index_add_(self(*this), dim, index, source, alpha);
+}
+Tensor TensorMethods::index_copy(int64_t dim, const Tensor& index, const Tensor& source) const {
+  return tapegrad::index_copy(self(*this), dim, index, source);
+}
+Tensor& TensorMethods::index_copy_(int64_t dim, const Tensor& index, const Tensor& source) const {
+  return tapegrad::index_copy_(self(*this), dim, index, source);
+}
+Tensor TensorMethods::index_fill(int64_t dim, const Tensor& index, const Scalar& value) const {
+  return tapegrad::index_fill(self(*this), dim, index, value);
+}
+Tensor TensorMethods::index_fill(int64_t dim, const Tensor& index, const Tensor& value) const {
+  return tapegrad::index_fill(self(*this), dim, index, value);
+}
+Tensor& TensorMethods::index_fill_(int64_t dim, const Tensor& index, const Scalar& value) const {
+  return tapegrad::index_fill_(self(*this), dim, index, value);
+}
+Tensor& TensorMethods::index_fill_(int64_t dim, const Tensor& index, const Tensor& value) const {
+  return tapegrad::index_fill_(self(*this), dim, index, value);
+}
+Tensor TensorMethods::take(const Tensor& index) const { return tapegrad::take(self(*this), index); }
+Tensor TensorMethods::take_along_dim(const Tensor& indices, std::optional<int64_t> dim) const {
+  return tapegrad::take_along_dim(self(*this), indices, dim);
+}
+Tensor TensorMethods::masked_fill(const Tensor& mask, const Scalar& value) const {
+  return tapegrad::masked_fill(self(*this), mask, value);
+}
+Tensor TensorMethods::masked_fill(const Tensor& mask, const Tensor& value) const {
+  return tapegrad::masked_fill(self(*this), mask, value);
+}
+Tensor& TensorMethods::masked_fill_(const Tensor& mask, const Scalar& value) const {
+  return tapegrad::masked_fill_(self(*this), mask, value);
+}
+Tensor& TensorMethods::masked_fill_(const Tensor& mask, const Tensor& value) const {
+  return tapegrad::masked_fill_(self(*this), mask, value);
+}
+Tensor TensorMethods::masked_scatter(const Tensor& mask, const Tensor& source) const {
+  return tapegrad::masked_scatter(self(*this), mask, source);
+}
+Tensor& TensorMethods::masked_scatter_(const Tensor& mask, const Tensor& source) const {
+  return tapegrad::masked_scatter_(self(*this), mask, source);
+}
+Tensor TensorMethods::masked_select(const Tensor& mask) const { return tapegrad::masked_select(self(*this), mask); }
+Tensor TensorMethods::nonzero() const { return tapegrad::nonzero(self(*this)); }
+Tensor TensorMethods::argwhere() const { return tapegrad::argwhere(self(*this)); }
 
 Tensor& Tensor::operator=(const Tensor& src) && {
   tapegrad::copy_(*this, src);

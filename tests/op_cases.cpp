@@ -19,6 +19,9 @@ const std::vector<Row>& table() {
          {activation_rows, margin_rows, sampling_rows, statistics_rows, order_rows, products_rows, einsum_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
+    for (auto* family : {view_rows, rearrange_rows, gather_rows, select_rows}) {
+      for (Row& row : family()) all.push_back(std::move(row));
+    }
     return all;
   }();
   return rows;
@@ -157,6 +160,47 @@ Row binary(const std::string& name, std::function<Tensor(const Tensor&, const Te
   add(row.cases, {3, 0}, {3, 1}, true);
   for (int64_t n : {4096, 1000000, 8000000}) add(row.bench, {n}, {n}, false);
   row.flops = [each = options.flops](const Tensors&, const Tensor& y) { return each * static_cast<double>(y.numel()); };
+  return row;
+}
+
+Reference picked(Shape result, std::function<int64_t(const At&)> from) {
+  return [=](const std::vector<Array>& in) {
+    Array y(result);
+    At at(static_cast<size_t>(result.size()));
+    for (int64_t i = 0; i < y.numel(); ++i) {
+      for (int64_t d = result.size() - 1, rest = i; d >= 0; --d) {
+        at[static_cast<size_t>(d)] = rest % result[d];
+        rest /= result[d];
+      }
+      const int64_t place = from(at);
+      y[i] = place < 0 ? 0 : in[0][place];
+    }
+    return y;
+  };
+}
+
+Reference rows_in(At order, int64_t width) {
+  return picked({static_cast<int64_t>(order.size()), width},
+                [=](const At& i) { return order[static_cast<size_t>(i[0])] * width + i[1]; });
+}
+
+Reference columns_in(At order, int64_t height, int64_t width) {
+  return picked({height, static_cast<int64_t>(order.size())},
+                [=](const At& i) { return i[0] * width + order[static_cast<size_t>(i[1])]; });
+}
+
+Case moving(const std::string& label, const Shape& sizes, Call f, Reference reference, int64_t terms) {
+  return {label, {{.sizes = sizes}}, [f](const Tensors& in) { return f(in[0]); }, reference, terms};
+}
+
+Case timed(const Shape& sizes, Call f) {
+  return {to_string(sizes), {{.sizes = sizes}}, [f](const Tensors& in) { return f(in[0]); }, {}};
+}
+
+Row row_of(const std::string& name, std::vector<Case> cases, std::vector<BadInput> bad_inputs, bool view) {
+  Row row{.name = name, .cases = std::move(cases), .bad_inputs = std::move(bad_inputs)};
+  row.view = view;
+  row.integers = {kInt64, kInt32, kUInt8, kBool};
   return row;
 }
 

@@ -143,4 +143,21 @@ template <class E> BadInput bad(std::function<void()> call, std::string text) {
           std::move(text)};
 }
 
+// Rows of operations that move elements; their families.
+using At = std::vector<int64_t>;  // one index per dim
+using Call = std::function<Tensor(const Tensor&)>;
+// Element `at` of the result is element from(at) of operand 0, counted row-major, or 0 where that is negative.
+Reference picked(Shape result, std::function<int64_t(const At&)> from);
+// The rows of a matrix in this order; the columns.
+Reference rows_in(At order, int64_t width);
+Reference columns_in(At order, int64_t height, int64_t width);
+// A case of one operand; one to be timed; a row that is exact in every dtype.
+Case moving(const std::string& label, const Shape& sizes, Call f, Reference reference, int64_t terms = 1);
+Case timed(const Shape& sizes, Call f);
+Row row_of(const std::string& name, std::vector<Case> cases, std::vector<BadInput> bad_inputs, bool view = false);
+std::vector<Row> view_rows();
+std::vector<Row> rearrange_rows();
+std::vector<Row> gather_rows();
+std::vector<Row> select_rows();
+
 }  // namespace op_cases

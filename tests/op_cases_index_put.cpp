@@ -65,9 +65,9 @@ Row index_put_row() {
           },
           "index_put_: values must broadcast to the indexed shape [2], got [3, 2]"),
       bad<IndexError>([] { ones({3}).index_put_({tensor({7})}, 1); },
-                      "index_put_: an index must lie in [-3, 2] at dim 0, got 7"),
+                      "index_put_: an index must lie in [-3, 2] at dim 0 of size 3, got 7"),
       bad<IndexError>([] { ones({3}).index_put_({7}, 1); },
-                      "index_put_: an index must lie in [-3, 2] at dim 0, got 7")};
+                      "index_put_: an index must lie in [-3, 2] at dim 0 of size 3, got 7")};
   return put;
 }
 

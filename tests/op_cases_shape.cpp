@@ -367,10 +367,10 @@ std::vector<Row> indexing_rows() {
            [] {
              ones({3}).index({tensor({0, 3})});
            },
-           "index: an index must lie in [-3, 2] at dim 0, got 3"),
+           "index: an index must lie in [-3, 2] at dim 0 of size 3, got 3"),
        bad<DTypeError>([] { ones({3}).index({ones({3})}); },
                        "index: an index tensor must be int64, an integer or a bool mask, got float32"),
-       bad<IndexError>([] { ones({3}).index({3}); }, "index: an index must lie in [-3, 2] at dim 0, got 3"),
+       bad<IndexError>([] { ones({3}).index({3}); }, "index: an index must lie in [-3, 2] at dim 0 of size 3, got 3"),
        bad<IndexError>([] { ones({0}).index({0}); },
                        "index: there must be an element at dim 0, which has size 0, got index 0"),
        bad<ValueError>([] { ones({3}).index({Slice(0, 3, 0)}); }, "index: step must be at least 1, got 0"),

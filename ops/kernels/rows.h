@@ -1,16 +1,18 @@
-// Rows of a matrix named by an index: taking, adding up, overwriting.
+// Rows named by number, where the first dims of a tensor of any layout count as one: taking, overwriting, adding up.
 #pragma once
 
 #include "tapegrad/core/tensor.h"
 
 namespace tapegrad::kernels {
 
-// y[j] = x[index[j]] for x [n, ...] contiguous and index int64, one-dim, in [0, n).
-Tensor take_rows(const Tensor& x, const Tensor& index);
-// y [rows, ...] zeros, plus x[j] at y[index[j]], one after the other.
-Tensor add_rows(const Tensor& x, const Tensor& index, int64_t rows);
-// dst[index[j]] = src[j], or += one after the other, where the first `lead` dims of dst (any layout) count as rows in row-major order; src is
-// contiguous, [m, rest...], or has one element.
-void put_rows(const Tensor& dst, int64_t lead, const Tensor& index, const Tensor& src, bool accumulate = false);
+// number = number * size + index for every element, negative indices counted from the end. index broadcasts to number, which
+// is int64 and contiguous; it has been checked.
+void count_on(const Tensor& number, const Tensor& index, int64_t size);
+
+// y[j] = x[number[j]], [m, rest...], where the first `lead` dims of x count as rows in row-major order.
+Tensor take_rows(const Tensor& x, int64_t lead, const Tensor& number);
+// dst[number[j]] = src[j] or, where accumulate, += src[j], one after the other; src is contiguous, [m, rest...], or has one
+// element.
+void put_rows(const Tensor& dst, int64_t lead, const Tensor& number, const Tensor& src, bool accumulate = false);
 
 }  // namespace tapegrad::kernels

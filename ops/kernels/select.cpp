@@ -1,0 +1,87 @@
+// Counting and listing: what is not zero, what is distinct.
+#include "tapegrad/ops/kernels/select.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "tapegrad/core/copy.h"
+#include "tapegrad/core/launch.h"
+
+namespace tapegrad::kernels {
+namespace {
+
+template <class T> int64_t count_of(const T* x, int64_t n) {
+  return std::count_if(x, x + n, [](T v) { return v != T(0); });
+}
+
+// fn(number of the element, its place among those that are not 0), for at most `count` of them.
+template <class T, class Fn> void for_nonzero(const T* x, int64_t n, int64_t count, const Fn& fn) {
+  for (int64_t i = 0, found = 0; i < n && found < count; ++i) {
+    if (x[i] != T(0)) fn(i, found++);
+  }
+}
+
+template <class T> bool less(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) return b != b ? a == a : a < b;
+  else return a < b;
+}
+
+}  // namespace
+
+Tensor positions(const char* name, const Tensor& x) {
+  const Tensor from = contiguous_of(x);
+  return dispatch(x.dtype(), [&]<class T>() {
+    const int64_t n = from.numel(), count = count_of(from.data_ptr<T>(), n);
+    const Tensor y = new_tensor(count, kInt64);
+    launch(name, LaunchKind::other, {&y}, {&from}, [src = from.data_ptr<T>(), dst = y.data_ptr<int64_t>(), n, count] {
+      for_nonzero(src, n, count, [dst](int64_t i, int64_t found) { dst[found] = i; });
+    });
+    return y;
+  });
+}
+
+Tensor nonzero(const char* name, const Tensor& x) {
+  const Tensor place = positions(name, x);
+  const int64_t rank = x.dim();
+  const Tensor y = new_tensor({place.numel(), rank}, kInt64);
+  launch(name, LaunchKind::other, {&y}, {&place},
+         [src = place.data_ptr<int64_t>(), dst = y.data_ptr<int64_t>(), n = place.numel(), rank, sizes = x.sizes()] {
+           for (int64_t i = 0; i < n; ++i) {
+             for (int64_t d = rank - 1, rest = src[i]; d >= 0; --d) {
+               dst[i * rank + d] = rest % sizes[d];
+               rest /= sizes[d];
+             }
+           }
+         });
+  return y;
+}
+
+std::tuple<Tensor, Tensor, Tensor> unique(const char*, const Tensor& x, bool inverse, bool counts) {
+  const Tensor from = contiguous_of(x);
+  const int64_t n = x.numel();
+  return dispatch(x.dtype(), [&]<class T>() {
+    const T* v = from.data_ptr<T>();
+    std::vector<int64_t> order(static_cast<size_t>(n));
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(), [v](int64_t a, int64_t b) { return less(v[a], v[b]); });
+    std::vector<int64_t> starts;  // in `order`, of each run of equals
+    const Tensor number = inverse ? new_tensor(x.sizes(), kInt64) : new_tensor(0, kInt64);
+    for (size_t i = 0; i < order.size(); ++i) {
+      if (i == 0 || !(v[order[i]] == v[order[i - 1]])) starts.push_back(static_cast<int64_t>(i));
+      if (inverse) number.data_ptr<int64_t>()[order[i]] = static_cast<int64_t>(starts.size()) - 1;
+    }
+    const auto distinct = static_cast<int64_t>(starts.size());
+    starts.push_back(n);
+    const Tensor values = new_tensor(distinct, x.dtype());
+    const Tensor count = new_tensor(counts ? distinct : 0, kInt64);
+    for (int64_t k = 0; k < distinct; ++k) {
+      const auto at = static_cast<size_t>(k);
+      values.data_ptr<T>()[k] = v[order[static_cast<size_t>(starts[at])]];
+      if (counts) count.data_ptr<int64_t>()[k] = starts[at + 1] - starts[at];
+    }
+    return std::tuple{values, number, count};
+  });
+}
+
+}  // namespace tapegrad::kernels
