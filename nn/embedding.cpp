@@ -15,8 +15,8 @@ Embedding::Embedding(int64_t num_embeddings, int64_t embedding_dim, const Embedd
   if (options.padding_idx) {
     const int64_t i = *options.padding_idx;
     if (i < -num_embeddings || i >= num_embeddings)
-      throw IndexError("Embedding: padding_idx must be a row of the table of " + std::to_string(num_embeddings) + ", got " +
-                       std::to_string(i));
+      throw IndexError("Embedding: padding_idx must be a row of the table of " + std::to_string(num_embeddings) +
+                       ", got " + std::to_string(i));
     padding_idx_ = i < 0 ? i + num_embeddings : i;
   }
   weight = register_parameter("weight", new_tensor({num_embeddings, embedding_dim}, kFloat32));
@@ -42,9 +42,7 @@ void Embedding::reset_parameters() {
   if (padding_idx_ >= 0) weight[padding_idx_].zero_();
 }
 
-Tensor Embedding::forward(const Tensor& x) const {
-  return embedding(x, weight, padding_idx_ < 0 ? std::optional<int64_t>() : padding_idx_);
-}
+Tensor Embedding::forward(const Tensor& x) const { return embedding(weight, x, padding_idx_); }
 
 std::string Embedding::extra_repr() const {
   return "num_embeddings=" + std::to_string(weight.size(0)) + ", embedding_dim=" + std::to_string(weight.size(1)) +

@@ -38,6 +38,7 @@ double calculate_gain(Nonlinearity nonlinearity, double param) {
     case Nonlinearity::Tanh: return 5.0 / 3;
     case Nonlinearity::ReLU: return std::sqrt(2.0);
     case Nonlinearity::LeakyReLU: return std::sqrt(2 / (1 + param * param));
+    case Nonlinearity::SELU: return 0.75;
     default: return 1;
   }
 }

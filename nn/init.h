@@ -10,17 +10,18 @@ enum class FanMode : uint8_t { FanIn, FanOut };
 inline constexpr FanMode kFanIn = FanMode::FanIn;
 inline constexpr FanMode kFanOut = FanMode::FanOut;
 
-enum class Nonlinearity : uint8_t { Linear, Sigmoid, Tanh, ReLU, LeakyReLU };
+enum class Nonlinearity : uint8_t { Linear, Sigmoid, Tanh, ReLU, LeakyReLU, SELU };
 inline constexpr Nonlinearity kLinear = Nonlinearity::Linear;
 inline constexpr Nonlinearity kSigmoid = Nonlinearity::Sigmoid;
 inline constexpr Nonlinearity kTanh = Nonlinearity::Tanh;
 inline constexpr Nonlinearity kReLU = Nonlinearity::ReLU;
 inline constexpr Nonlinearity kLeakyReLU = Nonlinearity::LeakyReLU;
+inline constexpr Nonlinearity kSELU = Nonlinearity::SELU;
 
 namespace nn::init {
 
 // Standard deviation that keeps the size of a signal behind a nonlinearity: linear and sigmoid 1, tanh 5/3, relu
-// sqrt(2), leaky_relu sqrt(2 / (1 + param^2)) where param is its negative slope. As torch.nn.init.calculate_gain.
+// sqrt(2), leaky_relu sqrt(2 / (1 + param^2)) where param is its negative slope, selu 3/4. As torch.nn.init.calculate_gain.
 TAPEGRAD_API double calculate_gain(Nonlinearity nonlinearity, double param = 0.01);
 
 // All elements from U[low, high); from N(mean, std^2); the value; 0; 1.
@@ -42,6 +43,25 @@ TAPEGRAD_API Tensor kaiming_uniform_(Tensor t, double a = 0, FanMode mode = kFan
                                      Nonlinearity nonlinearity = kLeakyReLU);
 TAPEGRAD_API Tensor kaiming_normal_(Tensor t, double a = 0, FanMode mode = kFanIn,
                                     Nonlinearity nonlinearity = kLeakyReLU);
+
+// N(mean, std^2) without what lies outside [a, b] (not in units of std): the inverse of the distribution function at uniform
+// numbers. ValueError unless std > 0 and a < b.
+TAPEGRAD_API Tensor trunc_normal_(Tensor t, double mean = 0, double std = 1, double a = -2, double b = 2);
+
+// A matrix [t.size(0), the rest] of orthonormal rows, or columns where there are more rows, times gain: the orthogonal factor
+// of a normal matrix, its triangular factor's diagonal positive. ValueError below two dims.
+// Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear networks" (ICLR 2014).
+TAPEGRAD_API Tensor orthogonal_(Tensor t, double gain = 1);
+
+// N(0, std^2), and in every column ceil(sparsity rows) elements, drawn at random, are 0. ValueError unless t has two dims and
+// 0 <= sparsity <= 1. Martens, "Deep learning via Hessian-free optimization" (ICML 2010).
+TAPEGRAD_API Tensor sparse_(Tensor t, double sparsity, double std = 0.01);
+
+// The identity; ValueError unless t has two dims.
+TAPEGRAD_API Tensor eye_(Tensor t);
+// For t of [out, in, kernel...] with one to three kernel dims: each of the first min(out / groups, in) channels of a group is
+// passed on by the middle of its kernel, all else is 0. ValueError for other ranks, or where out is no multiple of groups.
+TAPEGRAD_API Tensor dirac_(Tensor t, int64_t groups = 1);
 
 }  // namespace nn::init
 }  // namespace tapegrad

@@ -3,11 +3,10 @@
 
 #include "tapegrad/autograd/state.h"
 #include "tapegrad/nn/init.h"
-#include "tapegrad/ops/compare.h"
+#include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/factory.h"
 #include "tapegrad/ops/indexing.h"
 #include "tapegrad/ops/inplace.h"
-#include "tapegrad/ops/math.h"
 #include "tapegrad/ops/shape.h"
 #include "tapegrad/ops/special.h"
 
@@ -18,8 +17,9 @@ void check_dims(const char* op, const Tensor& t, int64_t least, int64_t most) {
   if (!t.defined()) throw ValueError(std::string(op) + ": the tensor must be defined, got an undefined one (Tensor())");
   if (t.dim() < least || t.dim() > most)
     throw ValueError(std::string(op) + ": the tensor must have " +
-                     (least == most ? std::to_string(least)
-                                    : std::to_string(least) + (most == kMaxRank ? " or more" : " to " + std::to_string(most))) +
+                     (least == most
+                          ? std::to_string(least)
+                          : std::to_string(least) + (most == kMaxRank ? " or more" : " to " + std::to_string(most))) +
                      " dims, got shape " + to_string(t.sizes()));
 }
 
@@ -76,10 +76,9 @@ Tensor sparse_(Tensor t, double sparsity, double std) {
   if (!(sparsity >= 0 && sparsity <= 1))
     throw ValueError("sparse_: sparsity must be in [0, 1], got " + std::to_string(sparsity));
   const NoGradGuard no_grad;
-  normal_(t, 0, std);
+  init::normal_(t, 0, std);
   const int64_t zeros = static_cast<int64_t>(std::ceil(sparsity * static_cast<double>(t.size(0))));
-  for (int64_t j = 0; j < t.size(1) && zeros > 0; ++j)
-    t.index_put_({randperm(t.size(0)).slice(0, 0, zeros), j}, 0);
+  for (int64_t j = 0; j < t.size(1) && zeros > 0; ++j) t.index_put_({randperm(t.size(0)).slice(0, 0, zeros), j}, 0);
   return t;
 }
 
@@ -92,8 +91,8 @@ Tensor eye_(Tensor t) {
 Tensor dirac_(Tensor t, int64_t groups) {
   check_dims("dirac_", t, 3, 5);
   if (groups < 1 || t.size(0) % groups != 0)
-    throw ValueError("dirac_: the out channels must be a multiple of groups, got " + std::to_string(t.size(0)) + " and " +
-                     std::to_string(groups));
+    throw ValueError("dirac_: the out channels must be a multiple of groups, got " + std::to_string(t.size(0)) +
+                     " and " + std::to_string(groups));
   const NoGradGuard no_grad;
   t.zero_();
   const int64_t out = t.size(0) / groups;

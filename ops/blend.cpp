@@ -201,12 +201,12 @@ Tensor& lerp_(const Tensor& start, const Tensor& end, const Tensor& weight) {
 }
 Tensor& addcmul_(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& value) {
   const DType dtype = addcmul_dtype(x, a, b, value);
-  check_fits("addcmul", x, a, b, dtype);
+  check_fits("addcmul_", x, a, b, dtype);
   if (x.is_floating_point()) return in_place_ternary(Addcmul{value.to<double>()}, x, a, b);
   return add_(x, integer_product(a, b, value, x.dtype()));
 }
 Tensor& addcdiv_(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& value) {
-  check_fits("addcdiv", x, a, b, addcdiv_dtype(x, a, b));
+  check_fits("addcdiv_", x, a, b, addcdiv_dtype(x, a, b));
   return in_place_ternary(Addcdiv{value.to<double>()}, x, a, b);
 }
 

@@ -52,3 +52,63 @@ TEST_CASE("Maxout is the largest of its pieces, and only that one learns", "[nn]
   CHECK(to_string(layer) == "Maxout(in_features=3, out_features=2, pieces=4, bias=true)");
   CHECK_THAT(message_of<ValueError>([] { nn::Maxout(3, 2, {.pieces = 0}); }), Contains("at least one piece"));
 }
+
+TEST_CASE("Embedding looks rows up, and its padding row does not learn", "[nn]") {
+  manual_seed(5);
+  nn::Embedding layer(6, 3, {.padding_idx = -5});
+  CHECK(equal(layer.weight[1].detach(), zeros({3})));
+  const Tensor x = tensor({{0, 1}, {5, 5}}, kInt64);
+  const Tensor y = layer(x);
+  REQUIRE(y.sizes() == Shape{2, 2, 3});
+  CHECK(equal(y[1][0].detach(), layer.weight[5].detach()));
+  y.sum().backward();
+  CHECK(equal(layer.weight.grad().sum(1), tensor({3., 0., 0., 0., 0., 6.}, kFloat32)));
+  CHECK(to_string(layer) == "Embedding(num_embeddings=6, embedding_dim=3, padding_idx=1)");
+  CHECK_THROWS_AS(nn::Embedding(6, 3, {.padding_idx = 6}), IndexError);
+  CHECK_THROWS_AS(layer(tensor({6}, kInt64)), IndexError);
+  const nn::Embedding frozen = nn::Embedding::from_pretrained(ones({2, 2}, kFloat64));
+  CHECK_FALSE(frozen.weight.requires_grad());
+  CHECK(frozen(tensor({1}, kInt64)).sum().item<double>() == 2);
+}
+
+TEST_CASE("Identity, Flatten and Unflatten only give another shape", "[nn]") {
+  const Tensor x = arange(24.0).reshape({2, 3, 4});
+  CHECK(nn::Identity()(x).is_same(x));
+  CHECK(nn::Flatten()(x).sizes() == Shape{2, 12});
+  CHECK(nn::Flatten({.start_dim = 0, .end_dim = 1})(x).sizes() == Shape{6, 4});
+  const Tensor y = nn::Unflatten(1, {3, -1})(nn::Flatten()(x));
+  CHECK(equal(y, x));
+  CHECK(nn::Unflatten(-1, {2, 2})(x).sizes() == Shape{2, 3, 2, 2});
+  CHECK_THAT(message_of<ShapeError>([&] {
+               nn::Unflatten(1, {2, 2})(x);
+             }),
+             Contains("got sizes [2, 2] for shape [2, 3, 4]"));
+  CHECK_THROWS_AS(nn::Unflatten(3, {1})(x), IndexError);
+  CHECK(to_string(nn::Flatten()) == "Flatten(start_dim=1, end_dim=-1)");
+  CHECK(to_string(nn::Unflatten(1, {2, 3})) == "Unflatten(dim=1, unflattened_size=[2, 3])");
+}
+
+TEST_CASE("matrices with a structure to start from", "[nn]") {
+  manual_seed(6);
+  for (const Shape& sizes : {Shape{4, 7}, Shape{7, 4}, Shape{5, 5}, Shape{3, 2, 2}}) {
+    const Tensor t = nn::init::orthogonal_(empty(sizes, kFloat64), 2);
+    const Tensor m = t.reshape({sizes[0], -1});
+    const Tensor product = m.size(0) <= m.size(1) ? m.mm(m.t()) : m.t().mm(m);
+    CHECK(allclose(product, 4 * eye(product.size(0), kFloat64), 1e-12, 1e-12));
+  }
+  const Tensor sparse = nn::init::sparse_(empty({10, 20}), 0.35);
+  CHECK(equal((sparse == 0).to(kInt64).sum(0), full({20}, 4, kInt64)));
+  CHECK(equal(nn::init::eye_(empty({2, 3})), tensor({{1., 0., 0.}, {0., 1., 0.}}, kFloat32)));
+  const Tensor dirac = nn::init::dirac_(empty({4, 2, 3}), 2);
+  CHECK(dirac.sum().item<double>() == 4);
+  CHECK(dirac[3][1][1].item<double>() == 1);
+  const Tensor normal = nn::init::trunc_normal_(empty({20000}, kFloat64), 1, 2, 0, 3);
+  CHECK(normal.min().item<double>() >= 0);
+  CHECK(normal.max().item<double>() <= 3);
+  CHECK(normal.mean().item<double>() == Approx(1.4133).margin(0.02));
+  CHECK(nn::init::calculate_gain(kSELU) == 0.75);
+  CHECK_THROWS_AS(nn::init::sparse_(empty({2, 2}), 1.5), ValueError);
+  CHECK_THROWS_AS(nn::init::orthogonal_(empty({2})), ValueError);
+  CHECK_THROWS_AS(nn::init::dirac_(empty({3, 2, 1}), 2), ValueError);
+  CHECK_THROWS_AS(nn::init::trunc_normal_(empty({2}), 0, 0), ValueError);
+}

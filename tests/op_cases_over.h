@@ -8,7 +8,7 @@ namespace op_cases {
 using Dims = std::vector<int64_t>;
 using Line = std::vector<double>;
 using Fold = double (*)(const Line&, double attribute);
-using Call = std::function<Tensor(const Tensor&, const Dims&, bool)>;
+using DimsCall = std::function<Tensor(const Tensor&, const Dims&, bool)>;
 
 // The elements of x that meet in each element of its reduction over dims (none named: all).
 std::vector<Line> groups(const Array& x, const Dims& dims, Shape& reduced);
@@ -21,7 +21,7 @@ struct Over {
   bool keepdim = false;
 };
 extern const std::vector<Over> kOver;
-Row over_dims(const std::string& name, const Call& call, Fold fold, Domain domain = {}, double attribute = 0,
+Row over_dims(const std::string& name, const DimsCall& call, Fold fold, Domain domain = {}, double attribute = 0,
               bool empty = true);
 
 // f of every line along dim, which may change its length; the magnitude of an element is the largest `size(line)`, by

@@ -103,7 +103,7 @@ const std::vector<Over> kOver = {
     {{2, 3, 5}, {0}}, {{2, 3, 5}, {1}},    {{2, 3, 5}, {-1}}, {{2, 3, 5}, {0, 2}}, {{2, 3, 5}, {1, 2}, true},
     {{3, 65}, {1}},   {{65, 3}, {0}, true}};
 
-Row over_dims(const std::string& name, const Call& call, Fold fold, Domain domain, double attribute, bool empty) {
+Row over_dims(const std::string& name, const DimsCall& call, Fold fold, Domain domain, double attribute, bool empty) {
   Row row{.name = name, .cases = {}};
   const auto add = [&](const Over& o) {
     const int64_t terms = std::max<int64_t>(1, numel_of(o.sizes, "case"));

@@ -119,7 +119,7 @@ Tensor std_and_mean(const Tensor& x, IntArrayRef dim, const std::optional<Scalar
   return s + m;
 }
 
-Row truth_row(const std::string& name, const Call& call, Fold fold) {
+Row truth_row(const std::string& name, const DimsCall& call, Fold fold) {
   Row row = over_dims(name, call, fold);
   for (Case& c : row.cases) {
     const Function f = c.f;
