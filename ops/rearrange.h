@@ -13,7 +13,7 @@ namespace tapegrad {
 // ShapeError for fewer repeats than dims (tile takes them for the last ones), ValueError for a negative one.
 TAPEGRAD_API Tensor repeat(const Tensor& x, IntArrayRef repeats);
 TAPEGRAD_API Tensor tile(const Tensor& x, IntArrayRef dims);
-// Every element (row) repeated in place along dim, or of the flattened tensor;  dx = dy summed over the repeats. `repeats` as a
+// Every element (row) repeated in place along dim, or of the flattened tensor;  dx = dy summed over the repeats. repeats as a
 // tensor (int64 or int32, one-dim or a single number) says how often for each. output_size, where given, must be their sum.
 // ValueError: a negative repeat, another output_size. ShapeError: not as many repeats as the dim is long.
 TAPEGRAD_API Tensor repeat_interleave(const Tensor& x, int64_t repeats, std::optional<int64_t> dim = {},

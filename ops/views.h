@@ -13,15 +13,15 @@ namespace tapegrad {
 TAPEGRAD_API std::vector<Tensor> split(const Tensor& x, int64_t split_size, int64_t dim = 0);
 TAPEGRAD_API std::vector<Tensor> split(const Tensor& x, IntArrayRef split_sizes, int64_t dim = 0);
 TAPEGRAD_API std::vector<Tensor> split_with_sizes(const Tensor& x, IntArrayRef split_sizes, int64_t dim = 0);
-// At most `chunks` pieces of one size, the last one smaller. ValueError for chunks < 1.
+// At most chunks pieces of one size, the last one smaller. ValueError for chunks < 1.
 TAPEGRAD_API std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim = 0);
-// Exactly `sections` pieces, the first size % sections of them larger by 1; or cut in front of every index, as slices are.
+// As many pieces as sections says, the first size % sections of them larger by 1; or cut in front of every index, as slices are.
 TAPEGRAD_API std::vector<Tensor> tensor_split(const Tensor& x, int64_t sections, int64_t dim = 0);
 TAPEGRAD_API std::vector<Tensor> tensor_split(const Tensor& x, IntArrayRef indices, int64_t dim = 0);
 // x[..., i, ...] for every i at dim;  dx = their gradients stacked.
 TAPEGRAD_API std::vector<Tensor> unbind(const Tensor& x, int64_t dim = 0);
 
-// The dims at `source` moved to `destination`, the others in their old order. ShapeError unless as many are named in both.
+// The dims at source moved to destination, the others in their old order. ShapeError unless as many are named in both.
 TAPEGRAD_API Tensor movedim(const Tensor& x, int64_t source, int64_t destination);
 TAPEGRAD_API Tensor movedim(const Tensor& x, IntArrayRef source, IntArrayRef destination);
 // As transpose.

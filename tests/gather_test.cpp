@@ -37,6 +37,7 @@ TEST_CASE("embedding: the padding row gets no gradient, frequent rows their shar
   CHECK(equal(gradient(shared, weight), values({{1.0, 2.0}, {(3.0 + 5 + 7) / 3, (4.0 + 6 + 8) / 3}, {0.0, 0.0}})));
   const Tensor both = embedding(weight, index, 0, true);
   CHECK(allclose(gradient(both, weight), values({{0.0, 0.0}, {5.0, 6.0}, {0.0, 0.0}})));
+  CHECK(equal(nn::functional::embedding(index, weight, 1), y));
   // Differentiable again, by the cotangent.
   const Tensor dy = ones({2, 2, 2}, dtype(kFloat64).requires_grad());
   const Tensor g = autograd::grad({y}, {weight}, {dy}, true, true)[0];

@@ -163,7 +163,7 @@ Row addcmul_row() {
           [] {
             addcmul_(ones({3}), ones({2, 3}), ones({3}));
           },
-          "addcmul: the result must have the shape written to, which is [3], got operands of shapes [2, 3] and [3]")};
+          "addcmul_: the result must have the shape written to, which is [3], got operands of shapes [2, 3] and [3]")};
   return row;
 }
 
