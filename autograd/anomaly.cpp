@@ -109,10 +109,12 @@ std::vector<Place> places_of(const Frame& frame) {
 
 }  // namespace
 
-std::vector<void*> capture_stack() {
+[[gnu::noinline]] std::vector<void*> capture_stack() {
   void* addresses[64];
-  const int depth = backtrace(addresses, 64);
-  return std::vector<void*>(addresses, addresses + depth);  // braces would list the two pointers
+  void** const end = addresses + backtrace(addresses, 64);
+  // From the caller on: a sanitizer's stand-in for backtrace has a frame of its own in front, in the program.
+  void** const caller = std::find(addresses, end, __builtin_return_address(0));
+  return std::vector<void*>(caller == end ? addresses : caller, end);  // braces would list the two pointers
 }
 
 std::string describe_stack(const std::vector<void*>& stack) {
