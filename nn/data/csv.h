@@ -61,7 +61,7 @@ class TAPEGRAD_API Table {
 };
 
 // The table in a CSV file (RFC 4180): fields may be quoted, and then hold delimiters, line ends and doubled quotes. Lines end
-// in \n, \r\n or \r; empty lines are skipped; a UTF-8 byte order mark is ignored. Columns without a header are called
+// in LF, CRLF or CR; empty lines are skipped; a UTF-8 byte order mark is ignored. Columns without a header are called
 // column1, column2, ... Numbers are read as the C locale writes them, whatever the program's locale.
 // IOError, naming the file, the line and the column (both from 1): not readable, empty, a record with more or fewer fields
 // than the first, a wrong quote, a missing value, a value that does not fit the column's type or its float64 range.
