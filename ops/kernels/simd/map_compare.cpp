@@ -66,7 +66,7 @@ template <class T, class Op, int kIn> struct CompareKernel {
     return (picked + 0x7F7F7F7F7F7F7F7Fu) >> 7 & 0x0101010101010101u;
   }
 
-  static void run(char* const* ptr, int64_t n, const double*, bool) {
+  static HWY_NOINLINE void run(char* const* ptr, int64_t n, const double*, bool) {
     const Full<T> d;
     uint8_t* y = reinterpret_cast<uint8_t*>(ptr[0]);
     const T* a = reinterpret_cast<const T*>(ptr[1]);

@@ -12,7 +12,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 
-// A Kernel has kOperands, kSizes and run(), a Contiguous.
+// A Kernel has kOperands, kSizes and run(), a Contiguous that is not inlined here: a copy for each of its two callers
+// would double the code of the elementwise kernels for the price of one jump.
 template <class Kernel> void tile(char* const* ptr, const int64_t* stride, int64_t n, const double* attr) {
   bool direct = n == 1;
   if (!direct) {
@@ -72,7 +73,7 @@ template <class T, class Op, int kIn, bool kCheap> struct VectorKernel {
     std::memcpy(p.y + i, &x, sizeof(T));
   }
 
-  static void run(char* const* ptr, int64_t n, const double* attr, bool stream) {
+  static HWY_NOINLINE void run(char* const* ptr, int64_t n, const double* attr, bool stream) {
     const Full<T> d;
     constexpr int64_t N = kLanes<T>;
     const Op op = make_op<Op>(attr);
@@ -120,7 +121,7 @@ template <class Y, class Op, class A, class B = None, class C = None> struct Sca
     if constexpr (kOperands == 4) return op(a[i], b[i], c[i]);
   }
 
-  static void run(char* const* ptr, int64_t n, const double* attr, bool) {
+  static HWY_NOINLINE void run(char* const* ptr, int64_t n, const double* attr, bool) {
     const Op op = make_op<Op>(attr);
     int64_t i = 0;
     Y* y = reinterpret_cast<Y*>(ptr[0]);
