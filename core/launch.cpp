@@ -24,9 +24,8 @@ std::vector<Tensor> held(std::initializer_list<const Tensor*> tensors) {
 
 }  // namespace
 
-KeptLaunch::KeptLaunch(const char* n, LaunchKind k, std::initializer_list<const Tensor*> out,
-                       std::initializer_list<const Tensor*> in)
-    : name(n), kind(k), closure(nullptr), run(nullptr), destroy(nullptr), outputs(held(out)), inputs(held(in)) {}
+KeptLaunch::KeptLaunch(const char* n, LaunchKind k, void* c, void (*r)(void*), void (*d)(void*))
+    : name(n), kind(k), closure(c), run(r), destroy(d) {}
 
 KeptLaunch::KeptLaunch(KeptLaunch&& other) noexcept
     : name(other.name),
@@ -62,6 +61,15 @@ void LaunchList::stop() {
   LaunchList** link = &detail::current_list;
   while (*link && *link != this) link = &(*link)->outer_;
   if (*link) *link = outer_;
+}
+
+void LaunchList::keep(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
+                      std::initializer_list<const Tensor*> inputs, void* closure, void (*run)(void*),
+                      void (*destroy)(void*)) {
+  KeptLaunch launch(name, kind, closure, run, destroy);
+  launch.outputs = held(outputs);
+  launch.inputs = held(inputs);
+  launches_.push_back(std::move(launch));
 }
 
 void LaunchList::run() const {

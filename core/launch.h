@@ -19,8 +19,7 @@ struct TAPEGRAD_API KeptLaunch {
   void (*destroy)(void* closure);
   std::vector<Tensor> outputs, inputs;
 
-  KeptLaunch(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
-             std::initializer_list<const Tensor*> inputs);
+  KeptLaunch(const char* name, LaunchKind kind, void* closure, void (*run)(void*), void (*destroy)(void*));
   KeptLaunch(KeptLaunch&& other) noexcept;
   KeptLaunch& operator=(KeptLaunch&& other) noexcept;
   ~KeptLaunch();
@@ -37,7 +36,9 @@ class TAPEGRAD_API LaunchList {
   void stop();
   void run() const;
   const std::vector<KeptLaunch>& launches() const { return launches_; }
-  void keep(KeptLaunch launch) { launches_.push_back(std::move(launch)); }
+  // Takes the closure over.
+  void keep(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
+            std::initializer_list<const Tensor*> inputs, void* closure, void (*run)(void*), void (*destroy)(void*));
 
  private:
   std::vector<KeptLaunch> launches_;
@@ -63,13 +64,10 @@ template <class Fn>
 void launch(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
             std::initializer_list<const Tensor*> inputs, const Fn& fn) {
   fn();
-  if (LaunchList* list = detail::current()) [[unlikely]] {
-    KeptLaunch kept(name, kind, outputs, inputs);
-    kept.closure = new Fn(fn);
-    kept.run = [](void* closure) { (*static_cast<Fn*>(closure))(); };
-    kept.destroy = [](void* closure) { delete static_cast<Fn*>(closure); };
-    list->keep(std::move(kept));
-  }
+  if (LaunchList* list = detail::current()) [[unlikely]]
+    list->keep(
+        name, kind, outputs, inputs, new Fn(fn), [](void* closure) { (*static_cast<Fn*>(closure))(); },
+        [](void* closure) { delete static_cast<Fn*>(closure); });
 }
 
 // For kernels of users' own.
