@@ -105,9 +105,7 @@ template <class Op> Tensor apply_ternary(Op op, const Tensor& x, const Tensor& a
 
 // Whether the result may be written into x.
 void check_fits(const char* op, const Tensor& x, const Tensor& a, const Tensor& b, DType result) {
-  if (!can_cast(result, x.dtype()))
-    throw DTypeError(std::string(op) + ": the result is " + name_of(result) + " and cannot be written in place into " +
-                     name_of(x.dtype()) + " (use the form without _)");
+  check_in_place_cast(op, x, result);
   const Shape shape = common_shape(op, x, a, b);
   if (!(IntArrayRef(shape) == IntArrayRef(x.sizes())))
     throw ShapeError(std::string(op) + ": the result must have the shape written to, which is " + to_string(x.sizes()) +

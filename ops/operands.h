@@ -87,17 +87,21 @@ template <class Op, class... In> Tensor& write_result(Op op, const Tensor& x, co
 
 // A dtype the kernel does not take must be found before anything is written: of those, only bool comes this far. Ops that
 // take it say so by `static constexpr bool takes_bool = true`.
-template <class Op> void check_in_place_bool(const Tensor& x) {
-  constexpr bool takes_bool = requires { requires Op::takes_bool; };
-  if (!takes_bool && x.dtype() == kBool)
-    throw DTypeError(std::string(in_place_name<Op>) + ": bool is not a dtype it takes");
+template <class Op> inline constexpr bool takes_bool = requires { requires Op::takes_bool; };
+
+inline void check_in_place_bool(const char* op, const Tensor& x) {
+  if (x.dtype() == kBool) throw DTypeError(std::string(op) + ": bool is not a dtype it takes");
+}
+
+inline void check_in_place_cast(const char* op, const Tensor& x, DType result) {
+  if (!can_cast(result, x.dtype()))
+    throw DTypeError(std::string(op) + ": the result is " + name_of(result) + " and cannot be written in place into " +
+                     name_of(x.dtype()) + " (use the form without _)");
 }
 
 template <class Op> void check_result(const Tensor& x, DType result) {
-  if (!can_cast(result, x.dtype()))
-    throw DTypeError(std::string(in_place_name<Op>) + ": the result is " + name_of(result) +
-                     " and cannot be written in place into " + name_of(x.dtype()) + " (use the form without _)");
-  check_in_place_bool<Op>(x);
+  check_in_place_cast(in_place_name<Op>, x, result);
+  if (!takes_bool<Op>) check_in_place_bool(in_place_name<Op>, x);
 }
 
 // op written into x, for an op of one operand whose result has x's dtype.
@@ -114,15 +118,18 @@ template <class Op> Tensor& in_place_scalar(Op op, const Tensor& x, const Scalar
   return write_result(std::move(op), x);
 }
 
+inline void check_broadcasts_into(const char* op, const Tensor& a, const Tensor& b) {
+  if (!(IntArrayRef(broadcast_shapes(a.sizes(), b.sizes(), op)) == IntArrayRef(a.sizes())))
+    throw ShapeError(std::string(op) + ": the result must have the shape written to, which is " + to_string(a.sizes()) +
+                     ", got an operand of shape " + to_string(b.sizes()));
+}
+
 // op written into a, with b converted and broadcast to it. DTypeError where the result's kind does not fit a's dtype,
 // ShapeError where the result's shape is not a's.
 template <class Op> Tensor& in_place_binary(Op op, const Tensor& a, const Tensor& b, DType result) {
   check_result<Op>(a, result);
   if (a.dtype() == b.dtype() && same_sizes(a, b)) return write_result(std::move(op), a, b);
-  const char* const name = in_place_name<Op>;
-  if (!(IntArrayRef(broadcast_shapes(a.sizes(), b.sizes(), name)) == IntArrayRef(a.sizes())))
-    throw ShapeError(std::string(name) + ": the result must have the shape written to, which is " +
-                     to_string(a.sizes()) + ", got an operand of shape " + to_string(b.sizes()));
+  check_broadcasts_into(in_place_name<Op>, a, b);
   return write_result(std::move(op), a, operand(b, a.dtype(), a.sizes()));
 }
 

@@ -170,9 +170,7 @@ template <Map op> Tensor& modulo_in_place(const Tensor& a, const Scalar& b) {
   constexpr const char* name = Modulo<op>::name;
   check_defined(name, a, "a");
   const DType result = promote_types(a.dtype(), b);
-  if (!can_cast(result, a.dtype()))
-    throw DTypeError(std::string(name) + ": the result is " + name_of(result) +
-                     " and cannot be written in place into " + name_of(a.dtype()) + " (use the form without _)");
+  check_in_place_cast(name, a, result);
   check_divisor(name, b, result);
   return apply_in_place(ModuloScalar<op>{b}, a);
 }
