@@ -36,35 +36,20 @@ struct Layouts {
   }
 };
 
-struct StridedCopy;
-
-// y = zeros of x's sizes, with dy added at the elements that were shown;  the adjoint of StridedCopy
-struct StridedAdjoint {
-  static constexpr const char* name = "as_strided_backward";
-  static constexpr bool linear = true;
-  Layouts at;
-  Tensor forward(const Tensor& dy) {
-    const Tensor memory = filled_tensor(at.extent(), dy.dtype(), 0);
-    add_into(at.shown(memory), dy);
-    return clone_of(at.own(at.shared_out(memory)));
-  }
-  Grads backward(const Tensor& dy) const;
-};
-
-// y = x as if its memory were shown, with zeros where it has no elements
-struct StridedCopy {
-  static constexpr const char* name = "as_strided_copy";
+// y = x as if its memory were shown, with zeros where it has no elements; and back, its adjoint: zeros of x's sizes with dy
+// added at the elements that were shown
+template <bool kBack> struct Strided {
+  static constexpr const char* name = kBack ? "as_strided_backward" : "as_strided_copy";
   static constexpr bool linear = true;
   Layouts at;
   Tensor forward(const Tensor& x) {
     const Tensor memory = filled_tensor(at.extent(), x.dtype(), 0);
-    add_into(at.own(memory), x);
-    return clone_of(at.shown(at.shared_out(memory)));
+    add_into(kBack ? at.shown(memory) : at.own(memory), x);
+    const Tensor result = at.shared_out(memory);
+    return clone_of(kBack ? at.own(result) : at.shown(result));
   }
-  Grads backward(const Tensor& dy) const { return {apply(StridedAdjoint{at}, dy)}; }
+  Grads backward(const Tensor& dy) const { return {apply(Strided<!kBack>{at}, dy)}; }
 };
-
-Grads StridedAdjoint::backward(const Tensor& dy) const { return {apply(StridedCopy{at}, dy)}; }
 
 // y = x's memory under another layout;  dx = dy summed at the elements that were shown
 struct AsStrided {
@@ -72,8 +57,8 @@ struct AsStrided {
   static constexpr bool is_view = true;
   Layouts at;
   Tensor forward(const Tensor& x) { return alias(x, at.shown_sizes, at.shown_strides, at.shown_offset - at.offset); }
-  Grads backward(const Tensor& dy) const { return {apply(StridedAdjoint{at}, dy)}; }
-  Tensor tangent(const Tensor& dx) const { return apply(StridedCopy{at}, dx); }
+  Grads backward(const Tensor& dy) const { return {apply(Strided<true>{at}, dy)}; }
+  Tensor tangent(const Tensor& dx) const { return apply(Strided<false>{at}, dx); }
 };
 
 void check_layout(const Tensor& x, IntArrayRef size, IntArrayRef stride, int64_t offset) {
