@@ -44,13 +44,14 @@ class TAPEGRAD_API Saved {
 
 }  // namespace autograd
 
-// An input kept for the rules: `SavedInput a{"a"}`, a.save(x) in forward, *a in a rule.
+// An input kept for the rules: `SavedInput a{"a"}`, `return kernel(a.save(x))` in forward, *a in a rule.
 class TAPEGRAD_API SavedInput : public autograd::Saved {
  public:
   using Saved::Saved;
   // Keeps x when the op is being recorded and (say, because another input requires grad) `wanted`.
-  void save(const Tensor& x, bool wanted = true) {
+  const Tensor& save(const Tensor& x, bool wanted = true) {
     if (wanted && autograd::recording() && x.defined()) keep(autograd::detail::kept_form(x));
+    return x;
   }
   const Tensor& operator*() const {
     check();

@@ -56,8 +56,7 @@ struct LeakyRelu {
   double slope;
   SavedInput x{"x"};
   Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::leaky_relu, v, out, {slope});
+    return unary(name, Map::leaky_relu, x.save(v), out, {slope});
   }
   Grads backward(const Tensor& dy) const { return {where(*x > 0, dy, dy * slope)}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::leaky_relu_backward, dy, *x, {}, {slope})}; }
@@ -69,10 +68,7 @@ struct Softplus {
   static constexpr bool elementwise = true;
   double beta, threshold;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return unary(name, Map::softplus, v, {}, {beta, threshold});
-  }
+  Tensor forward(const Tensor& v) { return unary(name, Map::softplus, x.save(v), {}, {beta, threshold}); }
   Grads backward(const Tensor& dy) const {
     const Tensor z = *x * beta;
     return {where(z > threshold, dy, dy * sigmoid(z))};

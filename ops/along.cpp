@@ -15,8 +15,7 @@ struct TakeAlong {
   SavedInput index{"index"};
   Tensor forward(const Tensor& x, const Tensor& at) {
     sizes = x.sizes();
-    index.save(at);
-    return kernels::take_along(op, x, at, dim, skip);
+    return kernels::take_along(op, x, index.save(at), dim, skip);
   }
   Grads backward(const Tensor& dy) const { return {put_along(op, dy, *index, sizes, dim, skip)}; }
   Tensor tangent(const Grads& dx) const { return take_along(op, dx[0], *index, dim, skip); }
@@ -30,8 +29,7 @@ struct PutAlong {
   Shape sizes;
   SavedInput index{"index"};
   Tensor forward(const Tensor& y, const Tensor& at) {
-    index.save(at);
-    return kernels::put_along(op, y, at, sizes, dim, skip);
+    return kernels::put_along(op, y, index.save(at), sizes, dim, skip);
   }
   Grads backward(const Tensor& dx) const { return {take_along(op, dx, *index, dim, skip)}; }
   Tensor tangent(const Grads& dy) const { return put_along(op, dy[0], *index, sizes, dim, skip); }

@@ -38,9 +38,7 @@ struct Mul {
   static constexpr bool saves_input = true;
   SavedInput a{"a"}, b{"b"};
   Tensor forward(const Tensor& x, const Tensor& y, const Tensor& out = {}) {
-    a.save(x, autograd::needs(1));
-    b.save(y, autograd::needs(0));
-    return binary(name, Map::mul, x, y, out);
+    return binary(name, Map::mul, a.save(x, autograd::needs(1)), b.save(y, autograd::needs(0)), out);
   }
   Grads backward(const Tensor& dy) const {
     return {autograd::needs(0) ? mul(dy, *b) : Tensor(), autograd::needs(1) ? mul(dy, *a) : Tensor()};
@@ -58,8 +56,7 @@ struct Div {
   SavedInput b{"b"};
   SavedOutput y{"y"};
   Tensor forward(const Tensor& numerator, const Tensor& denominator, const Tensor& out = {}) {
-    b.save(denominator);
-    return y.save(binary(name, Map::div, numerator, denominator, out), autograd::needs(1));
+    return y.save(binary(name, Map::div, numerator, b.save(denominator), out), autograd::needs(1));
   }
   Grads backward(const Tensor& dy) const {
     const Tensor da = dy / *b;

@@ -26,10 +26,7 @@ struct Square {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::square, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::square, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy * *x * 2}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::square_backward, dy, *x)}; }
 };
@@ -49,10 +46,7 @@ struct Log {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::log, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::log, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy / *x}; }
 };
 
@@ -72,10 +66,7 @@ struct Abs {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::abs, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::abs, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy * sign(*x)}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::abs_backward, dy, *x)}; }
 };
@@ -96,10 +87,7 @@ struct PowScalar {
   static constexpr bool saves_input = true;
   Scalar p;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return binary_scalar(name, Map::pow, v, p, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return binary_scalar(name, Map::pow, x.save(v), p, out); }
   Grads backward(const Tensor& dy) const {
     const double power = p.to<double>();
     if (power == 0) return {zeros_like(dy)};
@@ -115,9 +103,7 @@ struct Pow {
   SavedInput x{"x"}, p{"exponent"};
   SavedOutput y{"y"};
   Tensor forward(const Tensor& base, const Tensor& exponent, const Tensor& out = {}) {
-    x.save(base);
-    p.save(exponent);
-    return y.save(binary(name, Map::pow, base, exponent, out), autograd::needs(1));
+    return y.save(binary(name, Map::pow, x.save(base), p.save(exponent), out), autograd::needs(1));
   }
   Grads backward(const Tensor& dy) const {
     Tensor dx, dp;
@@ -150,8 +136,7 @@ struct Where {
   static constexpr bool elementwise = true;
   SavedInput c{"condition"};
   Tensor forward(const Tensor& condition, const Tensor& a, const Tensor& b) {
-    c.save(condition);
-    return ternary(name, Map::where, condition, a, b);
+    return ternary(name, Map::where, c.save(condition), a, b);
   }
   Grads backward(const Tensor& dy) const {
     return {Tensor(), autograd::needs(1) ? where(*c, dy, 0) : Tensor(),
@@ -165,11 +150,7 @@ template <Map op> struct Extremum {
   static constexpr const char* name = largest ? "maximum" : "minimum";
   static constexpr bool elementwise = true;
   SavedInput a{"a"}, b{"b"};
-  Tensor forward(const Tensor& x, const Tensor& y) {
-    a.save(x);
-    b.save(y);
-    return binary(name, op, x, y);
-  }
+  Tensor forward(const Tensor& x, const Tensor& y) { return binary(name, op, a.save(x), b.save(y)); }
   Grads backward(const Tensor& dy) const {
     const Tensor shared = where(*a == *b, dy * 0.5, dy);
     return {autograd::needs(0) ? where(largest ? *a < *b : *a > *b, 0, shared) : Tensor(),

@@ -30,10 +30,7 @@ template <class Which> struct Extreme {
   bool keepdim;
   SavedInput x{"x"};
   SavedOutput y{"y"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return y.save(kernels::extreme(name, v, mask, keepdim, Which::smallest));
-  }
+  Tensor forward(const Tensor& v) { return y.save(kernels::extreme(name, x.save(v), mask, keepdim, Which::smallest)); }
   Tensor share() const { return kernels::extreme_share(name, *x, *y, mask); }
   Grads backward(const Tensor& dy) const {
     const Shape& sizes = (*x).sizes();
@@ -50,8 +47,7 @@ template <class Which> struct ExtremeAlong {
   SavedInput index{"index"};
   Tensor forward(const Tensor& x, const Tensor& at) {
     sizes = x.sizes();
-    index.save(at);
-    return kernels::take_along(name, x, at, dim);
+    return kernels::take_along(name, x, index.save(at), dim);
   }
   Grads backward(const Tensor& dy) const { return {put_along(name, dy, *index, sizes, dim)}; }
   Tensor tangent(const Grads& dx) const { return take_along(name, dx[0], *index, dim); }

@@ -23,10 +23,7 @@ struct Silu {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::silu, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::silu, x.save(v), out); }
   Grads backward(const Tensor& dy) const {
     const Tensor s = sigmoid(*x);
     return {dy * (s * (1 + *x * (1 - s)))};
@@ -42,10 +39,7 @@ struct NormalCdf {
   static constexpr const char* name = "normal_cdf";
   static constexpr bool elementwise = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return unary(name, Map::normal_cdf, v);
-  }
+  Tensor forward(const Tensor& v) { return unary(name, Map::normal_cdf, x.save(v)); }
   Grads backward(const Tensor& dy) const { return {dy * normal_density(*x)}; }
 };
 
@@ -54,10 +48,7 @@ struct Gelu {
   static constexpr const char* name = "gelu";
   static constexpr bool elementwise = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return unary(name, Map::gelu, v);
-  }
+  Tensor forward(const Tensor& v) { return unary(name, Map::gelu, x.save(v)); }
   Grads backward(const Tensor& dy) const { return {dy * (apply(NormalCdf{}, *x) + *x * normal_density(*x))}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::gelu_backward, dy, *x)}; }
 };
@@ -68,10 +59,7 @@ struct GeluTanh {
   static constexpr bool elementwise = true;
   static constexpr double a = 1.59576912160573071175, b = 0.044715;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return unary(name, Map::gelu_tanh, v);
-  }
+  Tensor forward(const Tensor& v) { return unary(name, Map::gelu_tanh, x.save(v)); }
   Grads backward(const Tensor& dy) const {
     const Tensor x2 = square(*x);
     const Tensor s = sigmoid(*x * (a + x2 * (a * b)));
@@ -86,10 +74,7 @@ struct Mish {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::mish, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::mish, x.save(v), out); }
   Grads backward(const Tensor& dy) const {
     const Tensor t = tanh(softplus(*x));
     return {dy * (t + *x * (1 - square(t)) * sigmoid(*x))};
@@ -105,10 +90,7 @@ struct Hardsigmoid {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::hardsigmoid, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::hardsigmoid, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {where(between(*x, -3, 3), dy * (1.0 / 6), 0)}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::hardsigmoid_backward, dy, *x)}; }
 };
@@ -119,10 +101,7 @@ struct Hardswish {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::hardswish, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::hardswish, x.save(v), out); }
   Grads backward(const Tensor& dy) const {
     return {where(*x <= -3, 0, where(*x >= 3, dy, dy * (*x * (1.0 / 3) + 0.5)))};
   }
@@ -134,10 +113,7 @@ struct LogSigmoid {
   static constexpr const char* name = "logsigmoid";
   static constexpr bool elementwise = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return unary(name, Map::log_sigmoid, v);
-  }
+  Tensor forward(const Tensor& v) { return unary(name, Map::log_sigmoid, x.save(v)); }
   Grads backward(const Tensor& dy) const { return {dy * sigmoid(neg(*x))}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::log_sigmoid_backward, dy, *x)}; }
 };

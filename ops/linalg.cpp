@@ -20,9 +20,7 @@ struct Mm {
   static constexpr const char* name = "mm";
   SavedInput a{"a"}, b{"b"};
   Tensor forward(const Tensor& x, const Tensor& y) {
-    a.save(x, needs(1));
-    b.save(y, needs(0));
-    return gemm(name, x, false, y, false);
+    return gemm(name, a.save(x, needs(1)), false, b.save(y, needs(0)), false);
   }
   Grads backward(const Tensor& dy) const {
     return {needs(0) ? mm(dy, t(*b)) : Tensor(), needs(1) ? mm(t(*a), dy) : Tensor()};
@@ -43,9 +41,7 @@ struct Bmm {
   static constexpr const char* name = "bmm";
   SavedInput a{"a"}, b{"b"};
   Tensor forward(const Tensor& x, const Tensor& y) {
-    a.save(x, needs(1));
-    b.save(y, needs(0));
-    return kernels::batched_gemm(name, x, false, y, false);
+    return kernels::batched_gemm(name, a.save(x, needs(1)), false, b.save(y, needs(0)), false);
   }
   Grads backward(const Tensor& dy) const {
     return {needs(0) ? bmm(dy, transpose(*b, 1, 2)) : Tensor(), needs(1) ? bmm(transpose(*a, 1, 2), dy) : Tensor()};
@@ -64,9 +60,7 @@ struct Linear {
   int64_t rows;
   SavedInput x{"x"}, w{"weight"};
   Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias) {
-    x.save(input, needs(1));
-    w.save(weight, needs(0));
-    return gemm(name, input, false, weight, true, bias);
+    return gemm(name, x.save(input, needs(1)), false, w.save(weight, needs(0)), true, bias);
   }
   Grads backward(const Tensor& dy) const {
     return {needs(0) ? mm(dy, *w) : Tensor(), needs(1) ? mm(t(dy), *x) : Tensor(), needs(2) ? sum(dy, 0) : Tensor()};

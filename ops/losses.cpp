@@ -76,9 +76,7 @@ template <class Rule> struct PairLoss {
   Bend bend = {};
   SavedInput x{"input"}, t{"target"};
   Tensor forward(const Tensor& input, const Tensor& target) {
-    x.save(input);
-    t.save(target);
-    return kernels::pair_loss(name, Rule::kind, input, target, total, bend);
+    return kernels::pair_loss(name, Rule::kind, x.save(input), t.save(target), total, bend);
   }
   Grads backward(const Tensor& dy) const {
     const Tensor dl = each_dl(dy, total, (*x).numel());

@@ -38,10 +38,7 @@ struct Log1p {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::log1p, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::log1p, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy / (*x + 1)}; }
 };
 
@@ -51,10 +48,7 @@ struct Log2 {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::log2, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::log2, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy / (*x * std::numbers::ln2)}; }
 };
 
@@ -64,10 +58,7 @@ struct Log10 {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::log10, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::log10, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy / (*x * std::numbers::ln10)}; }
 };
 

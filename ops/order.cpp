@@ -35,8 +35,7 @@ template <class Which> struct Take {
   SavedInput index{"indices"};
   Tensor forward(const Tensor& x, const Tensor& at) {
     sizes = x.sizes();
-    index.save(at);
-    return kernels::take_lines(name, x, at, dim);
+    return kernels::take_lines(name, x, index.save(at), dim);
   }
   Grads backward(const Tensor& dy) const { return {apply(Put<Which>{.dim = dim, .sizes = sizes}, dy, *index)}; }
   Tensor tangent(const Grads& dx) const { return apply(Take{.dim = dim}, dx[0], *index); }
@@ -48,10 +47,7 @@ template <class Which> struct Put {
   int64_t dim;
   Shape sizes;
   SavedInput index{"indices"};
-  Tensor forward(const Tensor& y, const Tensor& at) {
-    index.save(at);
-    return kernels::put_lines(name, y, at, sizes, dim);
-  }
+  Tensor forward(const Tensor& y, const Tensor& at) { return kernels::put_lines(name, y, index.save(at), sizes, dim); }
   Grads backward(const Tensor& dx) const { return {apply(Take<Which>{.dim = dim}, dx, *index)}; }
   Tensor tangent(const Grads& dy) const { return apply(Put{.dim = dim, .sizes = sizes}, dy[0], *index); }
 };

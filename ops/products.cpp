@@ -133,9 +133,7 @@ struct Cdist {
   SavedInput x1{"x1"}, x2{"x2"};
   SavedOutput y{"y"};
   Tensor forward(const Tensor& a, const Tensor& c) {
-    x1.save(a);
-    x2.save(c);
-    return y.save(kernels::distances(name, a, c, p));
+    return y.save(kernels::distances(name, x1.save(a), x2.save(c), p));
   }
   // dy times the slope by the differences, [b,i,j,k]
   Tensor slope(const Tensor& dy) const {

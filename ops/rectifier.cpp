@@ -27,10 +27,7 @@ struct Elu {
   static constexpr bool saves_input = true;
   double alpha;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::elu, v, out, {alpha, 1});
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::elu, x.save(v), out, {alpha, 1}); }
   Grads backward(const Tensor& dy) const { return {where(*x > 0, dy, dy * (exp_of_negatives(*x) * alpha))}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::elu_backward, dy, *x, {}, {alpha, 1})}; }
 };
@@ -42,10 +39,7 @@ struct Selu {
   static constexpr bool saves_input = true;
   static constexpr double s = 1.0507009873554804934193349852946, sa = s * 1.6732632423543772848170429916717;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::elu, v, out, {sa, s});
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::elu, x.save(v), out, {sa, s}); }
   Grads backward(const Tensor& dy) const { return {where(*x > 0, dy * s, dy * (exp_of_negatives(*x) * sa))}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::elu_backward, dy, *x, {}, {sa, s})}; }
 };
@@ -57,10 +51,7 @@ struct Celu {
   static constexpr bool saves_input = true;
   double alpha;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::celu, v, out, {alpha});
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::celu, x.save(v), out, {alpha}); }
   Grads backward(const Tensor& dy) const { return {where(*x > 0, dy, dy * exp(clamp(*x, {}, 0) / alpha))}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::celu_backward, dy, *x, {}, {alpha})}; }
 };
@@ -84,8 +75,7 @@ struct Threshold {
   double bound, value;
   SavedInput x{"x"};
   Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::threshold, v, out, {bound, value});
+    return unary(name, Map::threshold, x.save(v), out, {bound, value});
   }
   Grads backward(const Tensor& dy) const { return {where(*x <= bound, 0, dy)}; }
   Grads backward_fused(const Tensor& dy) const {
@@ -98,11 +88,7 @@ struct Prelu {
   static constexpr const char* name = "prelu";
   static constexpr bool elementwise = true;
   SavedInput x{"x"}, w{"weight"};
-  Tensor forward(const Tensor& v, const Tensor& weight) {
-    x.save(v);
-    w.save(weight);
-    return binary(name, Map::prelu, v, weight);
-  }
+  Tensor forward(const Tensor& v, const Tensor& weight) { return binary(name, Map::prelu, x.save(v), w.save(weight)); }
   Grads backward(const Tensor& dy) const {
     return {autograd::needs(0) ? where(*x > 0, dy, dy * *w) : Tensor(),
             autograd::needs(1) ? where(*x > 0, 0, dy * *x) : Tensor()};
@@ -119,10 +105,7 @@ struct Softshrink {
   static constexpr bool elementwise = true;
   double lambda;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return unary(name, Map::softshrink, v, {}, {lambda});
-  }
+  Tensor forward(const Tensor& v) { return unary(name, Map::softshrink, x.save(v), {}, {lambda}); }
   Grads backward(const Tensor& dy) const { return {where(abs(*x) <= lambda, 0, dy)}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::shrink_backward, dy, *x, {}, {lambda})}; }
 };
@@ -133,10 +116,7 @@ struct Hardshrink {
   static constexpr bool elementwise = true;
   double lambda;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return unary(name, Map::hardshrink, v, {}, {lambda});
-  }
+  Tensor forward(const Tensor& v) { return unary(name, Map::hardshrink, x.save(v), {}, {lambda}); }
   Grads backward(const Tensor& dy) const { return {where(abs(*x) <= lambda, 0, dy)}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::shrink_backward, dy, *x, {}, {lambda})}; }
 };
@@ -146,10 +126,7 @@ struct Tanhshrink {
   static constexpr const char* name = "tanhshrink";
   static constexpr bool elementwise = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return unary(name, Map::tanhshrink, v);
-  }
+  Tensor forward(const Tensor& v) { return unary(name, Map::tanhshrink, x.save(v)); }
   Grads backward(const Tensor& dy) const { return {dy * square(tanh(*x))}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::tanhshrink_backward, dy, *x)}; }
 };
@@ -159,10 +136,7 @@ struct Softsign {
   static constexpr const char* name = "softsign";
   static constexpr bool elementwise = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return unary(name, Map::softsign, v);
-  }
+  Tensor forward(const Tensor& v) { return unary(name, Map::softsign, x.save(v)); }
   Grads backward(const Tensor& dy) const { return {dy / square(1 + abs(*x))}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::softsign_backward, dy, *x)}; }
 };

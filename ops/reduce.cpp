@@ -62,10 +62,7 @@ struct LogSumExp {
   bool keepdim;
   SavedInput x{"x"};
   SavedOutput y{"y"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return y.save(kernels::logsumexp(name, v, mask, keepdim));
-  }
+  Tensor forward(const Tensor& v) { return y.save(kernels::logsumexp(name, x.save(v), mask, keepdim)); }
   Tensor weights() const {
     const Tensor total = *y;
     const Tensor finite = where(total == -INFINITY, 0, total);
@@ -83,10 +80,7 @@ struct Norm {
   bool keepdim;
   SavedInput x{"x"};
   SavedOutput y{"y"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return y.save(kernels::norm(name, v, p, mask, keepdim));
-  }
+  Tensor forward(const Tensor& v) { return y.save(kernels::norm(name, x.save(v), p, mask, keepdim)); }
   Grads backward(const Tensor& dy) const {
     return {p == 0 ? zeros_like(*x) : slope(with_dims(dy, (*x).sizes(), mask))};
   }

@@ -62,9 +62,7 @@ template <Map op> struct Modulo {
   static constexpr bool saves_input = true;
   SavedInput a{"a"}, b{"b"};
   Tensor forward(const Tensor& u, const Tensor& v, const Tensor& out = {}) {
-    a.save(u, autograd::needs(1));
-    b.save(v, autograd::needs(1));
-    return binary(name, op, u, v, out);
+    return binary(name, op, a.save(u, autograd::needs(1)), b.save(v, autograd::needs(1)), out);
   }
   Grads backward(const Tensor& dy) const {
     if (!autograd::needs(1)) return {Tensor(dy), Tensor()};
@@ -90,8 +88,7 @@ struct NanToNum {
   double nan, posinf, neginf;
   SavedInput x{"x"};
   Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::nan_to_num, v, out, {nan, posinf, neginf});
+    return unary(name, Map::nan_to_num, x.save(v), out, {nan, posinf, neginf});
   }
   Grads backward(const Tensor& dy) const { return {where(isfinite(*x), dy, 0)}; }
 };

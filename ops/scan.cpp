@@ -36,8 +36,7 @@ struct Recurrence {
   SavedInput a{"a"};
   SavedOutput y{"y"};
   Tensor forward(const Tensor& factor, const Tensor& term) {
-    a.save(factor);
-    return y.save(kernels::recurrence(name, factor, term, dim, reverse));
+    return y.save(kernels::recurrence(name, a.save(factor), term, dim, reverse));
   }
   Grads backward(const Tensor& dy) const {
     const Tensor db = recurrence(shifted(*a, dim, 0, !reverse), dy, dim, !reverse);
@@ -78,8 +77,7 @@ struct Cumprod {
   SavedInput x{"x"};
   SavedOutput y{"y"};
   Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return y.save(kernels::scan(name, Scan::prod, v, dim, reverse, out));
+    return y.save(kernels::scan(name, Scan::prod, x.save(v), dim, reverse, out));
   }
   Grads backward(const Tensor& dy) const {
     const Tensor s = recurrence(shifted(*x, dim, 0, !reverse), dy, dim, !reverse);
@@ -95,10 +93,7 @@ struct LogCumsumExp {
   int64_t dim;
   SavedInput x{"x"};
   SavedOutput y{"y"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return y.save(kernels::scan(name, Scan::logsumexp, v, dim, false));
-  }
+  Tensor forward(const Tensor& v) { return y.save(kernels::scan(name, Scan::logsumexp, x.save(v), dim, false)); }
   Tensor none() const { return *y == -INFINITY; }
   Tensor finite() const { return where(none(), 0, *y); }
   Tensor weights() const { return exp(*x - finite()); }

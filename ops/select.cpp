@@ -17,8 +17,7 @@ struct MaskedFill {
   static constexpr const char* name = "masked_fill";
   SavedInput mask{"mask"};
   Tensor forward(const Tensor& x, const Tensor& where_to, const Tensor& value, const Tensor& out = {}) {
-    mask.save(where_to);
-    return kernels::ternary(name, kernels::Map::where, where_to, value, x, out);
+    return kernels::ternary(name, kernels::Map::where, mask.save(where_to), value, x, out);
   }
   Grads backward(const Tensor& dy) const {
     return {autograd::needs(0) ? where(*mask, 0, dy) : Tensor(), Tensor(),

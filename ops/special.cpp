@@ -23,10 +23,7 @@ struct Erf {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::erf, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::erf, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy * bell(*x)}; }
 };
 
@@ -36,10 +33,7 @@ struct Erfc {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::erfc, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::erfc, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {neg(dy * bell(*x))}; }
 };
 
@@ -58,10 +52,7 @@ struct Lgamma {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::lgamma, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::lgamma, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy * digamma(*x)}; }
 };
 
@@ -71,10 +62,7 @@ struct Digamma {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::digamma, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::digamma, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy * polygamma(1, *x)}; }
 };
 
@@ -86,8 +74,7 @@ struct Polygamma {
   int64_t n;
   SavedInput x{"x"};
   Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::polygamma, v, out, {static_cast<double>(n)});
+    return unary(name, Map::polygamma, x.save(v), out, {static_cast<double>(n)});
   }
   Grads backward(const Tensor& dy) const { return {dy * polygamma(n + 1, *x)}; }
 };

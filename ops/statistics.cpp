@@ -22,10 +22,7 @@ struct Prod {
   bool keepdim;
   SavedInput x{"x"};
   uint32_t mask() const { return uint32_t{1} << dim; }
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return kernels::prod(name, v, mask(), keepdim);
-  }
+  Tensor forward(const Tensor& v) { return kernels::prod(name, x.save(v), mask(), keepdim); }
   Grads backward(const Tensor& dy) const { return {with_dims(dy, (*x).sizes(), mask()) * products_of_others(*x, dim)}; }
   Grads backward_fused(const Tensor& dy) const { return {kernels::products_of_others(name, dy, *x, dim)}; }
   Tensor tangent(const Tensor& dx) const { return sum(dx * products_of_others(*x, dim), dim, keepdim); }
@@ -38,10 +35,7 @@ struct Var {
   bool keepdim;
   double freedom;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v) {
-    x.save(v);
-    return kernels::variance(name, v, mask, keepdim, freedom);
-  }
+  Tensor forward(const Tensor& v) { return kernels::variance(name, x.save(v), mask, keepdim, freedom); }
   Tensor slope() const { return (*x - mean(*x, dims_of(mask), true)) * (2 / freedom); }
   Grads backward(const Tensor& dy) const { return {with_dims(dy, (*x).sizes(), mask) * slope()}; }
   Tensor tangent(const Tensor& dx) const { return sum(dx * slope(), dims_of(mask), keepdim); }

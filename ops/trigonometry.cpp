@@ -20,10 +20,7 @@ struct Sin {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::sin, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::sin, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy * cos(*x)}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::sin_backward, dy, *x)}; }
 };
@@ -34,10 +31,7 @@ struct Cos {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::cos, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::cos, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {neg(dy * sin(*x))}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::cos_backward, dy, *x)}; }
 };
@@ -57,10 +51,7 @@ struct Asin {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::asin, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::asin, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy * rsqrt((1 - *x) * (1 + *x))}; }
 };
 
@@ -70,10 +61,7 @@ struct Acos {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::acos, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::acos, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {neg(dy * rsqrt((1 - *x) * (1 + *x)))}; }
 };
 
@@ -83,10 +71,7 @@ struct Atan {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::atan, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::atan, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy / (square(*x) + 1)}; }
 };
 
@@ -96,10 +81,7 @@ struct Sinh {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::sinh, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::sinh, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy * cosh(*x)}; }
 };
 
@@ -109,10 +91,7 @@ struct Cosh {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::cosh, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::cosh, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy * sinh(*x)}; }
 };
 
@@ -122,10 +101,7 @@ struct Asinh {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::asinh, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::asinh, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy * rsqrt(square(*x) + 1)}; }
 };
 
@@ -135,10 +111,7 @@ struct Acosh {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::acosh, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::acosh, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy * (rsqrt(*x - 1) * rsqrt(*x + 1))}; }
 };
 
@@ -148,10 +121,7 @@ struct Atanh {
   static constexpr bool elementwise = true;
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
-  Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    x.save(v);
-    return unary(name, Map::atanh, v, out);
-  }
+  Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::atanh, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy / ((1 - *x) * (1 + *x))}; }
 };
 
@@ -162,9 +132,7 @@ struct Atan2 {
   static constexpr bool saves_input = true;
   SavedInput a{"a"}, b{"b"};
   Tensor forward(const Tensor& ordinate, const Tensor& abscissa, const Tensor& out = {}) {
-    a.save(ordinate);
-    b.save(abscissa);
-    return binary(name, Map::atan2, ordinate, abscissa, out);
+    return binary(name, Map::atan2, a.save(ordinate), b.save(abscissa), out);
   }
   Grads backward(const Tensor& dy) const {
     const Tensor each = dy / (square(*a) + square(*b));
@@ -180,9 +148,7 @@ struct Hypot {
   SavedInput a{"a"}, b{"b"};
   SavedOutput y{"y"};
   Tensor forward(const Tensor& u, const Tensor& v, const Tensor& out = {}) {
-    a.save(u, autograd::needs(0));
-    b.save(v, autograd::needs(1));
-    return y.save(binary(name, Map::hypot, u, v, out));
+    return y.save(binary(name, Map::hypot, a.save(u, autograd::needs(0)), b.save(v, autograd::needs(1)), out));
   }
   Grads backward(const Tensor& dy) const {
     const Tensor length = *y;
