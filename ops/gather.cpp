@@ -19,51 +19,69 @@ namespace {
 
 Tensor zeros_of(const Shape& sizes, DType dtype) { return filled_tensor(sizes, dtype, 0); }
 
-// Zeros of `sizes` with dy added up at the index.
-Tensor added_up(const Shape& sizes, int64_t dim, const Tensor& index, const Tensor& dy);
+// How an index names places along a dim: an element each, in a tensor of x's rank; or a row each, in a vector.
+struct Elements {
+  static constexpr const char* take_name = "gather";
+  static constexpr const char* add_name = "scatter_add";
+  static constexpr auto take = kernels::gather;
+  static constexpr auto add = kernels::scatter_add;
+};
+struct Rows {
+  static constexpr const char* take_name = "index_select";
+  static constexpr const char* add_name = "index_add";
+  static constexpr auto take = kernels::index_select;
+  static void add(const char* op, const Tensor& y, int64_t dim, const Tensor& index, const Tensor& src) {
+    kernels::scatter_add(op, y, dim, kernels::along(index, src.sizes(), dim), src);
+  }
+};
+struct IndexedRows : Rows {
+  static constexpr const char* take_name = "index";
+};
 
-// y[i, j, k] = x[i, index[i, j, k], k];  dx = dy added up at the index
-struct Gather {
-  static constexpr const char* name = "gather";
+template <class Places> struct Add;
+
+// y = x at the index;  dx = dy added up there
+template <class Places> struct Take {
+  static constexpr const char* name = Places::take_name;
   int64_t dim;
   Shape sizes{};
   SavedInput index{"index"};
   Tensor forward(const Tensor& x, const Tensor& at) {
     sizes = x.sizes();
-    index.save(at);
-    return kernels::gather(name, x, dim, at);
+    return Places::take(name, x, dim, index.save(at));
   }
-  Grads backward(const Tensor& dy) const { return {added_up(sizes, dim, *index, dy)}; }
-  Tensor tangent(const Grads& dx) const { return apply(Gather{.dim = dim}, dx[0], *index); }
+  Grads backward(const Tensor& dy) const {
+    return {apply_in_place(Add<Places>{.dim = dim}, zeros_of(sizes, dy.dtype()), *index, dy)};
+  }
+  Tensor tangent(const Grads& dx) const { return apply(Take{.dim = dim}, dx[0], *index); }
 };
+using Gather = Take<Elements>;   // y[i, j, k] = x[i, index[i, j, k], k]
+using IndexSelect = Take<Rows>;  // y[..., j, ...] = x[..., index[j], ...]
 
-// y = x, y[i, index[i, j, k], k] += src[i, j, k];  dx = dy, dsrc = dy at the index
-struct ScatterAdd {
-  static constexpr const char* name = "scatter_add";
+// y = x with src added at the index;  dx = dy, dsrc = dy at the index
+template <class Places> struct Add {
+  static constexpr const char* name = Places::add_name;
   int64_t dim;
   Shape sizes{};
   SavedInput index{"index"};
   Tensor forward(const Tensor& x, const Tensor& at, const Tensor& src, const Tensor& out = {}) {
     sizes = x.sizes();
-    index.save(at);
     Tensor y = out.defined() ? out : clone_of(x);
-    kernels::scatter_add(name, y, dim, at, src);
+    Places::add(name, y, dim, index.save(at), src);
     return y;
   }
   Grads backward(const Tensor& dy) const {
     return {autograd::needs(0) ? Tensor(dy) : Tensor(), Tensor(),
-            autograd::needs(2) ? apply(Gather{.dim = dim}, dy, *index) : Tensor()};
+            autograd::needs(2) ? apply(Take<Places>{.dim = dim}, dy, *index) : Tensor()};
   }
   Tensor tangent(const Grads& dx) const {
     if (!dx[2].defined()) return dx[0];
     const Tensor base = dx[0].defined() ? dx[0] : zeros_of(sizes, dx[2].dtype());
-    return apply(ScatterAdd{.dim = dim}, base, *index, dx[2]);
+    return apply(Add{.dim = dim}, base, *index, dx[2]);
   }
 };
-
-Tensor added_up(const Shape& sizes, int64_t dim, const Tensor& index, const Tensor& dy) {
-  return apply_in_place(ScatterAdd{.dim = dim}, zeros_of(sizes, dy.dtype()), index, dy);
-}
+using ScatterAdd = Add<Elements>;  // y[i, index[i, j, k], k] += src[i, j, k]
+using IndexAdd = Add<Rows>;        // y[..., index[j], ...] += src[..., j, ...]
 
 struct AsScatter {
   static constexpr const char* name = "scatter";
@@ -83,9 +101,8 @@ template <class Which> struct Scatter {
   SavedInput index{"index"};
   Tensor forward(const Tensor& x, const Tensor& at, const Tensor& src, const Tensor& out = {}) {
     sizes = x.sizes();
-    index.save(at);
     Tensor y = out.defined() ? out : clone_of(x);
-    kernels::scatter(name, y, dim, at, src);
+    kernels::scatter(name, y, dim, index.save(at), src);
     return y;
   }
   Grads backward(const Tensor& dy) const {
@@ -103,59 +120,6 @@ template <class Which> struct Scatter {
     return apply(Scatter{.dim = dim}, base, *index, dx[2].defined() ? dx[2] : number_of(0, dtype));
   }
 };
-
-// The same for a vector of indices.
-Tensor rows_added_up(const Shape& sizes, int64_t dim, const Tensor& index, const Tensor& dy);
-
-struct AsIndexSelect {
-  static constexpr const char* name = "index_select";
-};
-struct AsIndex {
-  static constexpr const char* name = "index";
-};
-
-// y[..., j, ...] = x[..., index[j], ...];  dx = dy added up at the index
-template <class Which> struct IndexSelect {
-  static constexpr const char* name = Which::name;
-  int64_t dim;
-  Shape sizes{};
-  SavedInput index{"index"};
-  Tensor forward(const Tensor& x, const Tensor& at) {
-    sizes = x.sizes();
-    index.save(at);
-    return kernels::index_select(name, x, dim, at);
-  }
-  Grads backward(const Tensor& dy) const { return {rows_added_up(sizes, dim, *index, dy)}; }
-  Tensor tangent(const Grads& dx) const { return apply(IndexSelect{.dim = dim}, dx[0], *index); }
-};
-
-// y = x, y[..., index[j], ...] += src[..., j, ...];  dx = dy, dsrc = dy at the index
-struct IndexAdd {
-  static constexpr const char* name = "index_add";
-  int64_t dim;
-  Shape sizes{};
-  SavedInput index{"index"};
-  Tensor forward(const Tensor& x, const Tensor& at, const Tensor& src, const Tensor& out = {}) {
-    sizes = x.sizes();
-    index.save(at);
-    Tensor y = out.defined() ? out : clone_of(x);
-    kernels::scatter_add(name, y, dim, kernels::along(at, src.sizes(), dim), src);
-    return y;
-  }
-  Grads backward(const Tensor& dy) const {
-    return {autograd::needs(0) ? Tensor(dy) : Tensor(), Tensor(),
-            autograd::needs(2) ? apply(IndexSelect<AsIndexSelect>{.dim = dim}, dy, *index) : Tensor()};
-  }
-  Tensor tangent(const Grads& dx) const {
-    if (!dx[2].defined()) return dx[0];
-    const Tensor base = dx[0].defined() ? dx[0] : zeros_of(sizes, dx[2].dtype());
-    return apply(IndexAdd{.dim = dim}, base, *index, dx[2]);
-  }
-};
-
-Tensor rows_added_up(const Shape& sizes, int64_t dim, const Tensor& index, const Tensor& dy) {
-  return apply_in_place(IndexAdd{.dim = dim}, zeros_of(sizes, dy.dtype()), index, dy);
-}
 
 // 0-dim tensors take part as vectors of one element.
 Tensor lifted(const Tensor& x) { return x.dim() == 0 ? view(x, 1) : x; }
@@ -313,11 +277,11 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
   const Operands in = rows_of("index_select", x, dim, index);
   if (x.dim() == 0 && index.numel() != 1)
     throw ShapeError("index_select: a 0-dim tensor takes one index, got " + std::to_string(index.numel()));
-  return lowered(apply(IndexSelect<AsIndexSelect>{.dim = in.dim}, in.x, in.index), x);
+  return lowered(apply(IndexSelect{.dim = in.dim}, in.x, in.index), x);
 }
 
 Tensor indexed(const Tensor& x, int64_t dim, const Tensor& rows) {
-  return apply(IndexSelect<AsIndex>{.dim = dim}, x, rows);
+  return apply(Take<IndexedRows>{.dim = dim}, x, rows);
 }
 
 Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) {
@@ -362,7 +326,7 @@ Tensor take(const Tensor& x, const Tensor& index) {
   const Tensor at = index_of("take", index);
   kernels::check_index("take", at, x.numel(), 0, true);
   const Tensor flat = reshape(kernels::wrapped_index("take", at, x.numel()), -1);
-  return view(apply(IndexSelect<AsIndexSelect>{.dim = 0}, reshape(x, -1), flat), index.sizes());
+  return view(apply(IndexSelect{.dim = 0}, reshape(x, -1), flat), index.sizes());
 }
 
 }  // namespace tapegrad
