@@ -1,31 +1,12 @@
 // Rows of the activations beyond those of op_cases_elementwise.cpp.
 #include <algorithm>
 
-#include "op_cases.h"
+#include "op_cases_functions.h"
 
 namespace op_cases {
 namespace {
 
 using Real = double (*)(double);
-
-BadInput undefined(const std::string& op, const char* argument, std::function<void()> call) {
-  return bad<ValueError>(std::move(call),
-                         op + ": " + argument + " must be defined, got an undefined tensor (Tensor())");
-}
-
-BadInput no_integers(const std::string& op, std::function<void()> call) {
-  return bad<DTypeError>(
-      std::move(call),
-      op + "_: the result is float32 and cannot be written in place into int64 (use the form without _)");
-}
-
-// The same op with other attributes.
-Case with_attributes(const std::string& label, std::function<Tensor(const Tensor&)> f,
-                     std::function<double(double)> reference, Domain domain) {
-  return {
-      label, {{.sizes = {3, 5}, .domain = domain}}, [f](const Tensors& in) { return f(in[0]); }, map(reference), 1, 2,
-      true};
-}
 
 // The reference of x (1 + t(x)) / 2, whose two terms cancel left of zero.
 Reference halves(std::function<double(double)> f) {
@@ -64,10 +45,10 @@ void gates(std::vector<Row>& rows) {
   const auto row = [&](const char* name, Tensor (*f)(const Tensor&), Real reference, Domain domain, double flops,
                        Tensor& (*in_place)(const Tensor&)) {
     rows.push_back(unary(name, f, reference, {.a = domain, .flops = flops}));
-    rows.back().bad_inputs = {undefined(name, "x", [f] { f(Tensor()); })};
+    rows.back().bad_inputs = {undefined_operand(name, "x", [f] { f(Tensor()); })};
     if (!in_place) return;
     rows.back().in_place = [in_place](const Tensors& in) { return in_place(in[0]); };
-    rows.back().bad_inputs.push_back(no_integers(name, [in_place] { in_place(ones({2}, kInt64)); }));
+    rows.back().bad_inputs.push_back(real_into_integers(name, [in_place] { in_place(ones({2}, kInt64)); }));
   };
   row(
       "silu", silu, [](double x) { return x / (1 + std::exp(-x)); }, {-5, 5}, 25, silu_);
@@ -81,11 +62,10 @@ void gates(std::vector<Row>& rows) {
       40, nullptr);
   Row gelu_row = unary("gelu", [](const Tensor& x) { return gelu(x); }, gelu_of, {.a = {-4, 4}, .flops = 40});
   for (Case& c : gelu_row.cases) c.reference = halves(gelu_of);
-  gelu_row.cases.push_back(
-      with_attributes("tanh", [](const Tensor& x) { return gelu(x, "tanh"); }, gelu_tanh_of, {-4, 4}));
+  gelu_row.cases.push_back(other_call("tanh", [](const Tensor& x) { return gelu(x, "tanh"); }, gelu_tanh_of, {-4, 4}));
   gelu_row.cases.back().reference = halves(gelu_tanh_of);
   gelu_row.bad_inputs = {
-      undefined("gelu", "x", [] { gelu(Tensor()); }),
+      undefined_operand("gelu", "x", [] { gelu(Tensor()); }),
       bad<ValueError>([] { gelu(ones({2}), "erf"); }, "gelu: approximate must be \"none\" or \"tanh\", got \"erf\"")};
   rows.push_back(gelu_row);
 }
@@ -95,24 +75,24 @@ void rectifiers(std::vector<Row>& rows) {
       "elu", [](const Tensor& x) { return elu(x); }, [](double x) { return elu_of(x, 1); },
       {.a = {-4, 4, 0.01}, .in_place = [](const Tensors& in) { return elu_(in[0]); }, .flops = 20}));
   for (const double alpha : {0.3, -0.5, 0.}) {
-    rows.back().cases.push_back(with_attributes(
+    rows.back().cases.push_back(other_call(
         "alpha " + std::to_string(alpha), [alpha](const Tensor& x) { return elu(x, alpha); },
         [alpha](double x) { return elu_of(x, alpha); }, {-4, 4, 0.01}));
   }
-  rows.back().bad_inputs = {undefined("elu", "x", [] { elu(Tensor()); }),
-                            no_integers("elu", [] { elu_(ones({2}, kInt64)); })};
+  rows.back().bad_inputs = {undefined_operand("elu", "x", [] { elu(Tensor()); }),
+                            real_into_integers("elu", [] { elu_(ones({2}, kInt64)); })};
   rows.push_back(unary("selu", selu, [](double x) { return 1.0507009873554804935 * elu_of(x, 1.6732632423543772848); },
                        {.a = {-4, 4, 0.01}, .in_place = [](const Tensors& in) { return selu_(in[0]); }, .flops = 20}));
-  rows.back().bad_inputs = {undefined("selu", "x", [] { selu(Tensor()); })};
+  rows.back().bad_inputs = {undefined_operand("selu", "x", [] { selu(Tensor()); })};
   rows.push_back(unary(
       "celu", [](const Tensor& x) { return celu(x); }, [](double x) { return celu_of(x, 1); },
       {.a = {-4, 4, 0.01}, .in_place = [](const Tensors& in) { return celu_(in[0]); }, .flops = 20}));
   for (const double alpha : {0.3, -0.8}) {
-    rows.back().cases.push_back(with_attributes(
+    rows.back().cases.push_back(other_call(
         "alpha " + std::to_string(alpha), [alpha](const Tensor& x) { return celu(x, alpha); },
         [alpha](double x) { return celu_of(x, alpha); }, {-4, 4, 0.01}));
   }
-  rows.back().bad_inputs = {undefined("celu", "x", [] { celu(Tensor()); }),
+  rows.back().bad_inputs = {undefined_operand("celu", "x", [] { celu(Tensor()); }),
                             bad<ValueError>([] { celu(ones({2}), 0); }, "celu: alpha must not be 0"),
                             bad<ValueError>([] { celu_(ones({2}), 0); }, "celu_: alpha must not be 0")};
 }
@@ -123,11 +103,11 @@ void bounds(std::vector<Row>& rows) {
   rows.push_back(unary(
       "hardtanh", [](const Tensor& x) { return hardtanh(x); }, [](double x) { return bounded(x, -1, 1); },
       {.in_place = [](const Tensors& in) { return hardtanh_(in[0]); }, .integers = {kInt64, kInt32}}));
-  rows.back().cases.push_back(with_attributes(
+  rows.back().cases.push_back(other_call(
       "-2, 1", [](const Tensor& x) { return hardtanh(x, -2, 1); }, [](double x) { return bounded(x, -2, 1); },
       {-4, 4}));
   rows.back().bad_inputs = {
-      undefined("hardtanh", "x", [] { hardtanh(Tensor()); }),
+      undefined_operand("hardtanh", "x", [] { hardtanh(Tensor()); }),
       bad<DTypeError>([] { hardtanh(ones({2}, kBool)); }, "hardtanh: bool is not a dtype it takes"),
       bad<ValueError>([] { hardtanh(ones({2}, kUInt8)); },
                       "hardtanh: the bounds of a uint8 tensor must not be negative, got -1 and 1 (did you mean "
@@ -136,32 +116,32 @@ void bounds(std::vector<Row>& rows) {
                        {.a = {-8, 8},
                         .in_place = [](const Tensors& in) { return relu6_(in[0]); },
                         .integers = {kInt64, kInt32, kUInt8}}));
-  rows.back().bad_inputs = {undefined("relu6", "x", [] { relu6(Tensor()); })};
+  rows.back().bad_inputs = {undefined_operand("relu6", "x", [] { relu6(Tensor()); })};
   rows.push_back(unary(
       "threshold", [](const Tensor& x) { return threshold(x, 1, -3); }, [](double x) { return x <= 1 ? -3 : x; },
       {.in_place = [](const Tensors& in) { return threshold_(in[0], 1, -3); }, .integers = {kInt64, kInt32}}));
-  rows.back().bad_inputs = {undefined("threshold", "x", [] { threshold(Tensor(), 0, 0); })};
+  rows.back().bad_inputs = {undefined_operand("threshold", "x", [] { threshold(Tensor(), 0, 0); })};
 }
 
 void shrinkage(std::vector<Row>& rows) {
   rows.push_back(unary(
       "softshrink", [](const Tensor& x) { return softshrink(x); }, [](double x) { return softshrink_of(x, 0.5); }));
-  rows.back().cases.push_back(with_attributes(
+  rows.back().cases.push_back(other_call(
       "lambda 0", [](const Tensor& x) { return softshrink(x, 0); }, [](double x) { return softshrink_of(x, 0); }, {}));
   rows.back().bad_inputs = {
-      undefined("softshrink", "x", [] { softshrink(Tensor()); }),
+      undefined_operand("softshrink", "x", [] { softshrink(Tensor()); }),
       bad<ValueError>([] { softshrink(ones({2}), -0.5); }, "softshrink: lambda must not be negative, got -0.500000")};
   rows.push_back(unary(
       "hardshrink", [](const Tensor& x) { return hardshrink(x); },
       [](double x) { return std::abs(x) <= 0.5 ? 0 : x; }));
-  rows.back().cases.push_back(with_attributes(
+  rows.back().cases.push_back(other_call(
       "lambda 1.25", [](const Tensor& x) { return x.hardshrink(1.25); },
       [](double x) { return std::abs(x) <= 1.25 ? 0 : x; }, {}));
-  rows.back().bad_inputs = {undefined("hardshrink", "x", [] { hardshrink(Tensor()); })};
+  rows.back().bad_inputs = {undefined_operand("hardshrink", "x", [] { hardshrink(Tensor()); })};
   rows.push_back(unary("tanhshrink", tanhshrink, tanhshrink_of, {.a = {-3, 3}, .flops = 25}));
-  rows.back().bad_inputs = {undefined("tanhshrink", "x", [] { tanhshrink(Tensor()); })};
+  rows.back().bad_inputs = {undefined_operand("tanhshrink", "x", [] { tanhshrink(Tensor()); })};
   rows.push_back(unary("softsign", softsign, [](double x) { return x / (1 + std::abs(x)); }, {.a = {.away = 0.01}}));
-  rows.back().bad_inputs = {undefined("softsign", "x", [] { softsign(Tensor()); })};
+  rows.back().bad_inputs = {undefined_operand("softsign", "x", [] { softsign(Tensor()); })};
 }
 
 Row prelu_row() {
@@ -191,8 +171,8 @@ Row prelu_row() {
   add(row.cases, {0, 3}, {3});
   add(row.bench, {64, 16, 1024}, {16});
   row.bench.back().reference = {};
-  row.bad_inputs = {undefined("prelu", "x", [] { prelu(Tensor(), ones({1})); }),
-                    undefined("prelu", "weight", [] { prelu(ones({1}), Tensor()); }),
+  row.bad_inputs = {undefined_operand("prelu", "x", [] { prelu(Tensor(), ones({1})); }),
+                    undefined_operand("prelu", "weight", [] { prelu(ones({1}), Tensor()); }),
                     bad<ShapeError>(
                         [] {
                           prelu(ones({2, 3}), ones({2}));
@@ -233,7 +213,7 @@ Row glu_row() {
   add(row.cases, {3, 0}, -1);
   add(row.bench, {1024, 1024}, -1);
   row.bench.back().reference = {};
-  row.bad_inputs = {undefined("glu", "x", [] { glu(Tensor()); }),
+  row.bad_inputs = {undefined_operand("glu", "x", [] { glu(Tensor()); }),
                     bad<ShapeError>([] { glu(ones({})); }, "glu: x must have a dim to halve, got shape []"),
                     bad<ShapeError>(
                         [] {

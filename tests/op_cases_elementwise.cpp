@@ -1,5 +1,5 @@
 // Rows of the elementwise operations: arithmetic, functions of one number, activations.
-#include "op_cases.h"
+#include "op_cases_functions.h"
 
 namespace op_cases {
 namespace {
@@ -8,31 +8,8 @@ constexpr DType kInts[] = {kInt64, kInt32, kUInt8};
 const std::vector<DType> kAllInts(std::begin(kInts), std::end(kInts));
 const std::vector<DType> kAllAndBool{kInt64, kInt32, kUInt8, kBool};
 
-BadInput undefined(const char* op, const char* argument, std::function<void()> call) {
-  return bad<ValueError>(std::move(call),
-                         std::string(op) + ": " + argument + " must be defined, got an undefined tensor (Tensor())");
-}
-
-// The same op with a number in place of a tensor.
-Case with_number(const std::string& label, std::function<Tensor(const Tensor&)> f,
-                 std::function<double(double)> reference, Domain domain = {}) {
-  return {
-      label, {{.sizes = {3, 5}, .domain = domain}}, [f](const Tensors& in) { return f(in[0]); }, map(reference), 1, 2,
-      true};
-}
-
-std::vector<BadInput> bad_pair(const std::string& op, Tensor (*f)(const Tensor&, const Tensor&)) {
-  return {bad<ShapeError>(
-              [f] {
-                f(ones({2, 3}), ones({4, 3}));
-              },
-              op + ": shapes [2, 3] and [4, 3] do not broadcast: sizes 2 and 4 at dim -2 differ and neither is 1"),
-          undefined(op.c_str(), "a", [f] { f(Tensor(), ones({2})); }),
-          undefined(op.c_str(), "b", [f] { f(ones({2}), Tensor()); })};
-}
-
 std::vector<BadInput> bad_one(const std::string& op, Tensor (*f)(const Tensor&)) {
-  return {undefined(op.c_str(), "x", [f] { f(Tensor()); })};
+  return {undefined_operand(op, "x", [f] { f(Tensor()); })};
 }
 
 Tensor add2(const Tensor& a, const Tensor& b) { return add(a, b); }
@@ -45,10 +22,10 @@ void arithmetic(std::vector<Row>& rows) {
   Row row = binary("add", add2, [](double a, double b) { return a + b; },
                    {.in_place = [](const Tensors& in) { return add_(in[0], in[1]); },
                     .integers = kAllInts,
-                    .bad_inputs = bad_pair("add", add2)});
-  row.cases.push_back(with_number(
+                    .bad_inputs = bad_operands("add", add2)});
+  row.cases.push_back(other_call(
       "x + 2.5", [](const Tensor& x) { return x + 2.5; }, [](double x) { return x + 2.5; }));
-  row.cases.push_back(with_number(
+  row.cases.push_back(other_call(
       "alpha", [](const Tensor& x) { return add(x, x, 3); }, [](double x) { return x + 3 * x; }));
   row.bad_inputs.push_back(
       bad<DTypeError>([] { add(ones({2}, kInt64), ones({2}, kInt64), 0.5); },
@@ -57,10 +34,10 @@ void arithmetic(std::vector<Row>& rows) {
   row = binary("sub", sub2, [](double a, double b) { return a - b; },
                {.in_place = [](const Tensors& in) { return sub_(in[0], in[1]); },
                 .integers = {kInt64, kInt32},
-                .bad_inputs = bad_pair("sub", sub2)});
-  row.cases.push_back(with_number(
+                .bad_inputs = bad_operands("sub", sub2)});
+  row.cases.push_back(other_call(
       "x - 2.5", [](const Tensor& x) { return x - 2.5; }, [](double x) { return x - 2.5; }));
-  row.cases.push_back(with_number(
+  row.cases.push_back(other_call(
       "2.5 - x", [](const Tensor& x) { return 2.5 - x; }, [](double x) { return 2.5 - x; }));
   row.bad_inputs.push_back(
       bad<DTypeError>([] { sub(ones({2}, kBool), ones({2}, kBool)); },
@@ -69,17 +46,17 @@ void arithmetic(std::vector<Row>& rows) {
   row = binary("mul", mul2, [](double a, double b) { return a * b; },
                {.in_place = [](const Tensors& in) { return mul_(in[0], in[1]); },
                 .integers = kAllInts,
-                .bad_inputs = bad_pair("mul", mul2)});
-  row.cases.push_back(with_number(
+                .bad_inputs = bad_operands("mul", mul2)});
+  row.cases.push_back(other_call(
       "x * 2.5", [](const Tensor& x) { return x * 2.5; }, [](double x) { return x * 2.5; }));
   rows.push_back(row);
   row = binary("div", div2, [](double a, double b) { return a / b; },
                {.b = {.away = 0.3},
                 .in_place = [](const Tensors& in) { return div_(in[0], in[1]); },
-                .bad_inputs = bad_pair("div", div2)});
-  row.cases.push_back(with_number(
+                .bad_inputs = bad_operands("div", div2)});
+  row.cases.push_back(other_call(
       "x / 2.5", [](const Tensor& x) { return x / 2.5; }, [](double x) { return x / 2.5; }));
-  row.cases.push_back(with_number(
+  row.cases.push_back(other_call(
       "2.5 / x", [](const Tensor& x) { return 2.5 / x; }, [](double x) { return 2.5 / x; }, {.away = 0.3}));
   row.bad_inputs.push_back(bad<DTypeError>(
       [] { div_(ones({2}, kInt64), ones({2}, kInt64)); },
@@ -88,22 +65,22 @@ void arithmetic(std::vector<Row>& rows) {
   row = binary(
       "pow", pow2, [](double a, double b) { return std::pow(a, b); },
       {.a = {0.2, 2}, .b = {-2, 2}, .in_place = [](const Tensors& in) { return pow_(in[0], in[1]); }, .flops = 20});
-  row.cases.push_back(with_number(
+  row.cases.push_back(other_call(
       "x^3", [](const Tensor& x) { return pow(x, 3); }, [](double x) { return x * x * x; }));
-  row.cases.push_back(with_number(
+  row.cases.push_back(other_call(
       "x^0", [](const Tensor& x) { return pow(x, 0); }, [](double) { return 1; }));
-  row.cases.push_back(with_number(
+  row.cases.push_back(other_call(
       "x^-1.5", [](const Tensor& x) { return pow(x, -1.5); }, [](double x) { return std::pow(x, -1.5); }, {0.2, 2}));
-  row.cases.push_back(with_number(
+  row.cases.push_back(other_call(
       "2.5^x", [](const Tensor& x) { return pow(2.5, x); }, [](double x) { return std::pow(2.5, x); }));
   row.bad_inputs = {bad<ValueError>(
       [] { pow(ones({2}, kInt64), -1); },
       "pow: an integer tensor cannot be raised to a negative integer, got exponent -1 (did you mean to(kFloat32)?)")};
   rows.push_back(row);
   rows.push_back(binary("maximum", maximum, [](double a, double b) { return std::isnan(a) || a > b ? a : b; },
-                        {.integers = kAllAndBool, .bad_inputs = bad_pair("maximum", maximum)}));
+                        {.integers = kAllAndBool, .bad_inputs = bad_operands("maximum", maximum)}));
   rows.push_back(binary("minimum", minimum, [](double a, double b) { return std::isnan(a) || a < b ? a : b; },
-                        {.integers = kAllAndBool, .bad_inputs = bad_pair("minimum", minimum)}));
+                        {.integers = kAllAndBool, .bad_inputs = bad_operands("minimum", minimum)}));
 }
 
 // clamp by tensors of these shapes, both bounds on one side of each other or crossed.
@@ -126,7 +103,7 @@ void add_tensor_bounds(Row& row) {
   add({3, 5}, {5}, {3, 1}, {-2, -0.1}, {0.1, 2});
   add({5}, {3, 1}, {}, {-2, 2}, {-2, 2});
   add({3, 0}, {1}, {3, 0}, {}, {});
-  row.bad_inputs.push_back(undefined("clamp", "max", [] { clamp(ones({2}), ones({2}), Tensor()); }));
+  row.bad_inputs.push_back(undefined_operand("clamp", "max", [] { clamp(ones({2}), ones({2}), Tensor()); }));
   row.bad_inputs.push_back(
       bad<ShapeError>([] { clamp(ones({2}), {}, ones({3})); },
                       "clamp: shapes [2] and [3] do not broadcast: sizes 2 and 3 at dim -1 differ and neither is 1"));
@@ -172,7 +149,7 @@ void functions(std::vector<Row>& rows) {
   Row softplus_row = unary(
       "softplus", [](const Tensor& x) { return softplus(x); },
       [](double x) { return x > 20 ? x : std::log1p(std::exp(x)); }, {.a = {-4, 4}, .flops = 40});
-  softplus_row.cases.push_back(with_number(
+  softplus_row.cases.push_back(other_call(
       "beta 3, threshold 6", [](const Tensor& x) { return softplus(x, 3, 6); },
       [](double x) { return 3 * x > 6 ? x : std::log1p(std::exp(3 * x)) / 3; }, {-4, 4}));
   softplus_row.bad_inputs = {bad<ValueError>([] { softplus(ones({2}), 0); }, "softplus: beta must not be 0")};
@@ -183,9 +160,9 @@ void functions(std::vector<Row>& rows) {
                             : x > 0.75 ? 0.75
                                        : x; },
       {.in_place = [](const Tensors& in) { return clamp_(in[0], -1, 0.75); }});
-  clamp_row.cases.push_back(with_number(
+  clamp_row.cases.push_back(other_call(
       "lower bound", [](const Tensor& x) { return clamp(x, 0.5); }, [](double x) { return x < 0.5 ? 0.5 : x; }));
-  clamp_row.cases.push_back(with_number(
+  clamp_row.cases.push_back(other_call(
       "upper bound", [](const Tensor& x) { return clamp(x, {}, 0.5); }, [](double x) { return x > 0.5 ? 0.5 : x; }));
   clamp_row.bad_inputs = {
       bad<ValueError>([] { clamp(ones({2})); }, "clamp: at least one of min and max must be given, got neither")};
@@ -197,20 +174,20 @@ void clamps(std::vector<Row>& rows) {
   Row least = binary(
       "clamp_min", [](const Tensor& x, const Tensor& lo) { return clamp_min(x, lo); },
       [](double x, double lo) { return std::isnan(x) || x > lo ? x : lo; }, {.integers = kAllInts});
-  least.cases.push_back(with_number(
+  least.cases.push_back(other_call(
       "0.5", [](const Tensor& x) { return clamp_min(x, 0.5); }, [](double x) { return x < 0.5 ? 0.5 : x; }));
-  least.bad_inputs = {undefined("clamp_min", "x", [] { clamp_min(Tensor(), ones({2})); }),
-                      undefined("clamp_min", "x", [] { clamp_min(Tensor(), 1); }),
-                      undefined("clamp_min", "min", [] { clamp_min(ones({2}), Tensor()); })};
+  least.bad_inputs = {undefined_operand("clamp_min", "x", [] { clamp_min(Tensor(), ones({2})); }),
+                      undefined_operand("clamp_min", "x", [] { clamp_min(Tensor(), 1); }),
+                      undefined_operand("clamp_min", "min", [] { clamp_min(ones({2}), Tensor()); })};
   rows.push_back(least);
   Row most = binary(
       "clamp_max", [](const Tensor& x, const Tensor& hi) { return clamp_max(x, hi); },
       [](double x, double hi) { return std::isnan(x) || x < hi ? x : hi; }, {.integers = kAllInts});
-  most.cases.push_back(with_number(
+  most.cases.push_back(other_call(
       "0.5", [](const Tensor& x) { return clamp_max(x, 0.5); }, [](double x) { return x > 0.5 ? 0.5 : x; }));
-  most.bad_inputs = {undefined("clamp_max", "x", [] { clamp_max(Tensor(), ones({2})); }),
-                     undefined("clamp_max", "x", [] { clamp_max(Tensor(), 1); }),
-                     undefined("clamp_max", "max", [] { clamp_max(ones({2}), Tensor()); }),
+  most.bad_inputs = {undefined_operand("clamp_max", "x", [] { clamp_max(Tensor(), ones({2})); }),
+                     undefined_operand("clamp_max", "x", [] { clamp_max(Tensor(), 1); }),
+                     undefined_operand("clamp_max", "max", [] { clamp_max(ones({2}), Tensor()); }),
                      bad<DTypeError>([] { clamp_max(ones({2}, kBool), ones({2}, kBool)); },
                                      "clamp_max: bool is not a dtype it takes")};
   rows.push_back(most);
@@ -279,9 +256,9 @@ std::vector<Row> compare_rows() {
                    {.a = {-3, 3},
                     .b = {-3, 3},
                     .integers = {kInt64, kInt32, kUInt8, kBool},
-                    .bad_inputs = bad_pair(name, f),
+                    .bad_inputs = bad_operands(name, f),
                     .order = 0});
-    r.cases.push_back(with_number(
+    r.cases.push_back(other_call(
         "0.5", [number](const Tensor& x) { return number(x, 0.5); },
         [reference](double x) { return reference(x, 0.5); }));
     r.cases.back().order = 0;
@@ -293,12 +270,15 @@ std::vector<Row> compare_rows() {
   row("le", le, le, [](double a, double b) { return a <= b; });
   row("gt", gt, gt, [](double a, double b) { return a > b; });
   row("ge", ge, ge, [](double a, double b) { return a >= b; });
-  rows.push_back(binary("logical_and", logical_and, [](double a, double b) { return a != 0 && b != 0; },
-                        {.integers = {kInt64, kBool}, .bad_inputs = bad_pair("logical_and", logical_and), .order = 0}));
-  rows.push_back(binary("logical_or", logical_or, [](double a, double b) { return a != 0 || b != 0; },
-                        {.integers = {kInt64, kBool}, .bad_inputs = bad_pair("logical_or", logical_or), .order = 0}));
-  rows.push_back(binary("logical_xor", logical_xor, [](double a, double b) { return (a != 0) != (b != 0); },
-                        {.integers = {kInt64, kBool}, .bad_inputs = bad_pair("logical_xor", logical_xor), .order = 0}));
+  rows.push_back(
+      binary("logical_and", logical_and, [](double a, double b) { return a != 0 && b != 0; },
+             {.integers = {kInt64, kBool}, .bad_inputs = bad_operands("logical_and", logical_and), .order = 0}));
+  rows.push_back(
+      binary("logical_or", logical_or, [](double a, double b) { return a != 0 || b != 0; },
+             {.integers = {kInt64, kBool}, .bad_inputs = bad_operands("logical_or", logical_or), .order = 0}));
+  rows.push_back(
+      binary("logical_xor", logical_xor, [](double a, double b) { return (a != 0) != (b != 0); },
+             {.integers = {kInt64, kBool}, .bad_inputs = bad_operands("logical_xor", logical_xor), .order = 0}));
   const char* const hint =
       " must be bool, got int64 (bitwise operations on integers are not offered; did you mean "
       "logical_and() or its kin?)";
