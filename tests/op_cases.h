@@ -89,7 +89,6 @@ std::vector<Row> elementwise_rows();
 std::vector<Row> compare_rows();
 std::vector<Row> shape_rows();
 std::vector<Row> indexing_rows();
-Row index_put_row();
 std::vector<Row> linalg_rows();
 std::vector<Row> reduce_rows();
 std::vector<Row> loss_rows();
@@ -157,7 +156,9 @@ Case timed(const Shape& sizes, Call f);
 Row row_of(const std::string& name, std::vector<Case> cases, std::vector<BadInput> bad_inputs, bool view = false);
 std::vector<Row> view_rows();
 std::vector<Row> rearrange_rows();
+std::vector<Row> pad_rows();
 std::vector<Row> gather_rows();
+std::vector<Row> embedding_rows();
 std::vector<Row> select_rows();
 
 }  // namespace op_cases
