@@ -28,6 +28,16 @@ inline double dot(const Tensor& a, const Tensor& b) {
   return total;
 }
 
+// Element i of any tensor, in row-major order.
+inline double at(const Tensor& x, int64_t i) {
+  const char* element = static_cast<const char*>(x.data_ptr());
+  for (int64_t d = x.dim() - 1; d >= 0; --d) {
+    element += i % x.size(d) * x.stride(d) * x.element_size();
+    i /= x.size(d);
+  }
+  return dispatch(x.dtype(), [&]<class T>() { return static_cast<double>(*reinterpret_cast<const T*>(element)); });
+}
+
 inline void check_close(const char* what, double value, double expected) {
   CAPTURE(what, value, expected);
   CHECK(std::abs(value - expected) <= 2e-6 * std::max(1.0, std::abs(expected)));

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <thread>
 
+#include "leaf.h"
 #include "message.h"
 #include "tapegrad/tapegrad.h"
 
@@ -23,8 +24,6 @@ class Baseline {
 };
 
 Tensor number(double value) { return tensor(value, dtype(kFloat64).requires_grad()); }
-Tensor leaf(const TensorData& data) { return tensor(data, dtype(kFloat64).requires_grad()); }
-Tensor values(const TensorData& data) { return tensor(data, kFloat64); }
 
 // y = sum and difference, two outputs.
 struct SumDifference {

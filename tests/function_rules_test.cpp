@@ -3,6 +3,7 @@
 #include <optional>
 #include <thread>
 
+#include "leaf.h"
 #include "message.h"
 #include "tapegrad/tapegrad.h"
 
@@ -11,9 +12,6 @@ using autograd::AutogradContext;
 using autograd::variable_list;
 
 namespace {
-
-Tensor leaf(const TensorData& data) { return tensor(data, dtype(kFloat64).requires_grad(true)); }
-Tensor values(const TensorData& data) { return tensor(data, kFloat64); }
 
 struct Two : autograd::Function<Two> {
   static variable_list forward(AutogradContext*, const Tensor& x) { return {x * 2, x * 3}; }

@@ -1,6 +1,7 @@
 // User-defined functions in PyTorch's spelling, and the tape printed as text and as a drawing.
 #include <cmath>
 
+#include "leaf.h"
 #include "message.h"
 #include "tapegrad/tapegrad.h"
 
@@ -9,8 +10,6 @@ using autograd::AutogradContext;
 using autograd::variable_list;
 
 namespace {
-
-Tensor leaf(const TensorData& data) { return tensor(data, dtype(kFloat64).requires_grad(true)); }
 
 // y = alpha x^2
 struct ScaledSquare : autograd::Function<ScaledSquare> {

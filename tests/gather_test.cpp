@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 
+#include "leaf.h"
 #include "message.h"
 #include "tapegrad/core/parallel.h"
 #include "tapegrad/tapegrad.h"
@@ -10,14 +11,6 @@
 using namespace tapegrad;
 
 namespace {
-
-Tensor leaf(const TensorData& data) { return tensor(data, dtype(kFloat64).requires_grad()); }
-Tensor values(const TensorData& data) { return tensor(data, kFloat64); }
-
-Tensor gradient(const Tensor& y, const Tensor& x) {
-  const Tensor w = arange(y.numel(), kFloat64).view(y.sizes()) + 1;
-  return autograd::grad({y}, {x}, {w}, true)[0];
-}
 
 bool same_bits(const Tensor& a, const Tensor& b) {
   return a.nbytes() == b.nbytes() && std::memcmp(a.data_ptr(), b.data_ptr(), static_cast<size_t>(a.nbytes())) == 0;

@@ -1,4 +1,5 @@
 // Rules of the graph that are easy to break: what is freed, what is shared, what must not keep itself alive.
+#include "leaf.h"
 #include "message.h"
 #include "tapegrad/tapegrad.h"
 
@@ -7,9 +8,6 @@ using autograd::AutogradContext;
 using autograd::variable_list;
 
 namespace {
-
-Tensor leaf(const TensorData& data) { return tensor(data, dtype(kFloat64).requires_grad(true)); }
-Tensor values(const TensorData& data) { return tensor(data, kFloat64); }
 
 // (a, b) -> (5 a, b), where b is multiplied by 6 in place and handed back as the second output.
 struct ScaleBoth : autograd::Function<ScaleBoth> {

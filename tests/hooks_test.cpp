@@ -1,13 +1,11 @@
 // Hooks and grad() where they are easy to get wrong: what a hook may return, sweeps inside sweeps, inputs named twice.
+#include "leaf.h"
 #include "message.h"
 #include "tapegrad/tapegrad.h"
 
 using namespace tapegrad;
 
 namespace {
-
-Tensor leaf(const TensorData& data) { return tensor(data, dtype(kFloat64).requires_grad(true)); }
-Tensor values(const TensorData& data) { return tensor(data, kFloat64); }
 
 // The sum of (i + 1) * x_i over scalars x_i, by a balanced tree so that values stay exact enough to compare.
 Tensor weighted_sum(const std::vector<Tensor>& x) {

@@ -8,22 +8,13 @@
 #include "tapegrad/ops/shape.h"
 
 using namespace tapegrad;
+using difference::at;
 using difference::check_derivatives;
 using difference::error_of;
 
 namespace {
 
 using Inputs = const std::vector<Tensor>&;
-
-// Element i in row-major order.
-double at(const Tensor& x, int64_t i) {
-  const char* element = static_cast<const char*>(x.data_ptr());
-  for (int64_t d = x.dim() - 1; d >= 0; --d) {
-    element += i % x.size(d) * x.stride(d) * x.element_size();
-    i /= x.size(d);
-  }
-  return dispatch(x.dtype(), [&]<class T>() { return static_cast<double>(*reinterpret_cast<const T*>(element)); });
-}
 
 void check_close(const Tensor& y, const std::vector<double>& expected, double tolerance) {
   REQUIRE(y.numel() == static_cast<int64_t>(expected.size()));

@@ -8,6 +8,7 @@
 #include "tapegrad/ops/shape.h"
 
 using namespace tapegrad;
+using difference::at;
 using difference::check_derivatives;
 using difference::error_of;
 
@@ -15,16 +16,6 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 const double kNan = std::nan("");
-
-// Element i in row-major order.
-double at(const Tensor& x, int64_t i) {
-  const char* element = static_cast<const char*>(x.data_ptr());
-  for (int64_t d = x.dim() - 1; d >= 0; --d) {
-    element += i % x.size(d) * x.stride(d) * x.element_size();
-    i /= x.size(d);
-  }
-  return dispatch(x.dtype(), [&]<class T>() { return static_cast<double>(*reinterpret_cast<const T*>(element)); });
-}
 
 // The elements of x that meet in element `out` of the reduction over `mask`.
 std::vector<double> group(const Tensor& x, uint32_t mask, int64_t out) {

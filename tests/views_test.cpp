@@ -1,4 +1,5 @@
 // Views and in-place writes on the tape: through views of views, beside siblings, onto aliases; and what is refused.
+#include "leaf.h"
 #include "message.h"
 #include "tapegrad/tapegrad.h"
 
@@ -6,15 +7,7 @@ using namespace tapegrad;
 
 namespace {
 
-Tensor leaf(const TensorData& data) { return tensor(data, dtype(kFloat64).requires_grad()); }
-Tensor values(const TensorData& data) { return tensor(data, kFloat64); }
-
 const TensorData kMatrix{{1.0, 2.0, 3.0}, {4.0, 5.0, 6.0}};
-
-Tensor gradient(const Tensor& y, const Tensor& x) {
-  Tensor w = arange(y.numel(), kFloat64).view(y.sizes()) + 1;
-  return autograd::grad({y}, {x}, {w}, true)[0];
-}
 
 }  // namespace
 
