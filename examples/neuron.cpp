@@ -52,8 +52,10 @@ void classify(Report& report, const char* kind, Tensor (*loss)(const Tensor&, co
   report.falls(std::string(kind) + ", |w| at L2 0, 0.01, 0.1", norms, 3);
 }
 
+using Activation = Tensor (*)(const Tensor&);
+
 // dy/dx at every x, from the tape.
-template <class F> Tensor derivative(F f, const Tensor& x) {
+Tensor derivative(Activation f, const Tensor& x) {
   const Tensor at = x.detach().requires_grad_();
   return autograd::grad({sum(f(at))}, {at})[0];
 }
@@ -63,36 +65,30 @@ Tensor maxout(const Tensor& x, double w1, double b1, double w2, double b2) { ret
 void activations(Report& report) {
   const Tensor x = linspace(-5, 5, 1001, kFloat64);
   const auto doubled = [](const Tensor& v) { return 2 * sigmoid(2 * v) - 1; };
-  const auto tangent = [](const Tensor& v) { return tanh(v); };
-  const double apart = max(abs(tangent(x) - doubled(x))).item<double>();
-  const double slopes_apart = max(abs(derivative(tangent, x) - derivative(doubled, x))).item<double>();
+  const auto leaky = [](const Tensor& v) { return leaky_relu(v, 0.1); };
+  const auto larger = [](const Tensor& v) { return maxout(v, -0.5, 1, 2, -1); };
+  const double apart = max(abs(tanh(x) - doubled(x))).item<double>();
+  const double slopes_apart = max(abs(derivative(tanh, x) - derivative(doubled, x))).item<double>();
   report.at_most("tanh x = 2 sigmoid(2x) - 1", 1e-14, apart);
   report.at_most("and so their derivatives", 1e-14, slopes_apart);
   const auto is_relu = equal(maxout(x, 0, 0, 1, 0), relu(x));
   report.holds("ReLU is Maxout with w1, b1 = 0", "equal", is_relu ? "equal" : "different", is_relu);
 
-  const auto panel = [&](const char* title, auto f, const char* y_range) {
+  const auto panel = [&](const char* title, Activation f, const char* y_range) {
     return Curves{.title = title,
                   .curves = {{"y", x, f(x)}, {"dy/dx", x, derivative(f, x)}},
                   .y_range = y_range,
                   .key = "top left"};
   };
-  using V = const Tensor&;
   examples::plot::draw(
       {.name = "t04_activations",
        .title = "Activation functions and their derivatives",
        .shows = "Each function with the derivative the tape gives: sigmoid and tanh saturate at both ends, the ReLU's "
                 "slope is 0 on the left, the leaky ReLU keeps a little of it, Maxout takes the larger of two lines.",
        .columns = 3},
-      {panel(
-           "sigmoid", [](V v) { return sigmoid(v); }, "-0.2:1.2"),
-       panel("tanh", tangent, "-1.2:1.2"), panel("2 sigmoid(2x) - 1", doubled, "-1.2:1.2"),
-       panel(
-           "ReLU", [](V v) { return relu(v); }, "-1:5"),
-       panel(
-           "leaky ReLU, slope 0.1", [](V v) { return leaky_relu(v, 0.1); }, "-1:5"),
-       panel(
-           "Maxout of 1 - x/2 and 2x - 1", [](V v) { return maxout(v, -0.5, 1, 2, -1); }, "-1:5")});
+      {panel("sigmoid", sigmoid, "-0.2:1.2"), panel("tanh", tanh, "-1.2:1.2"),
+       panel("2 sigmoid(2x) - 1", doubled, "-1.2:1.2"), panel("ReLU", relu, "-1:5"),
+       panel("leaky ReLU, slope 0.1", leaky, "-1:5"), panel("Maxout of 1 - x/2 and 2x - 1", larger, "-1:5")});
 }
 
 // The fraction of hidden ReLUs that no example of the training set makes fire, step by step.
