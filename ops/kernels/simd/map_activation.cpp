@@ -267,11 +267,6 @@ struct GluBackwardGate {
   }
 };
 
-template <class Op, int kIn, bool kCheap = true> void offer(Table& t, Map op) {
-  t.map[static_cast<int>(op)][static_cast<int>(kFloat32)] = &tile<VectorKernel<float, Op, kIn, kCheap>>;
-  t.map[static_cast<int>(op)][static_cast<int>(kFloat64)] = &tile<VectorKernel<double, Op, kIn, kCheap>>;
-}
-
 }  // namespace
 
 void fill_map_activation(Table& t) {

@@ -91,7 +91,7 @@ template <class T, class Op, int kIn> struct CompareKernel {
   }
 };
 
-template <class Op, int kIn> void offer(Table& t, Map op) {
+template <class Op, int kIn> void offer_test(Table& t, Map op) {
   t.map[static_cast<int>(op)][static_cast<int>(kFloat32)] = &tile<CompareKernel<float, Op, kIn>>;
   t.map[static_cast<int>(op)][static_cast<int>(kFloat64)] = &tile<CompareKernel<double, Op, kIn>>;
 }
@@ -99,16 +99,16 @@ template <class Op, int kIn> void offer(Table& t, Map op) {
 }  // namespace
 
 void fill_map_compare(Table& t) {
-  offer<Not, 1>(t, Map::logical_not);
-  offer<IsNan, 1>(t, Map::isnan);
-  offer<IsInf, 1>(t, Map::isinf);
-  offer<IsFinite, 1>(t, Map::isfinite);
-  offer<Eq, 2>(t, Map::eq);
-  offer<Ne, 2>(t, Map::ne);
-  offer<Lt, 2>(t, Map::lt);
-  offer<Le, 2>(t, Map::le);
-  offer<Gt, 2>(t, Map::gt);
-  offer<Ge, 2>(t, Map::ge);
+  offer_test<Not, 1>(t, Map::logical_not);
+  offer_test<IsNan, 1>(t, Map::isnan);
+  offer_test<IsInf, 1>(t, Map::isinf);
+  offer_test<IsFinite, 1>(t, Map::isfinite);
+  offer_test<Eq, 2>(t, Map::eq);
+  offer_test<Ne, 2>(t, Map::ne);
+  offer_test<Lt, 2>(t, Map::lt);
+  offer_test<Le, 2>(t, Map::le);
+  offer_test<Gt, 2>(t, Map::gt);
+  offer_test<Ge, 2>(t, Map::ge);
 }
 
 }  // namespace tapegrad::kernels::simd::HWY_NAMESPACE

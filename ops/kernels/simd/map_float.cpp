@@ -157,11 +157,6 @@ struct SquareBackward {
   template <class D, class V> HWY_INLINE V operator()(D, V dy, V x) const { return hn::Mul(hn::Add(dy, dy), x); }
 };
 
-template <class Op, int kIn, bool kCheap = true> void offer(Table& t, Map op) {
-  t.map[static_cast<int>(op)][static_cast<int>(kFloat32)] = &tile<VectorKernel<float, Op, kIn, kCheap>>;
-  t.map[static_cast<int>(op)][static_cast<int>(kFloat64)] = &tile<VectorKernel<double, Op, kIn, kCheap>>;
-}
-
 }  // namespace
 
 void fill_map_float(Table& t) {

@@ -58,11 +58,6 @@ struct CosBackward {
   }
 };
 
-template <class Op, int kIn, bool kCheap> void offer(Table& t, Map op) {
-  t.map[static_cast<int>(op)][static_cast<int>(kFloat32)] = &tile<VectorKernel<float, Op, kIn, kCheap>>;
-  t.map[static_cast<int>(op)][static_cast<int>(kFloat64)] = &tile<VectorKernel<double, Op, kIn, kCheap>>;
-}
-
 }  // namespace
 
 void fill_map_math(Table& t) {
@@ -71,8 +66,8 @@ void fill_map_math(Table& t) {
   offer<Log1p, 1, false>(t, Map::log1p);
   offer<Log2, 1, false>(t, Map::log2);
   offer<Log10, 1, false>(t, Map::log10);
-  offer<Rsqrt, 1, true>(t, Map::rsqrt);
-  offer<Reciprocal, 1, true>(t, Map::reciprocal);
+  offer<Rsqrt, 1>(t, Map::rsqrt);
+  offer<Reciprocal, 1>(t, Map::reciprocal);
   offer<Sin, 1, false>(t, Map::sin);
   offer<Cos, 1, false>(t, Map::cos);
   offer<Tan, 1, false>(t, Map::tan);

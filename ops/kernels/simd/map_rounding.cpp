@@ -110,11 +110,6 @@ template <class T> struct IntegerRemainder {
   }
 };
 
-template <class Op, int kIn, bool kCheap = true> void offer(Table& t, Map op) {
-  t.map[static_cast<int>(op)][static_cast<int>(kFloat32)] = &tile<VectorKernel<float, Op, kIn, kCheap>>;
-  t.map[static_cast<int>(op)][static_cast<int>(kFloat64)] = &tile<VectorKernel<double, Op, kIn, kCheap>>;
-}
-
 template <class T> void fill_integer(Table& t) {
   constexpr int dtype = static_cast<int>(dtype_of<T>());
   t.map[static_cast<int>(Map::fmod)][dtype] = &tile<ScalarKernel<T, IntegerFmod<T>, T, T>>;

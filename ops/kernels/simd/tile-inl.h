@@ -107,6 +107,12 @@ template <class T, class Op, int kIn, bool kCheap> struct VectorKernel {
   }
 };
 
+// Op on vectors of floats and of doubles is what the table does for `op`.
+template <class Op, int kIn, bool kCheap = true> void offer(Table& t, Map op) {
+  t.map[static_cast<int>(op)][static_cast<int>(kFloat32)] = &tile<VectorKernel<float, Op, kIn, kCheap>>;
+  t.map[static_cast<int>(op)][static_cast<int>(kFloat64)] = &tile<VectorKernel<double, Op, kIn, kCheap>>;
+}
+
 struct None {};
 template <class T> constexpr uint8_t kSize = std::is_same_v<T, None> ? 0 : sizeof(T);
 
