@@ -108,7 +108,11 @@ struct Pow {
   Grads backward(const Tensor& dy) const {
     Tensor dx, dp;
     if (autograd::needs(0)) dx = where(*p == 0, 0, dy * (*p * pow(*x, *p - 1)));
-    if (autograd::needs(1)) dp = where(logical_and(*x == 0, *p >= 0), 0, dy * *y * log(*x));
+    if (autograd::needs(1)) {
+      // The logarithm of the zeros left out is not taken: its slope would make their second derivative NaN.
+      const Tensor none = logical_and(*x == 0, *p >= 0);
+      dp = where(none, 0, dy * *y * log(where(none, 1, *x)));
+    }
     return {dx, dp};
   }
 };

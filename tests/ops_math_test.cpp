@@ -71,6 +71,18 @@ void check_integers(const Tensor& y, const std::vector<int64_t>& expected) {
 
 }  // namespace
 
+TEST_CASE("the second derivatives of pow by tensors are finite at a base of 0", "[ops]") {
+  const Tensor x = tensor({0, 0, 2}, dtype(kFloat64).requires_grad(true));
+  const Tensor p = tensor({3, 2, 2}, dtype(kFloat64).requires_grad(true));
+  const auto first = autograd::grad({pow(x, p)}, {x, p}, {tensor({1, -2, 3}, kFloat64)}, true, true);
+  const auto by_x = autograd::grad({first[0]}, {x, p}, {ones({3}, kFloat64)}, true);
+  check_exactly(by_x[0], {0, -4, 6});
+  CHECK(allclose(by_x[1], tensor({0., 0., 3 * (2 + 4 * std::log(2.))}, kFloat64)));
+  const auto by_p = autograd::grad({first[1]}, {x, p}, {ones({3}, kFloat64)});
+  CHECK(allclose(by_p[0], by_x[1]));
+  CHECK(allclose(by_p[1], tensor({0., 0., 12 * std::log(2.) * std::log(2.)}, kFloat64)));
+}
+
 TEST_CASE("powers of two and ten come out exactly", "[math]") {
   on_every_path([] {
     std::vector<double> exponents, powers;
