@@ -38,13 +38,13 @@ struct Tanh {
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::tanh_backward, dy, *y)}; }
 };
 
-// y = max(x, 0);  dx = dy where y > 0, else 0
+// y = max(x, 0);  dx = 0 where y <= 0, else dy
 struct Relu {
   static constexpr const char* name = "relu";
   static constexpr bool elementwise = true;
   SavedOutput y{"y"};
   Tensor forward(const Tensor& x, const Tensor& out = {}) { return y.save(unary(name, Map::relu, x, out)); }
-  Grads backward(const Tensor& dy) const { return {where(*y > 0, dy, 0)}; }
+  Grads backward(const Tensor& dy) const { return {where(*y <= 0, 0, dy)}; }
   Grads backward_fused(const Tensor& dy) const { return {binary(name, Map::relu_backward, dy, *y)}; }
 };
 

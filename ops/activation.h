@@ -9,7 +9,7 @@ namespace tapegrad {
 TAPEGRAD_API Tensor sigmoid(const Tensor& x);
 // y = tanh x;  dx = dy (1 - y^2).
 TAPEGRAD_API Tensor tanh(const Tensor& x);
-// y = max(x, 0);  dx = dy where x > 0, else 0.
+// y = max(x, 0);  dx = 0 where x <= 0, else dy (NaN too).
 TAPEGRAD_API Tensor relu(const Tensor& x);
 // y = x where x > 0, else slope x;  dx = dy where x > 0, else slope dy.
 TAPEGRAD_API Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);

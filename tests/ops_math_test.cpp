@@ -83,6 +83,14 @@ TEST_CASE("the second derivatives of pow by tensors are finite at a base of 0", 
   CHECK(allclose(by_p[1], tensor({0., 0., 12 * std::log(2.) * std::log(2.)}, kFloat64)));
 }
 
+TEST_CASE("the gradient of relu passes where x is NaN", "[ops]") {
+  on_every_path([] {
+    const Tensor x = tensor({kNan, -1.0, 0.0, 2.0}, dtype(kFloat64).requires_grad(true));
+    check_exactly(autograd::grad({relu(x)}, {x}, {tensor({5, 6, 7, 8}, kFloat64)})[0], {5, 0, 0, 8});
+    check_exactly(autograd::grad({relu(x)}, {x}, {tensor({5, 6, 7, 8}, kFloat64)}, true, true)[0], {5, 0, 0, 8});
+  });
+}
+
 TEST_CASE("powers of two and ten come out exactly", "[math]") {
   on_every_path([] {
     std::vector<double> exponents, powers;

@@ -144,7 +144,7 @@ struct TanhBackward {
 };
 struct ReluBackward {
   template <class D, class V> HWY_INLINE V operator()(D d, V dy, V y) const {
-    return hn::IfThenElseZero(hn::Gt(y, hn::Zero(d)), dy);
+    return hn::IfThenZeroElse(hn::Le(y, hn::Zero(d)), dy);
   }
 };
 struct SqrtBackward {

@@ -40,7 +40,7 @@ enum class Map : uint8_t {
   // fused first-order rules: dx from (dy, v), v the saved output or input
   sigmoid_backward,                     // float; (dy, y): dy y (1 - y)
   tanh_backward,                        // float; (dy, y): dy (1 - y^2)
-  relu_backward,                        // float; (dy, y): dy where y > 0, else 0
+  relu_backward,                        // float; (dy, y): 0 where y <= 0, else dy
   leaky_relu_backward,                  // float; (dy, x); attr slope
   softplus_backward,                    // float; (dy, x); attr beta, threshold
   clamp_backward,                       // float; (dy, x); attr lo, hi: dy where lo <= x <= hi, else 0
