@@ -135,7 +135,7 @@ class TAPEGRAD_API Tensor : public TensorMethods {
     if (!impl_) undefined();
     return *impl_;
   }
-  Ref<TensorImpl> take() && { return std::move(impl_); }
+  Ref<TensorImpl> release() && { return std::move(impl_); }
   bool unique() const { return impl_ && impl_->refs.load() == 1 && impl_->storage->references() == 1; }
 
  private:
