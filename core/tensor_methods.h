@@ -317,6 +317,7 @@ class TAPEGRAD_API TensorMethods {
   std::vector<Tensor> tensor_split(int64_t sections, int64_t dim = 0) const;
   std::vector<Tensor> tensor_split(IntArrayRef indices, int64_t dim = 0) const;
   std::vector<Tensor> unbind(int64_t dim = 0) const;
+  Tensor unflatten(int64_t dim, IntArrayRef sizes) const;
   Tensor movedim(int64_t source, int64_t destination) const;
   Tensor movedim(IntArrayRef source, IntArrayRef destination) const;
   Tensor swapaxes(int64_t dim0, int64_t dim1) const;

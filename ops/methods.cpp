@@ -232,6 +232,9 @@ Tensor TensorMethods::diagonal(int64_t offset, int64_t dim1, int64_t dim2) const
 Tensor TensorMethods::diag_embed(int64_t offset, int64_t dim1, int64_t dim2) const {
   return tapegrad::diag_embed(self(*this), offset, dim1, dim2);
 }
+Tensor TensorMethods::unflatten(int64_t dim, IntArrayRef sizes) const {
+  return tapegrad::unflatten(self(*this), dim, sizes);
+}
 Tensor TensorMethods::unfold(int64_t dim, int64_t size, int64_t step) const {
   return tapegrad::unfold(self(*this), dim, size, step);
 }

@@ -229,6 +229,26 @@ std::vector<Tensor> unbind(const Tensor& x, int64_t dim) {
   return apply(Unbind{.dim = d}, x);
 }
 
+Tensor unflatten(const Tensor& x, int64_t dim, IntArrayRef sizes) {
+  check_has_dim("unflatten", x);
+  const int64_t d = x.dim_index(dim, "unflatten"), size = x.sizes()[d];
+  int64_t known = 1, open = 0;
+  bool fits = !sizes.empty();
+  for (int64_t part : sizes) {
+    if (part == -1) ++open;
+    else fits = fits && part >= 0 && !__builtin_mul_overflow(known, part, &known);
+  }
+  fits = fits && (open == 0 ? known == size : open == 1 && known > 0 && size % known == 0);
+  if (!fits)
+    throw ShapeError("unflatten: the product of the sizes must be " + std::to_string(size) + ", the size of dim " +
+                     std::to_string(d) + ", got sizes " + to_string(sizes) + " for shape " + to_string(x.sizes()));
+  check_rank(x.dim() - 1 + sizes.size(), "unflatten");
+  Shape shape = x.sizes();
+  shape.erase(d);
+  for (int64_t i = sizes.size() - 1; i >= 0; --i) shape.insert(d, sizes[i] == -1 ? size / known : sizes[i]);
+  return view(x, shape);
+}
+
 Tensor movedim(const Tensor& x, int64_t source, int64_t destination) {
   return movedim(x, IntArrayRef(source), IntArrayRef(destination));
 }

@@ -21,6 +21,10 @@ TAPEGRAD_API std::vector<Tensor> tensor_split(const Tensor& x, IntArrayRef indic
 // x[..., i, ...] for every i at dim;  dx = their gradients stacked.
 TAPEGRAD_API std::vector<Tensor> unbind(const Tensor& x, int64_t dim = 0);
 
+// Dim `dim` under several sizes, whose product is its size; one of them may be -1. The opposite of flatten. ShapeError for another
+// product or no sizes, IndexError for a 0-dim tensor.
+TAPEGRAD_API Tensor unflatten(const Tensor& x, int64_t dim, IntArrayRef sizes);
+
 // The dims at source moved to destination, the others in their old order. ShapeError unless as many are named in both.
 TAPEGRAD_API Tensor movedim(const Tensor& x, int64_t source, int64_t destination);
 TAPEGRAD_API Tensor movedim(const Tensor& x, IntArrayRef source, IntArrayRef destination);

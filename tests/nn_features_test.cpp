@@ -79,10 +79,12 @@ TEST_CASE("Identity, Flatten and Unflatten only give another shape", "[nn]") {
   const Tensor y = nn::Unflatten(1, {3, -1})(nn::Flatten()(x));
   CHECK(equal(y, x));
   CHECK(nn::Unflatten(-1, {2, 2})(x).sizes() == Shape{2, 3, 2, 2});
-  CHECK_THAT(message_of<ShapeError>([&] {
-               nn::Unflatten(1, {2, 2})(x);
-             }),
-             Contains("got sizes [2, 2] for shape [2, 3, 4]"));
+  CHECK_THAT(
+      message_of<ShapeError>([&] {
+        nn::Unflatten(1, {2, 2})(x);
+      }),
+      Contains(
+          "unflatten: the product of the sizes must be 3, the size of dim 1, got sizes [2, 2] for shape [2, 3, 4]"));
   CHECK_THROWS_AS(nn::Unflatten(3, {1})(x), IndexError);
   CHECK(to_string(nn::Flatten()) == "Flatten(start_dim=1, end_dim=-1)");
   CHECK(to_string(nn::Unflatten(1, {2, 3})) == "Unflatten(dim=1, unflattened_size=[2, 3])");

@@ -101,6 +101,43 @@ std::vector<Row> pieces() {
 
 std::vector<Row> strided_views() {
   std::vector<Row> rows;
+  const auto kept = [](Shape sizes) { return [sizes](const std::vector<Array>& in) { return Array(sizes, in[0].v); }; };
+  rows.push_back(row_of(
+      "unflatten",
+      {moving(
+           "dim 1 to 2 3", {2, 6, 2},
+           [](const Tensor& x) {
+             return unflatten(x, 1, {2, 3});
+           },
+           kept({2, 2, 3, 2})),
+       moving(
+           "dim -1 to -1 2 1", {3, 4},
+           [](const Tensor& x) {
+             return unflatten(x, -1, {-1, 2, 1});
+           },
+           kept({3, 2, 2, 1})),
+       moving(
+           "a size of 0", {0, 3},
+           [](const Tensor& x) {
+             return unflatten(x, 0, {5, 0});
+           },
+           kept({5, 0, 3}))},
+      {bad<IndexError>([] { unflatten(ones({}), 0, {1}); }, "unflatten: a 0-dim tensor has no dim to split"),
+       bad<IndexError>([] { unflatten(ones({2}), 1, {2}); },
+                       "unflatten: dim must lie in [-1, 0] for a 1-dim tensor, got 1"),
+       bad<ShapeError>(
+           [] {
+             unflatten(ones({2, 6}), -1, {-2, -3});
+           },
+           "unflatten: the product of the sizes must be 6, the size of dim 1, got sizes [-2, -3] for shape [2, 6]"),
+       bad<ShapeError>([] { unflatten(ones({1}), 0, IntArrayRef()); },
+                       "unflatten: the product of the sizes must be 1, the size of dim 0, got sizes [] for shape [1]"),
+       bad<ShapeError>(
+           [] {
+             unflatten(ones(Shape::filled(8, 1)), 0, {1, 1});
+           },
+           "unflatten: at most 8 dimensions, got 9")},
+      true));
   rows.push_back(row_of(
       "movedim",
       {moving(
