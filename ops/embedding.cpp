@@ -1,4 +1,6 @@
 // embedding, one_hot and take_along_dim.
+#include <limits>
+
 #include "tapegrad/ops/compare.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/gather.h"
@@ -56,6 +58,7 @@ Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t padding_id
   Tensor scale;
   if ((padding_idx >= 0 || scale_grad_by_freq) && GradMode::is_enabled() && weight.requires_grad())
     scale = gradient_scale(flat, rows, padding_idx, scale_grad_by_freq, weight.dtype());
+  check_rank(indices.dim() + 1, "embedding");
   Shape sizes = indices.sizes();
   sizes.push_back(weight.sizes()[1]);
   return view(apply(Embedding{}, weight, flat, scale), sizes);
@@ -73,9 +76,12 @@ Tensor one_hot(const Tensor& x, int64_t num_classes) {
   if (num_classes >= 0 && largest >= num_classes)
     throw ValueError("one_hot: classes must be below num_classes, which is " + std::to_string(num_classes) + ", got " +
                      std::to_string(largest));
+  if (largest == std::numeric_limits<int64_t>::max())
+    throw ValueError("one_hot: classes must leave room for their count, got " + std::to_string(largest));
+  check_rank(x.dim() + 1, "one_hot");
   Shape sizes = x.sizes();
   sizes.push_back(num_classes == -1 ? largest + 1 : num_classes);
-  const Tensor y = filled_tensor(sizes, kInt64, 0);
+  const Tensor y = filled_tensor(sizes, kInt64, 0, "one_hot");
   return scatter_(y, -1, unsqueeze(at, -1), 1);
 }
 

@@ -172,6 +172,7 @@ Tensor repeat(const Tensor& x, IntArrayRef repeats) {
 
 Tensor tile(const Tensor& x, IntArrayRef dims) {
   check_defined("tile", x, "x");
+  check_rank(dims.size(), "tile");
   Shape repeats(dims);
   while (repeats.size() < x.dim()) repeats.insert(0, 1);
   return repeated("tile", x, repeats);

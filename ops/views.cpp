@@ -291,6 +291,7 @@ Tensor diag_embed(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   if (x.dim() == 0) throw ShapeError("diag_embed: at least 1 dim is needed, got a 0-dim tensor");
   const int64_t a = wrap_dim(dim1, x.dim() + 1, "diag_embed");
   const int64_t b = wrap_dim(dim2, x.dim() + 1, "diag_embed");
+  check_rank(x.dim() + 1, "diag_embed");
   check_different("diag_embed", a, b, dim1, dim2);
   Shape sizes = x.sizes();
   int64_t side = sizes.back();
@@ -311,6 +312,7 @@ Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step) {
     throw ValueError("unfold: size must lie in [0, " + std::to_string(extent) + "], the size of dim " +
                      std::to_string(d) + ", got " + std::to_string(size));
   if (step < 1) throw ValueError("unfold: step must be at least 1, got " + std::to_string(step));
+  check_rank(x.dim() + 1, "unfold");
   return apply(Unfold{.dim = d, .size = size, .step = step}, x);
 }
 

@@ -61,22 +61,25 @@ std::vector<Row> embedding_rows() {
                  return hot(static_cast<int64_t>(*std::max_element(in[0].v.begin(), in[0].v.end())) + 1)(in);
                }};
   given.order = counted.order = 0;
-  rows.push_back(
-      row_of("one_hot", {given, counted},
-             {bad<ValueError>(
-                  [] {
-                    one_hot(tensor({0, -1}));
-                  },
-                  "one_hot: classes must not be negative, got -1"),
-              bad<ValueError>(
-                  [] {
-                    one_hot(tensor({0, 3}), 3);
-                  },
-                  "one_hot: classes must be below num_classes, which is 3, got 3"),
-              bad<ValueError>([] { one_hot(zeros({0}, kInt64)); },
-                              "one_hot: num_classes must be at least 1, or -1 to take it from the "
-                              "elements, got -1 for shape [0]"),
-              bad<DTypeError>([] { one_hot(ones({2})); }, "one_hot: index must be int64 or int32, got float32")}));
+  rows.push_back(row_of(
+      "one_hot", {given, counted},
+      {bad<ValueError>(
+           [] {
+             one_hot(tensor({0, -1}));
+           },
+           "one_hot: classes must not be negative, got -1"),
+       bad<ValueError>(
+           [] {
+             one_hot(tensor({0, 3}), 3);
+           },
+           "one_hot: classes must be below num_classes, which is 3, got 3"),
+       bad<ValueError>([] { one_hot(tensor({std::numeric_limits<int64_t>::max()})); },
+                       "one_hot: classes must leave room for their count, got 9223372036854775807"),
+       bad<ShapeError>([] { one_hot(zeros(Shape::filled(8, 1), kInt64), 2); }, "one_hot: at most 8 dimensions, got 9"),
+       bad<ValueError>([] { one_hot(zeros({0}, kInt64)); },
+                       "one_hot: num_classes must be at least 1, or -1 to take it from the "
+                       "elements, got -1 for shape [0]"),
+       bad<DTypeError>([] { one_hot(ones({2})); }, "one_hot: index must be int64 or int32, got float32")}));
   return rows;
 }
 
