@@ -2,11 +2,12 @@
 #include "tapegrad/ops/kernels/select.h"
 
 #include <algorithm>
-#include <numeric>
+#include <span>
 #include <vector>
 
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/launch.h"
+#include "tapegrad/ops/kernels/sort.h"
 
 namespace tapegrad::kernels {
 namespace {
@@ -20,11 +21,6 @@ template <class T, class Fn> void for_nonzero(const T* x, int64_t n, int64_t cou
   for (int64_t i = 0, found = 0; i < n && found < count; ++i) {
     if (x[i] != T(0)) fn(i, found++);
   }
-}
-
-template <class T> bool less(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return b != b ? a == a : a < b;
-  else return a < b;
 }
 
 }  // namespace
@@ -57,14 +53,13 @@ Tensor nonzero(const char* name, const Tensor& x) {
   return y;
 }
 
-std::tuple<Tensor, Tensor, Tensor> unique(const char*, const Tensor& x, bool inverse, bool counts) {
+std::tuple<Tensor, Tensor, Tensor> unique(const char* name, const Tensor& x, bool inverse, bool counts) {
   const Tensor from = contiguous_of(x);
   const int64_t n = x.numel();
+  const Tensor sorted = sort_indices(name, alias(from, {n}, {1}, 0), 0, false);
+  const std::span<const int64_t> order(sorted.data_ptr<int64_t>(), static_cast<size_t>(n));
   return dispatch(x.dtype(), [&]<class T>() {
     const T* v = from.data_ptr<T>();
-    std::vector<int64_t> order(static_cast<size_t>(n));
-    std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [v](int64_t a, int64_t b) { return less(v[a], v[b]); });
     std::vector<int64_t> starts;  // in `order`, of each run of equals
     const Tensor number = inverse ? new_tensor(x.sizes(), kInt64) : new_tensor(0, kInt64);
     for (size_t i = 0; i < order.size(); ++i) {
