@@ -103,7 +103,7 @@ double digamma(double x) {
   // Distances from the integers below and above: the smaller one is exact.
   const double up = x - std::floor(x), down = std::ceil(x) - x;
   if (up == 0 || std::isinf(x)) return kNan;
-  // digamma(1 - x) - pi / tan(pi x), with the tangent's argument taken to [-1/2, 1/2].
+  // digamma(1 - x) - pi / tan(pi x), which cancel beside a zero, with the tangent's argument taken to [-1/2, 1/2].
   return digamma_of_positive(1 - x) - kPi / std::tan(kPi * (up > 0.5 ? -down : up));
 }
 
