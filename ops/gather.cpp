@@ -175,14 +175,14 @@ Operands operands_of(const char* op, const Tensor& x, int64_t dim, const Tensor&
 }
 
 // The same for a vector of indices.
-Operands rows_of(const char* op, const Tensor& x, int64_t dim, const Tensor& index) {
+Operands rows_of(const char* op, const Tensor& x, int64_t dim, const Tensor& index, bool negative = false) {
   check_defined(op, x, "x");
   Operands in{lifted(x), index_of(op, index), {}, 0};
   in.dim = wrap_dim(dim, in.x.dim(), op);
   if (index.dim() > 1)
     throw ShapeError(std::string(op) + ": index must have at most 1 dim, got shape " + to_string(index.sizes()));
   in.index = lifted(in.index);
-  kernels::check_index(op, in.index, in.x.sizes()[in.dim], in.dim);
+  kernels::check_index(op, in.index, in.x.sizes()[in.dim], in.dim, negative);
   return in;
 }
 
@@ -205,8 +205,9 @@ Operands filled_rows(const char* op, const Tensor& x, int64_t dim, const Tensor&
   if (value.dim() != 0)
     throw ShapeError(std::string(op) + ": value must be a number or a 0-dim tensor, got shape " +
                      to_string(value.sizes()));
-  Operands in = rows_of(op, x, dim, index);
-  in.index = kernels::along(in.index, in.x.sizes(), in.dim);
+  Operands in = rows_of(op, x, dim, index, true);
+  const Tensor rows = kernels::wrapped_index(op, in.index, in.x.sizes()[in.dim]);
+  in.index = kernels::along(rows, in.x.sizes(), in.dim);
   in.src = value.dtype() == x.dtype() ? value : to(value, x.dtype());
   if (GradMode::is_enabled() && in.src.requires_grad()) in.src = expand(in.src, in.index.sizes());
   return in;

@@ -33,7 +33,7 @@ TAPEGRAD_API Tensor& index_add_(const Tensor& x, int64_t dim, const Tensor& inde
 // The same with = instead of +=, the last of several stays;  dx = dy with zeros there, dsource = dy at the index.
 TAPEGRAD_API Tensor index_copy(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source);
 TAPEGRAD_API Tensor& index_copy_(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source);
-// With one number (a 0-dim tensor's, with its gradient: the sum of dy there) at the indices.
+// With one number (a 0-dim tensor's, with its gradient: the sum of dy there) at the indices; negative ones count from the end.
 TAPEGRAD_API Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, const Scalar& value);
 TAPEGRAD_API Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& value);
 TAPEGRAD_API Tensor& index_fill_(const Tensor& x, int64_t dim, const Tensor& index, const Scalar& value);

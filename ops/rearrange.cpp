@@ -212,7 +212,7 @@ Tensor repeat_interleave(const Tensor& repeats, std::optional<int64_t> output_si
   check_repeats(repeats);
   if (repeats.dim() != 1)
     throw ShapeError("repeat_interleave: repeats alone must have 1 dim, got shape " + to_string(repeats.sizes()));
-  return interleaved(repeats, output_size);
+  return converted(interleaved(repeats, output_size), repeats.dtype());
 }
 
 Tensor flip(const Tensor& x, IntArrayRef dims) {

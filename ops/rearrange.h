@@ -20,7 +20,7 @@ TAPEGRAD_API Tensor repeat_interleave(const Tensor& x, int64_t repeats, std::opt
                                       std::optional<int64_t> output_size = {});
 TAPEGRAD_API Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::optional<int64_t> dim = {},
                                       std::optional<int64_t> output_size = {});
-// 0, ..., 0, 1, ..., 1, ...: each i repeats[i] times, int64.
+// 0, ..., 0, 1, ..., 1, ...: each i repeats[i] times, in the dtype of repeats.
 TAPEGRAD_API Tensor repeat_interleave(const Tensor& repeats, std::optional<int64_t> output_size = {});
 
 // The order along dims turned round;  dx = flip(dy). IndexError for a dim named twice.

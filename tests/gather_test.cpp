@@ -46,6 +46,17 @@ TEST_CASE("scatter: the last of several stays and has the gradient", "[gather]")
   CHECK(equal(gradient(index_copy(x, 0, tensor({1, 1}), src.slice(0, 0, 2)), src), values({0.0, 2.0, 0.0, 0.0})));
 }
 
+TEST_CASE("index_fill counts negative indices from the end", "[gather]") {
+  const Tensor x = zeros({3}, kFloat64);
+  CHECK(equal(x.index_fill(0, tensor({-1, 0}), 2), values({2.0, 0.0, 2.0})));
+  CHECK(equal(x.index_fill_(0, tensor({-3}, kInt32), 1), values({1.0, 0.0, 0.0})));
+}
+
+TEST_CASE("take is a method too; repeat_interleave of counts keeps their dtype", "[gather]") {
+  CHECK(equal(values({4.0, 5.0, 6.0}).take(tensor({2, -3})), values({6.0, 4.0})));
+  CHECK(equal(repeat_interleave(tensor({1, 2}, kInt32)), tensor({0, 1, 1}, kInt32)));
+}
+
 TEST_CASE("a failed write changes nothing", "[gather]") {
   const Tensor x = arange(6, kFloat64).view({2, 3}), before = x.clone();
   const Tensor far = tensor({0, 7}), two = ones({2, 3}, kFloat64);

@@ -338,7 +338,9 @@ std::vector<Row> selections() {
                                  {{.sizes = {3, 4}}},
                                  [](const Tensors& in) { return index_fill(in[0], 1, row_tensor(), 1); },
                                  scattered(1, spread(kRows, {3, 4}, 1), How::Put, 1, true)})},
-                    {bad<ShapeError>([] { index_fill(ones({4}), 0, row_tensor(), ones({1})); },
+                    {bad<IndexError>([] { index_fill(ones({4}), 0, tensor({-5}), 1); },
+                                     "index_fill: an index must lie in [-4, 3] at dim 0 of size 4, got -5"),
+                     bad<ShapeError>([] { index_fill(ones({4}), 0, row_tensor(), ones({1})); },
                                      "index_fill: value must be a number or a 0-dim tensor, got shape [1]")});
   fill.in_place = [](const Tensors& in) { return index_fill_(in[0], 1, row_tensor(), in[1]); };
   rows.push_back(fill);
