@@ -201,7 +201,7 @@ Tensor relu6(const Tensor& x) { return bounded("relu6", x, 0, 6); }
 Tensor threshold(const Tensor& x, const Scalar& threshold, const Scalar& value) {
   check_defined("threshold", x, "x");
   if (x.is_floating_point()) return apply(Threshold{threshold.to<double>(), value.to<double>()}, x);
-  return where(x <= threshold, number_of(value, x.dtype()), x);
+  return where(x <= threshold, number_of(value, x.dtype(), "threshold"), x);
 }
 
 Tensor prelu(const Tensor& x, const Tensor& weight) {

@@ -137,6 +137,7 @@ void check_divisor(const char* op, const Scalar& b, DType dtype) {
   });
 }
 
+  check_number(op, b, dtype);
 template <Map op> Tensor modulo(const Tensor& a, const Tensor& b) {
   constexpr const char* name = Modulo<op>::name;
   check_defined(name, a, "a");
@@ -193,7 +194,7 @@ Tensor remainder(const Tensor& a, const Scalar& b) { return modulo<Map::remainde
 Tensor remainder(const Scalar& a, const Tensor& b) {
   check_defined("remainder", b, "b");
   const DType dtype = promote_types(b.dtype(), a);
-  return modulo<Map::remainder>(number_of(a, dtype), to(b, dtype));
+  return modulo<Map::remainder>(number_of(a, dtype, "remainder"), to(b, dtype));
 }
 Tensor nan_to_num(const Tensor& x, std::optional<double> nan, std::optional<double> posinf,
                   std::optional<double> neginf) {

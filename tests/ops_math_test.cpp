@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "difference.h"
+#include "message.h"
 #include "tapegrad/ops/kernels/simd/simd.h"
 #include "tapegrad/tapegrad.h"
 
@@ -89,6 +90,16 @@ TEST_CASE("the gradient of relu passes where x is NaN", "[ops]") {
     check_exactly(autograd::grad({relu(x)}, {x}, {tensor({5, 6, 7, 8}, kFloat64)})[0], {5, 0, 0, 8});
     check_exactly(autograd::grad({relu(x)}, {x}, {tensor({5, 6, 7, 8}, kFloat64)}, true, true)[0], {5, 0, 0, 8});
   });
+}
+
+TEST_CASE("numbers an integer tensor cannot meet are refused in the op's name", "[ops]") {
+  const Tensor x = tensor({7}, kUInt8);
+  const std::string why = ": a number must lie in the range of uint8, [0, 255], got 300";
+  CHECK(message_of<ValueError>([&] { fmod(x, 300); }) == "fmod" + why);
+  CHECK(message_of<ValueError>([&] { x.fmod_(300); }) == "fmod_" + why);
+  CHECK(message_of<ValueError>([&] { remainder(x, 300); }) == "remainder" + why);
+  CHECK(message_of<ValueError>([&] { remainder(300, x); }) == "remainder" + why);
+  CHECK(message_of<ValueError>([&] { threshold(x, 1, 300); }) == "threshold" + why);
 }
 
 TEST_CASE("powers of two and ten come out exactly", "[math]") {
