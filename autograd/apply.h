@@ -2,6 +2,7 @@
 #pragma once
 
 #include <new>
+#include <string_view>
 
 #include "tapegrad/autograd/op_node.h"
 #include "tapegrad/core/allocator.h"
@@ -69,11 +70,25 @@ auto apply_to(Op&& op, const Tensor* const* inputs, int64_t count, const In&... 
   return y;
 }
 
-template <size_t N, class Op, class... In> Tensor& write_in_place(Op&& op, const Tensor& self, const In&... in) {
+// "add_" for the struct of "add"; a name that ends so stays.
+template <class Op> struct InPlaceName {
+  static constexpr std::string_view name = Op::name;
+  static constexpr auto text = [] {
+    std::array<char, name.size() + 2> text{};
+    name.copy(text.data(), name.size());
+    if (name.back() != '_') text[name.size()] = '_';
+    return text;
+  }();
+};
+template <class Op> inline constexpr const char* in_place_name = InPlaceName<Op>::text.data();
+
+// `name` is what the errors call the operation.
+template <size_t N, class Op, class... In>
+Tensor& write_in_place(const char* name, Op&& op, const Tensor& self, const In&... in) {
   const Tensor* inputs[] = {&self, &in...};
-  Recording recording(Op::name, inputs, N);
+  Recording recording(name, inputs, N);
   constexpr bool old_value = requires { requires Op::saves_input; };
-  const Tensor before = begin_in_place(Op::name, self, recording.needed(), old_value);
+  const Tensor before = begin_in_place(name, self, recording.needed(), old_value);
   if (!recording.needed()) {
     op.forward(before, in..., self);
     return const_cast<Tensor&>(self);
@@ -105,13 +120,19 @@ template <class Op> auto apply_list(Op op, const std::vector<Tensor>& in) {
 }
 
 // Runs op.forward(self, others..., self), which writes its result into self, and gives self the new history. `self` has
-// the shape and dtype of the result; the caller has seen to it.
+// the shape and dtype of the result; the caller has seen to it. Errors name the op with a "_", or `name`.
+template <class Op, class... In>
+  requires(std::is_same_v<In, Tensor>&&...)
+Tensor& apply_in_place_as(const char* name, Op op, const Tensor& self, const In&... in) {
+  constexpr int64_t count = 1 + sizeof...(In);
+  detail::check_in_place(name, self);
+  return detail::write_in_place<count>(name, std::move(op), self, detail::apart_from(in, self)...);
+}
+
 template <class Op, class... In>
   requires(std::is_same_v<In, Tensor>&&...)
 Tensor& apply_in_place(Op op, const Tensor& self, const In&... in) {
-  constexpr int64_t count = 1 + sizeof...(In);
-  detail::check_in_place(Op::name, self);
-  return detail::write_in_place<count>(std::move(op), self, detail::apart_from(in, self)...);
+  return apply_in_place_as(detail::in_place_name<Op>, std::move(op), self, in...);
 }
 
 // The operation again, on tangents: what a linear operation's forward mode is.
@@ -125,6 +146,7 @@ template <class Op> Tensor apply_again(const Op& op, const Grads& dx) {
 
 using autograd::apply;
 using autograd::apply_in_place;
+using autograd::apply_in_place_as;
 using autograd::apply_list;
 
 }  // namespace tapegrad

@@ -115,7 +115,8 @@ bool is_one(const Scalar& alpha) { return alpha.to<double>() == 1; }
 Tensor scaled(const char* op, const Tensor& x, const Scalar& alpha) {
   check_defined(op, x, "b");
   if (is_one(alpha)) return x;
-  if (x.dtype() == kBool) throw DTypeError(std::string(op) + ": alpha must be 1 for bool tensors");
+  if (x.dtype() == kBool)
+    throw DTypeError(std::string(op) + ": alpha must be 1 for bool tensors, got " + std::to_string(alpha.to<double>()));
   if (alpha.is_floating_point() && !x.is_floating_point())
     throw DTypeError(std::string(op) + ": alpha must be an integer for integer tensors, got a floating point number");
   return x * alpha;

@@ -122,40 +122,41 @@ void check_three(const char* op, const Tensor& x, const Tensor& a, const Tensor&
   check_defined(op, b, "b");
 }
 
-void check_lerp(const Tensor& start, const Tensor& end) {
-  check_defined("lerp", start, "start");
-  check_defined("lerp", end, "end");
+void check_lerp(const char* op, const Tensor& start, const Tensor& end) {
+  check_defined(op, start, "start");
+  check_defined(op, end, "end");
   if (!start.is_floating_point() || start.dtype() != end.dtype())
-    throw DTypeError(std::string("lerp: start and end must have one floating dtype, got ") + name_of(start.dtype()) +
+    throw DTypeError(std::string(op) + ": start and end must have one floating dtype, got " + name_of(start.dtype()) +
                      " and " + name_of(end.dtype()));
 }
 
-void check_weight(const Tensor& start, const Tensor& weight) {
-  check_defined("lerp", weight, "weight");
+void check_weight(const char* op, const Tensor& start, const Tensor& weight) {
+  check_defined(op, weight, "weight");
   if (weight.dtype() != start.dtype())
-    throw DTypeError(std::string("lerp: weight must have the dtype of start, which is ") + name_of(start.dtype()) +
+    throw DTypeError(std::string(op) + ": weight must have the dtype of start, which is " + name_of(start.dtype()) +
                      ", got " + name_of(weight.dtype()));
 }
 
 void check_lerp_fits(const Tensor& start, const Tensor& end) {
-  if (!(IntArrayRef(broadcast_shapes(start.sizes(), end.sizes(), "lerp")) == IntArrayRef(start.sizes())))
-    throw ShapeError("lerp: the result must have the shape written to, which is " + to_string(start.sizes()) +
+  if (!(IntArrayRef(broadcast_shapes(start.sizes(), end.sizes(), "lerp_")) == IntArrayRef(start.sizes())))
+    throw ShapeError("lerp_: the result must have the shape written to, which is " + to_string(start.sizes()) +
                      ", got an end of shape " + to_string(end.sizes()));
 }
 
-DType addcmul_dtype(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& value) {
-  check_three("addcmul", x, a, b);
+DType addcmul_dtype(const char* op, const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& value) {
+  check_three(op, x, a, b);
   const DType dtype = result_type(x, a, b);
-  if (dtype == kBool) throw DTypeError("addcmul: bool is not a dtype it takes");
+  if (dtype == kBool) throw DTypeError(std::string(op) + ": bool is not a dtype it takes");
   if (!is_floating_point(dtype) && value.is_floating_point())
-    throw DTypeError("addcmul: value must be an integer for integer tensors, got a floating point number");
+    throw DTypeError(std::string(op) + ": value must be an integer for integer tensors, got " +
+                     std::to_string(value.to<double>()));
   return dtype;
 }
 
-DType addcdiv_dtype(const Tensor& x, const Tensor& a, const Tensor& b) {
-  check_three("addcdiv", x, a, b);
+DType addcdiv_dtype(const char* op, const Tensor& x, const Tensor& a, const Tensor& b) {
+  check_three(op, x, a, b);
   if (!a.is_floating_point() && !b.is_floating_point())
-    throw DTypeError(std::string("addcdiv: a and b must not both be integers, got ") + name_of(a.dtype()) + " and " +
+    throw DTypeError(std::string(op) + ": a and b must not both be integers, got " + name_of(a.dtype()) + " and " +
                      name_of(b.dtype()) + " (did you mean a.to(kFloat32)?)");
   return result_type(x, a, b);
 }
@@ -168,43 +169,43 @@ Tensor integer_product(const Tensor& a, const Tensor& b, const Scalar& value, DT
 }  // namespace
 
 Tensor lerp(const Tensor& start, const Tensor& end, const Scalar& weight) {
-  check_lerp(start, end);
+  check_lerp("lerp", start, end);
   return apply_binary(LerpScalar{weight.to<double>()}, start, end, start.dtype());
 }
 Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight) {
-  check_lerp(start, end);
-  check_weight(start, weight);
+  check_lerp("lerp", start, end);
+  check_weight("lerp", start, weight);
   return apply_ternary(Lerp{}, start, end, weight, start.dtype());
 }
 Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& value) {
-  const DType dtype = addcmul_dtype(x, a, b, value);
+  const DType dtype = addcmul_dtype("addcmul", x, a, b, value);
   if (is_floating_point(dtype)) return apply_ternary(Addcmul{value.to<double>()}, x, a, b, dtype);
   common_shape("addcmul", x, a, b);
   return add(to(x, dtype), integer_product(a, b, value, dtype));
 }
 Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& value) {
-  return apply_ternary(Addcdiv{value.to<double>()}, x, a, b, addcdiv_dtype(x, a, b));
+  return apply_ternary(Addcdiv{value.to<double>()}, x, a, b, addcdiv_dtype("addcdiv", x, a, b));
 }
 
 Tensor& lerp_(const Tensor& start, const Tensor& end, const Scalar& weight) {
-  check_lerp(start, end);
+  check_lerp("lerp_", start, end);
   check_lerp_fits(start, end);
   return apply_in_place(LerpScalar{weight.to<double>()}, start, operand(end, start.dtype(), start.sizes()));
 }
 Tensor& lerp_(const Tensor& start, const Tensor& end, const Tensor& weight) {
-  check_lerp(start, end);
-  check_weight(start, weight);
-  check_fits("lerp", start, end, weight, start.dtype());
+  check_lerp("lerp_", start, end);
+  check_weight("lerp_", start, weight);
+  check_fits("lerp_", start, end, weight, start.dtype());
   return in_place_ternary(Lerp{}, start, end, weight);
 }
 Tensor& addcmul_(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& value) {
-  const DType dtype = addcmul_dtype(x, a, b, value);
+  const DType dtype = addcmul_dtype("addcmul_", x, a, b, value);
   check_fits("addcmul_", x, a, b, dtype);
   if (x.is_floating_point()) return in_place_ternary(Addcmul{value.to<double>()}, x, a, b);
   return add_(x, integer_product(a, b, value, x.dtype()));
 }
 Tensor& addcdiv_(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& value) {
-  check_fits("addcdiv_", x, a, b, addcdiv_dtype(x, a, b));
+  check_fits("addcdiv_", x, a, b, addcdiv_dtype("addcdiv_", x, a, b));
   return in_place_ternary(Addcdiv{value.to<double>()}, x, a, b);
 }
 

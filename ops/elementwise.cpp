@@ -320,7 +320,7 @@ Tensor& clamp_(const Tensor& x, const std::optional<Scalar>& min, const std::opt
     throw DTypeError(std::string("clamp_: the bounds must not need a wider dtype than the tensor's, which is ") +
                      name_of(x.dtype()));
   check_in_place_bool(in_place_name<Clamp>, x);
-  if (x.is_floating_point()) return write_result(bounds.op(), x);
+  if (x.is_floating_point()) return apply_in_place(bounds.op(), x);
   autograd::detail::check_in_place("clamp_", x);
   x.impl()->storage->bump_version();
   clamp_integers(x, bounds, x);

@@ -12,7 +12,7 @@ namespace tapegrad {
 // y = a + alpha b;  da = dy, db = alpha dy. On bool: or (alpha must be 1).
 TAPEGRAD_API Tensor add(const Tensor& a, const Tensor& b, const Scalar& alpha = 1);
 TAPEGRAD_API Tensor add(const Tensor& a, const Scalar& b, const Scalar& alpha = 1);
-// y = a - alpha b;  da = dy, db = -alpha dy. Not on bool.
+// y = a - alpha b;  da = dy, db = -alpha dy. Not where both are bool.
 TAPEGRAD_API Tensor sub(const Tensor& a, const Tensor& b, const Scalar& alpha = 1);
 TAPEGRAD_API Tensor sub(const Tensor& a, const Scalar& b, const Scalar& alpha = 1);
 // y = a b;  da = dy b, db = dy a. On bool: and.

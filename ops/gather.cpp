@@ -223,7 +223,7 @@ template <class Op> Tensor apart(Op op, const Operands& in, const Tensor& x) {
   return lowered(apply(std::move(op), in.x, in.index, in.src), x);
 }
 template <class Op> Tensor& into(Op op, const Operands& in, const Tensor& x) {
-  write_result(std::move(op), in.x, in.index, in.src);
+  apply_in_place(std::move(op), in.x, in.index, in.src);
   return const_cast<Tensor&>(x);
 }
 

@@ -126,6 +126,12 @@ template <class Source> Tensor& overwrite(const Tensor& x, Source source) {
   return apply_in_place(Overwrite<Source>{std::move(source)}, x);
 }
 
+// x = src, which broadcasts to x and is converted.
+Tensor& copied_into(const char* op, const Tensor& x, const Tensor& src) {
+  const bool records = GradMode::is_enabled() && src.requires_grad() && x.is_floating_point();
+  return apply_in_place_as(op, Copy{}, x, records ? operand(src, x.dtype(), x.sizes()) : src.detach());
+}
+
 bool is_legacy_empty(const Tensor& x) { return x.dim() == 1 && x.numel() == 0; }
 
 void check_cat_sizes(const Tensor& first, const Tensor& part, size_t i, int64_t dim) {
@@ -197,8 +203,7 @@ Tensor& copy_(const Tensor& x, const Tensor& src) {
   if (!(IntArrayRef(broadcast_shapes(x.sizes(), src.sizes(), "copy_")) == IntArrayRef(x.sizes())))
     throw ShapeError("copy_: the source must broadcast to the destination, got source " + to_string(src.sizes()) +
                      " and destination " + to_string(x.sizes()));
-  const bool records = GradMode::is_enabled() && src.requires_grad() && x.is_floating_point();
-  return apply_in_place(Copy{}, x, records ? operand(src, x.dtype(), x.sizes()) : src.detach());
+  return copied_into("copy_", x, src);
 }
 
 Tensor& fill_(const Tensor& x, const Scalar& value) {
@@ -212,7 +217,7 @@ Tensor& fill_(const Tensor& x, const Tensor& value) {
   check_defined("fill_", value, "value");
   if (value.dim() != 0)
     throw ShapeError("fill_: the value must be a number or a 0-dim tensor, got shape " + to_string(value.sizes()));
-  return copy_(x, value);
+  return copied_into("fill_", x, value);
 }
 
 Tensor& zero_(const Tensor& x) {

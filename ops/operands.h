@@ -1,8 +1,6 @@
 // How operands meet: promotion to one dtype and broadcasting to one shape, recorded only where a gradient needs it.
 #pragma once
 
-#include <array>
-
 #include "tapegrad/autograd/apply.h"
 #include "tapegrad/core/copy.h"
 #include "tapegrad/ops/shape.h"
@@ -67,23 +65,7 @@ inline Tensor number_of(const Scalar& s, DType dtype, const char* op = "full") {
   return filled_tensor(IntArrayRef(), dtype, s, op);
 }
 
-// "add_" for the struct of "add".
-template <class Op> struct InPlaceName {
-  static constexpr size_t size = std::char_traits<char>::length(Op::name);
-  static constexpr std::array<char, size + 2> text = [] {
-    std::array<char, size + 2> name{};
-    for (size_t i = 0; i < size; ++i) name[i] = Op::name[i];
-    name[size] = '_';
-    return name;
-  }();
-};
-template <class Op> inline constexpr const char* in_place_name = InPlaceName<Op>::text.data();
-
-// apply_in_place, after its checks were made under the name of the in-place form.
-template <class Op, class... In> Tensor& write_result(Op op, const Tensor& x, const In&... in) {
-  autograd::detail::check_in_place(in_place_name<Op>, x);
-  return apply_in_place(std::move(op), x, in...);
-}
+using autograd::detail::in_place_name;
 
 // A dtype the kernel does not take must be found before anything is written: of those, only bool comes this far. Ops that
 // take it say so by `static constexpr bool takes_bool = true`.
@@ -108,14 +90,14 @@ template <class Op> void check_result(const Tensor& x, DType result) {
 template <class Op> Tensor& in_place_unary(Op op, const Tensor& x, bool real_result) {
   check_defined(in_place_name<Op>, x, "x");
   check_result<Op>(x, real_result ? real_type(x.dtype()) : x.dtype());
-  return write_result(std::move(op), x);
+  return apply_in_place(std::move(op), x);
 }
 
 // op of x and the number s written into x, for an op whose result has the dtype `result`.
 template <class Op> Tensor& in_place_scalar(Op op, const Tensor& x, const Scalar& s, DType result) {
   check_result<Op>(x, result);
   check_number(in_place_name<Op>, s, x.dtype());
-  return write_result(std::move(op), x);
+  return apply_in_place(std::move(op), x);
 }
 
 inline void check_broadcasts_into(const char* op, const Tensor& a, const Tensor& b) {
@@ -128,9 +110,9 @@ inline void check_broadcasts_into(const char* op, const Tensor& a, const Tensor&
 // ShapeError where the result's shape is not a's.
 template <class Op> Tensor& in_place_binary(Op op, const Tensor& a, const Tensor& b, DType result) {
   check_result<Op>(a, result);
-  if (a.dtype() == b.dtype() && same_sizes(a, b)) return write_result(std::move(op), a, b);
+  if (a.dtype() == b.dtype() && same_sizes(a, b)) return apply_in_place(std::move(op), a, b);
   check_broadcasts_into(in_place_name<Op>, a, b);
-  return write_result(std::move(op), a, operand(b, a.dtype(), a.sizes()));
+  return apply_in_place(std::move(op), a, operand(b, a.dtype(), a.sizes()));
 }
 
 }  // namespace tapegrad

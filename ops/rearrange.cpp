@@ -261,11 +261,11 @@ Tensor triu(const Tensor& x, int64_t diagonal) {
 }
 Tensor& tril_(const Tensor& x, int64_t diagonal) {
   check_matrices("tril_", x);
-  return write_result(Triangle<Tril>{diagonal}, x);
+  return apply_in_place(Triangle<Tril>{diagonal}, x);
 }
 Tensor& triu_(const Tensor& x, int64_t diagonal) {
   check_matrices("triu_", x);
-  return write_result(Triangle<Triu>{diagonal}, x);
+  return apply_in_place(Triangle<Triu>{diagonal}, x);
 }
 
 Tensor diag(const Tensor& x, int64_t diagonal) {

@@ -142,7 +142,7 @@ struct Softsign {
 };
 
 void check_alpha(const char* op, double alpha) {
-  if (alpha == 0) throw ValueError(std::string(op) + ": alpha must not be 0");
+  if (alpha == 0) throw ValueError(std::string(op) + ": alpha must not be 0, got 0");
 }
 
 // The bounds of an integer tensor are integers.
@@ -163,7 +163,7 @@ Tensor bounded(const char* op, const Tensor& x, double lo, double hi) {
 
 Tensor& bound_in_place(const char* op, const Tensor& x, double lo, double hi) {
   check_bounds(op, x, lo, hi);
-  if (x.is_floating_point()) return apply_in_place(Hardtanh{lo, hi}, x);
+  if (x.is_floating_point()) return apply_in_place_as(op, Hardtanh{lo, hi}, x);
   return clamp_(x, static_cast<int64_t>(lo), static_cast<int64_t>(hi));
 }
 

@@ -104,14 +104,20 @@ template <Map op> Tensor rounded(const Tensor& x) {
 }
 
 template <Map op> Tensor& round_in_place(const Tensor& x) {
-  check_defined(Rounding<op>::name, x, "x");
+  check_defined(in_place_name<Rounding<op>>, x, "x");
+  check_in_place_bool(in_place_name<Rounding<op>>, x);
   return is_integral(x.dtype()) ? const_cast<Tensor&>(x) : apply_in_place(Rounding<op>{}, x);
 }
 
-void check_decimals(const Tensor& x) {
-  check_defined("round", x, "x");
+void check_decimals(const char* op, const Tensor& x) {
+  check_defined(op, x, "x");
   if (!x.is_floating_point())
-    throw DTypeError(std::string("round: decimals are for floating point tensors, got ") + name_of(x.dtype()));
+    throw DTypeError(std::string(op) + ": decimals are for floating point tensors, got " + name_of(x.dtype()));
+}
+
+void check_floating(const char* op, const Tensor& x) {
+  if (!x.is_floating_point())
+    throw DTypeError(std::string(op) + ": " + name_of(x.dtype()) + " is not a dtype it takes");
 }
 
 [[noreturn]] void divided_by_zero(const char* op) {
@@ -131,13 +137,13 @@ void check_divisor(const char* op, const Tensor& a, const Tensor& b, DType dtype
 }
 
 void check_divisor(const char* op, const Scalar& b, DType dtype) {
+  check_number(op, b, dtype);
   if (!is_integral(dtype)) return;
   dispatch(dtype, [&]<class T>() {
     if (b.to<T>() == T{0}) divided_by_zero(op);
   });
 }
 
-  check_number(op, b, dtype);
 template <Map op> Tensor modulo(const Tensor& a, const Tensor& b) {
   constexpr const char* name = Modulo<op>::name;
   check_defined(name, a, "a");
@@ -156,7 +162,7 @@ template <Map op> Tensor modulo(const Tensor& a, const Scalar& b) {
 }
 
 template <Map op> Tensor& modulo_in_place(const Tensor& a, const Tensor& b) {
-  constexpr const char* name = Modulo<op>::name;
+  constexpr const char* name = in_place_name<Modulo<op>>;
   check_defined(name, a, "a");
   check_defined(name, b, "b");
   const DType result = result_type(a, b);
@@ -165,10 +171,10 @@ template <Map op> Tensor& modulo_in_place(const Tensor& a, const Tensor& b) {
 }
 
 template <Map op> Tensor& modulo_in_place(const Tensor& a, const Scalar& b) {
-  constexpr const char* name = Modulo<op>::name;
+  constexpr const char* name = in_place_name<ModuloScalar<op>>;
   check_defined(name, a, "a");
   const DType result = promote_types(a.dtype(), b);
-  check_in_place_cast(name, a, result);
+  check_result<ModuloScalar<op>>(a, result);
   check_divisor(name, b, result);
   return apply_in_place(ModuloScalar<op>{b}, a);
 }
@@ -180,7 +186,7 @@ Tensor ceil(const Tensor& x) { return rounded<Map::ceil>(x); }
 Tensor trunc(const Tensor& x) { return rounded<Map::trunc>(x); }
 Tensor round(const Tensor& x, int64_t decimals) {
   if (decimals == 0) return rounded<Map::round>(x);
-  check_decimals(x);
+  check_decimals("round", x);
   return apply(RoundDecimals{decimals}, x);
 }
 Tensor frac(const Tensor& x) {
@@ -207,17 +213,21 @@ Tensor& ceil_(const Tensor& x) { return round_in_place<Map::ceil>(x); }
 Tensor& trunc_(const Tensor& x) { return round_in_place<Map::trunc>(x); }
 Tensor& round_(const Tensor& x, int64_t decimals) {
   if (decimals == 0) return round_in_place<Map::round>(x);
-  check_decimals(x);
+  check_decimals("round_", x);
   return apply_in_place(RoundDecimals{decimals}, x);
 }
-Tensor& frac_(const Tensor& x) { return in_place_unary(Frac{}, x, false); }
+Tensor& frac_(const Tensor& x) {
+  check_defined("frac_", x, "x");
+  check_floating(in_place_name<Frac>, x);
+  return apply_in_place(Frac{}, x);
+}
 Tensor& fmod_(const Tensor& a, const Tensor& b) { return modulo_in_place<Map::fmod>(a, b); }
 Tensor& fmod_(const Tensor& a, const Scalar& b) { return modulo_in_place<Map::fmod>(a, b); }
 Tensor& remainder_(const Tensor& a, const Tensor& b) { return modulo_in_place<Map::remainder>(a, b); }
 Tensor& remainder_(const Tensor& a, const Scalar& b) { return modulo_in_place<Map::remainder>(a, b); }
 Tensor& nan_to_num_(const Tensor& x, std::optional<double> nan, std::optional<double> posinf,
                     std::optional<double> neginf) {
-  check_defined("nan_to_num", x, "x");
+  check_defined("nan_to_num_", x, "x");
   if (!x.is_floating_point()) return const_cast<Tensor&>(x);
   return apply_in_place(replacing(x.dtype(), nan, posinf, neginf), x);
 }

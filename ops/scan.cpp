@@ -124,7 +124,10 @@ template <class Op> Tensor running(const Op& op, const Tensor& x, std::optional<
 
 template <class Op> Tensor& running_in_place(const Op& op, const Tensor& x) {
   if (x.dim() == 0) return const_cast<Tensor&>(x);  // one element is its own sum and product
-  if (!x.is_floating_point() && x.dtype() != kInt64) return copy_(x, running(op, x, x.dtype()));
+  if (!x.is_floating_point() && x.dtype() != kInt64) {
+    autograd::detail::check_in_place(in_place_name<Op>, x);
+    return copy_(x, running(op, x, x.dtype()));
+  }
   return apply_in_place(op, x);
 }
 

@@ -81,7 +81,7 @@ Tensor& masked_fill_(const Tensor& x, const Tensor& mask, const Tensor& value) {
   check_mask("masked_fill_", x, mask);
   check_number("masked_fill_", value);
   check_fits("masked_fill_", x, mask);
-  return write_result(MaskedFill{}, x, mask, operand(value, x.dtype(), x.sizes()));
+  return apply_in_place(MaskedFill{}, x, mask, operand(value, x.dtype(), x.sizes()));
 }
 Tensor& masked_fill_(const Tensor& x, const Tensor& mask, const Scalar& value) {
   check_mask("masked_fill_", x, mask);

@@ -74,13 +74,14 @@ struct Polygamma {
   int64_t n;
   SavedInput x{"x"};
   Tensor forward(const Tensor& v, const Tensor& out = {}) {
-    return unary(name, Map::polygamma, x.save(v), out, {static_cast<double>(n)});
+    x.save(v);
+    return n == 0 ? unary(name, Map::digamma, v, out) : unary(name, Map::polygamma, v, out, {static_cast<double>(n)});
   }
   Grads backward(const Tensor& dy) const { return {dy * polygamma(n + 1, *x)}; }
 };
 
-void check_order(int64_t n) {
-  if (n < 0) throw ValueError("polygamma: n must not be negative, got " + std::to_string(n));
+void check_order(const char* op, int64_t n) {
+  if (n < 0) throw ValueError(std::string(op) + ": n must not be negative, got " + std::to_string(n));
 }
 
 }  // namespace
@@ -107,8 +108,8 @@ Tensor digamma(const Tensor& x) {
 }
 Tensor polygamma(int64_t n, const Tensor& x) {
   check_defined("polygamma", x, "x");
-  check_order(n);
-  return n == 0 ? digamma(x) : apply(Polygamma{n}, real(x));
+  check_order("polygamma", n);
+  return apply(Polygamma{n}, real(x));
 }
 
 Tensor& erf_(const Tensor& x) { return in_place_unary(Erf{}, x, true); }
@@ -117,8 +118,8 @@ Tensor& erfinv_(const Tensor& x) { return in_place_unary(Erfinv{}, x, true); }
 Tensor& lgamma_(const Tensor& x) { return in_place_unary(Lgamma{}, x, true); }
 Tensor& digamma_(const Tensor& x) { return in_place_unary(Digamma{}, x, true); }
 Tensor& polygamma_(const Tensor& x, int64_t n) {
-  check_order(n);
-  return n == 0 ? digamma_(x) : in_place_unary(Polygamma{n}, x, true);
+  check_order("polygamma_", n);
+  return in_place_unary(Polygamma{n}, x, true);
 }
 
 }  // namespace tapegrad

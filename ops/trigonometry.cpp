@@ -229,6 +229,8 @@ Tensor& atan2_(const Tensor& a, const Tensor& b) {
 Tensor& hypot_(const Tensor& a, const Tensor& b) {
   check_defined("hypot_", a, "a");
   check_defined("hypot_", b, "b");
+  if (!a.is_floating_point())
+    throw DTypeError(std::string("hypot_: ") + name_of(a.dtype()) + " is not a dtype it takes");
   return in_place_binary(Hypot{}, a, b, result_type(a, b));
 }
 

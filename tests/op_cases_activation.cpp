@@ -93,8 +93,8 @@ void rectifiers(std::vector<Row>& rows) {
         [alpha](double x) { return celu_of(x, alpha); }, {-4, 4, 0.01}));
   }
   rows.back().bad_inputs = {undefined_operand("celu", "x", [] { celu(Tensor()); }),
-                            bad<ValueError>([] { celu(ones({2}), 0); }, "celu: alpha must not be 0"),
-                            bad<ValueError>([] { celu_(ones({2}), 0); }, "celu_: alpha must not be 0")};
+                            bad<ValueError>([] { celu(ones({2}), 0); }, "celu: alpha must not be 0, got 0"),
+                            bad<ValueError>([] { celu_(ones({2}), 0); }, "celu_: alpha must not be 0, got 0")};
 }
 
 double bounded(double x, double lo, double hi) { return x < lo ? lo : x > hi ? hi : x; }

@@ -50,11 +50,11 @@ Row modulo_row(const char* name, Tensor (*f)(const Tensor&, const Tensor&),
                        map(reference),
                        1,
                        0});
-  const std::string zero =
-      std::string(name) + ": integers must not be divided by 0, got a 0 in b (did you mean b.to(kFloat32)?)";
-  row.bad_inputs.push_back(bad<ValueError>([=] { f(tensor({4, 5}), tensor({2, 0})); }, zero));
-  row.bad_inputs.push_back(bad<ValueError>([=] { number(tensor({4, 5}), 0); }, zero));
-  row.bad_inputs.push_back(bad<ValueError>([=] { in_place(tensor({4, 5}), tensor({2, 0})); }, zero));
+  const std::string op = name;
+  const std::string zero = ": integers must not be divided by 0, got a 0 in b (did you mean b.to(kFloat32)?)";
+  row.bad_inputs.push_back(bad<ValueError>([=] { f(tensor({4, 5}), tensor({2, 0})); }, op + zero));
+  row.bad_inputs.push_back(bad<ValueError>([=] { number(tensor({4, 5}), 0); }, op + zero));
+  row.bad_inputs.push_back(bad<ValueError>([=] { in_place(tensor({4, 5}), tensor({2, 0})); }, op + "_" + zero));
   row.bad_inputs.push_back(bad<DTypeError>([=] { f(ones({2}, kBool), ones({2}, kBool)); },
                                            std::string(name) + ": bool is not a dtype it takes"));
   row.bad_inputs.push_back(real_into_integers(name, [=] { in_place(ones({2}, kInt64), ones({2})); }));
@@ -143,7 +143,9 @@ Row lerp_row() {
           [] {
             lerp_(ones({3}), ones({2, 3}), 0.5);
           },
-          "lerp: the result must have the shape written to, which is [3], got an end of shape [2, 3]")};
+          "lerp_: the result must have the shape written to, which is [3], got an end of shape [2, 3]"),
+      bad<DTypeError>([] { lerp_(ones({2}), ones({2}), ones({2}, kFloat64)); },
+                      "lerp_: weight must have the dtype of start, which is float32, got float64")};
   return row;
 }
 
@@ -155,7 +157,7 @@ Row addcmul_row() {
   row.bad_inputs = {
       undefined_operand("addcmul", "b", [] { addcmul(ones({2}), ones({2}), Tensor()); }),
       bad<DTypeError>([] { addcmul(ones({2}, kInt64), ones({2}, kInt64), ones({2}, kInt64), 0.5); },
-                      "addcmul: value must be an integer for integer tensors, got a floating point number"),
+                      "addcmul: value must be an integer for integer tensors, got 0.500000"),
       bad<DTypeError>([] { addcmul(ones({2}, kBool), ones({2}, kBool), ones({2}, kBool)); },
                       "addcmul: bool is not a dtype it takes"),
       real_into_integers("addcmul", [] { addcmul_(ones({2}, kInt64), ones({2}), ones({2})); }),

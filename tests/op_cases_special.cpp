@@ -67,7 +67,7 @@ Row polygamma_row() {
        .in_place = [](const Tensors& in) { return polygamma_(in[0], 1); },
        .bad_inputs = {undefined_operand("polygamma", "x", [] { polygamma(1, Tensor()); }),
                       bad<ValueError>([] { polygamma(-1, ones({2})); }, "polygamma: n must not be negative, got -1"),
-                      bad<ValueError>([] { polygamma_(ones({2}), -2); }, "polygamma: n must not be negative, got -2"),
+                      bad<ValueError>([] { polygamma_(ones({2}), -2); }, "polygamma_: n must not be negative, got -2"),
                       real_into_integers("polygamma", [] { polygamma_(ones({2}, kInt64), 1); })},
        .flops = 100});
   bench_small(row);
