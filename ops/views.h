@@ -21,7 +21,7 @@ TAPEGRAD_API std::vector<Tensor> tensor_split(const Tensor& x, IntArrayRef indic
 // x[..., i, ...] for every i at dim;  dx = their gradients stacked.
 TAPEGRAD_API std::vector<Tensor> unbind(const Tensor& x, int64_t dim = 0);
 
-// Dim `dim` under several sizes, whose product is its size; one of them may be -1. The opposite of flatten. ShapeError for another
+// One dim under several sizes, whose product is its size; one of them may be -1. The opposite of flatten. ShapeError for another
 // product or no sizes, IndexError for a 0-dim tensor.
 TAPEGRAD_API Tensor unflatten(const Tensor& x, int64_t dim, IntArrayRef sizes);
 
