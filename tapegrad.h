@@ -50,9 +50,11 @@
 
 #include "tapegrad/nn/activations.h"
 #include "tapegrad/nn/bilinear.h"
+#include "tapegrad/nn/check.h"
 #include "tapegrad/nn/dropout.h"
 #include "tapegrad/nn/embedding.h"
 #include "tapegrad/nn/functional.h"
+#include "tapegrad/nn/functional_call.h"
 #include "tapegrad/nn/init.h"
 #include "tapegrad/nn/layers.h"
 #include "tapegrad/nn/losses.h"

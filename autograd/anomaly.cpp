@@ -133,10 +133,12 @@ std::string describe_stack(const std::vector<void*>& stack) {
   return "an unknown place (built without symbols)";
 }
 
-void set_detect_anomaly(bool enabled) { thread_state.anomaly = enabled; }
-bool is_anomaly_enabled() { return thread_state.anomaly; }
+void set_detect_anomaly(bool enabled) {
+  thread_state.watch = static_cast<uint8_t>(enabled ? thread_state.watch | kAnomaly : thread_state.watch & ~kAnomaly);
+}
+bool is_anomaly_enabled() { return thread_state.watch & kAnomaly; }
 
-DetectAnomalyGuard::DetectAnomalyGuard(bool enabled) : previous_(std::exchange(thread_state.anomaly, enabled)) {}
-DetectAnomalyGuard::~DetectAnomalyGuard() { thread_state.anomaly = previous_; }
+DetectAnomalyGuard::DetectAnomalyGuard(bool enabled) : previous_(is_anomaly_enabled()) { set_detect_anomaly(enabled); }
+DetectAnomalyGuard::~DetectAnomalyGuard() { set_detect_anomaly(previous_); }
 
 }  // namespace tapegrad::autograd

@@ -54,12 +54,12 @@ template <size_t N, class Op, class... In>
 auto apply_to(Op&& op, const Tensor* const* inputs, int64_t count, const In&... in) {
   Recording recording(Op::name, inputs, count, OptionalInputs<Op>);
   if (!recording.needed()) {
-    auto y = op.forward(in...);
+    auto y = run_forward(op, in...);
     if constexpr (ViewOp<Op>) mark_view(y, *inputs[0]);
     return y;
   }
   auto node = new_node<Op, N>(std::forward<Op>(op), count);
-  auto y = node->op().forward(in...);
+  auto y = run_forward(node->op(), in...);
   if constexpr (std::is_same_v<decltype(y), Tensor>) {
     finish(y, node.get(), inputs, count);
   } else {  // std::vector<Tensor> or std::array<Tensor, K>

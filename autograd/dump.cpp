@@ -1,46 +1,16 @@
 // Printing the tape.
 #include "tapegrad/autograd/dump.h"
 
-#include <algorithm>
 #include <map>
-#include <set>
 
-#include "tapegrad/autograd/internal.h"
+#include "tapegrad/autograd/graph.h"
 
 namespace tapegrad::autograd {
 namespace {
 
-// Everything y was computed by, numbered: nodes by creation order, leaves by first use.
-struct Graph {
-  std::vector<Node*> nodes;
-  std::map<const Node*, int> node_number;
-  std::vector<TensorImpl*> leaves;
-  std::map<const TensorImpl*, int> leaf_number;
-};
-
 Graph graph_of(const char* op, const Tensor& y) {
   if (!y.defined()) throw ValueError(std::string(op) + ": y must be defined, got an undefined tensor (Tensor())");
-  Graph g;
-  const Ref<Node> root = y.grad_fn();
-  std::set<Node*> seen;
-  if (root) seen.insert(g.nodes.emplace_back(root.get()));
-  else if (y.requires_grad()) g.leaf_number.emplace(g.leaves.emplace_back(y.impl()), 1);
-  for (size_t i = 0; i < g.nodes.size(); ++i) {
-    for (int64_t k = 0; k < g.nodes[i]->inputs(); ++k) {
-      Node* next = g.nodes[i]->edge(k).node();
-      if (next && seen.insert(next).second) g.nodes.push_back(next);
-    }
-  }
-  std::sort(g.nodes.begin(), g.nodes.end(), [](const Node* a, const Node* b) { return a->sequence() < b->sequence(); });
-  for (const Node* n : g.nodes) {
-    g.node_number.emplace(n, static_cast<int>(g.node_number.size()) + 1);
-    for (int64_t k = 0; k < n->inputs(); ++k) {
-      TensorImpl* leaf = n->edge(k).leaf();
-      if (leaf && g.leaf_number.emplace(leaf, static_cast<int>(g.leaf_number.size()) + 1).second)
-        g.leaves.push_back(leaf);
-    }
-  }
-  return g;
+  return Graph({y});
 }
 
 std::string shape_text(const TensorImpl& t) { return to_string(t.sizes) + " " + name_of(t.dtype); }

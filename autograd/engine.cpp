@@ -1,6 +1,7 @@
 // The backward sweep: nodes in descending creation order, cotangents in the call's own slots.
 #include <cmath>
 
+#include "tapegrad/autograd/rewrite.h"
 #include "tapegrad/autograd/sweep.h"
 #include "tapegrad/core/copy.h"
 
@@ -157,10 +158,11 @@ void check_nan(Node& node, const Grads& dx) {
 }
 
 Grads run_rule(Node& node, Grads& dy) {
-  if (!thread_state.anomaly) return node.backward(dy);
+  const uint8_t watch = thread_state.watch;
+  if (!watch) return node.backward(dy);
   try {
-    Grads dx = node.backward(dy);
-    check_nan(node, dx);
+    Grads dx = watch & kRewrite ? rewritten(node, dy) : node.backward(dy);
+    if (watch & kAnomaly) check_nan(node, dx);
     return dx;
   } catch (const Error& e) {
     if (std::string(e.what()).find("forward was recorded at") != std::string::npos) throw;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <tuple>
 #include <typeinfo>
 
 #include "tapegrad/autograd/context.h"
@@ -63,6 +64,25 @@ template <class T> void append_tensors(std::vector<const Tensor*>& list, const T
   }
 }
 
+// The argument again with the tensors of `in` from `next` on in place of its own.
+template <class T> auto with_tensors(const T& argument, const std::vector<Tensor>& in, size_t& next) {
+  if constexpr (std::is_base_of_v<Tensor, T>) {
+    return in[next++];
+  } else if constexpr (std::is_same_v<T, std::optional<Tensor>>) {
+    const Tensor& t = in[next++];
+    return argument ? T(t) : T();
+  } else if constexpr (TensorRange<T> && requires(T & t) { *t.begin() = in[0]; }) {
+    T list = argument;
+    for (auto& t : list) t = in[next++];
+    return list;
+  } else {
+    std::vector<const Tensor*> own;
+    append_tensors(own, argument);
+    next += own.size();
+    return argument;
+  }
+}
+
 }  // namespace detail
 
 // struct Square : autograd::Function<Square> {
@@ -80,6 +100,14 @@ template <class F> struct Function {
         return F::backward(context, std::move(grads));
       }
       size_t allocated_bytes() const override { return sizeof(*this); }
+      std::vector<Tensor> replay(const std::vector<Tensor>& in) const override {
+        if (!arguments) return {};
+        size_t next = 0;
+        const auto again =
+            std::apply([&](const auto&... a) { return std::tuple{detail::with_tensors(a, in, next)...}; }, *arguments);
+        return std::apply([](const auto&... a) { return Function::listed(a...); }, again);
+      }
+      std::optional<std::tuple<std::decay_t<Args>...>> arguments;  // kept for replay, while a check watches
     };
     static const std::string name = readable_type_name(typeid(F));
     std::vector<const Tensor*> inputs;
@@ -88,6 +116,8 @@ template <class F> struct Function {
     const detail::Recording recording(name.c_str(), inputs.data(), static_cast<int64_t>(inputs.size()), true);
     auto node = Ref<Typed>::adopt(new (allocate(sizeof(Typed))) Typed(inputs.size(), name.c_str()));
     node->begin(inputs, recording.needed());
+    if (recording.needed() && keeps_inputs()) [[unlikely]]
+      node->arguments.emplace(args...);
     using Result = decltype(F::forward(&node->context(), args...));
     Result result = [&] {
       NoGradGuard no_grad;
@@ -101,6 +131,12 @@ template <class F> struct Function {
       node->finish(result, inputs);
       return result;
     }
+  }
+
+ private:
+  // Of a stated type, so that apply() can name it before its own is deduced.
+  template <class... Args> static std::vector<Tensor> listed(const Args&... args) {
+    return detail::listed(apply(args...));
   }
 };
 

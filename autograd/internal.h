@@ -30,7 +30,8 @@ struct NodeExtras {
   std::vector<OutputHook> hooks;
   std::vector<Retained> retained;
   std::vector<OutputMeta> later_outputs;  // of the outputs from the second on
-  std::vector<void*> stack;               // return addresses of the recording, in anomaly mode
+  std::vector<void*> stack;               // return addresses of the recording, while it is watched
+  std::vector<Tensor> inputs;             // copies of the inputs, while kKeepInputs
 };
 
 // The engine's and the tape's access to a node's private parts.
@@ -70,6 +71,11 @@ Tensor recorded_add(const Tensor& a, const Tensor& b);
 Tensor recorded_clone(const Tensor& x);
 // One sweep from one output, as Tensor::backward.
 void backward(const Tensor& output, const Tensor& gradient, bool retain_graph, bool create_graph);
+
+// What a watched recording keeps beside the node.
+void watch_recording(Node& node, const Tensor* const* inputs, int64_t count);
+// Under kKeepInputs: a value that is on the tape goes on without it, by this call.
+void note_severed(const char* what, const TensorImpl& t);
 
 // Stacks of recordings, for anomaly mode and for errors raised in backward.
 std::vector<void*> capture_stack();

@@ -1,6 +1,8 @@
 // A node of the tape: one recorded operation, the edges to what it was computed from, and its rules.
 #pragma once
 
+#include <vector>
+
 #include "tapegrad/autograd/grads.h"
 
 namespace tapegrad::autograd {
@@ -88,6 +90,9 @@ class TAPEGRAD_API Node {
   virtual Grads backward(Grads& dy) = 0;
   // Tangents of the outputs from tangents of the inputs (undefined where zero); AutogradError when there is no rule.
   virtual Grads tangent(const Grads& dx);
+  // The operation again on other inputs (as many, undefined where it had none), recorded as far as they require grad; empty
+  // when it cannot be run again. The gradient checker holds the rule against it.
+  virtual std::vector<Tensor> replay(const std::vector<Tensor>& inputs) const;
   // Calls visit(context, saved) for every saved tensor that is held.
   virtual void visit_saved(void (*visit)(void* context, const SavedView&), void* context) const;
   // Lets go of everything saved.
@@ -110,6 +115,9 @@ class TAPEGRAD_API Node {
   static void release_node_memory(Node* node) noexcept;
 
  protected:
+  // A node of the same operation with nothing saved, not yet recorded; and its forward. For replay().
+  virtual Ref<Node> fresh() const;
+  virtual std::vector<Tensor> forward_again(const std::vector<Tensor>& inputs);
   void set_edges(Edge* edges) { edges_ = edges; }
 
  private:

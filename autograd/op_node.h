@@ -57,6 +57,32 @@ template <class Op, class F> void for_each_saved(Op& op, F&& f) {
   });
 }
 
+inline std::vector<Tensor> listed(Tensor y) { return {std::move(y)}; }
+inline std::vector<Tensor> listed(std::vector<Tensor> y) { return y; }
+template <size_t K> std::vector<Tensor> listed(const std::array<Tensor, K>& y) { return {y.begin(), y.end()}; }
+TAPEGRAD_API Tensor copy_of(const Tensor& x);
+
+// The one copy of an op's forward in the library.
+template <class Op, class... In> [[gnu::noinline]] auto run_forward(Op& op, const In&... in) {
+  return op.forward(in...);
+}
+
+// The same for the gradient checker, with the inputs in a list.
+template <size_t N, class Op> [[gnu::cold]] std::vector<Tensor> forward_again(Op& op, const std::vector<Tensor>& in) {
+  return [&]<size_t... I>(std::index_sequence<I...>)->std::vector<Tensor> {
+    if constexpr (N == 0) {
+      return listed(run_forward(op, in));
+    } else if constexpr (requires { op.forward(in[I]...); }) {
+      return listed(run_forward(op, in[I]...));
+    } else {  // it only writes in place
+      Tensor self = copy_of(in[0]);
+      op.forward(in[I]..., self);
+      return {std::move(self)};
+    }
+  }
+  (std::make_index_sequence<N>{});
+}
+
 template <class Op> Grads call_rule(const Op& op, Grads& dy) {
   if constexpr (!HasBackward<Op>) {
     return {};
@@ -76,6 +102,10 @@ template <class Op> Grads call_rule(const Op& op, Grads& dy) {
 }  // namespace detail
 
 template <class Op> Tensor apply_again(const Op& op, const Grads& dx);
+template <class Op, size_t N> class OpNode;
+namespace detail {
+template <class Op, size_t N> Ref<OpNode<Op, N>> new_node(Op&& op, int64_t inputs);
+}
 
 // The node of an operation given as a struct; N inputs, or any number when N is 0.
 template <class Op, size_t N> class OpNode final : public Node {
@@ -121,6 +151,16 @@ template <class Op, size_t N> class OpNode final : public Node {
   }
   size_t allocated_bytes() const override { return sizeof(*this); }
   Op& op() { return op_; }
+
+ protected:
+  [[gnu::cold]] Ref<Node> fresh() const override {
+    Op op = op_;
+    detail::for_each_saved(op, [](Saved& saved) { saved.reset(); });
+    return Ref<Node>::adopt(detail::new_node<Op, N>(std::move(op), inputs()).detach());
+  }
+  [[gnu::cold]] std::vector<Tensor> forward_again(const std::vector<Tensor>& in) override {
+    return detail::forward_again<N>(op_, in);
+  }
 
  private:
   Op op_;

@@ -11,11 +11,18 @@ namespace autograd {
 
 class Node;
 
+// What recording and sweeping do beside their work; while all are off, that costs one test.
+enum WatchBits : uint8_t {
+  kAnomaly = 1,     // remember stacks, look for NaN
+  kKeepInputs = 2,  // nodes keep copies of their inputs, for the gradient checker
+  kRewrite = 4,     // gradients pass through a rewriter, for tests of the gradient checker
+};
+
 struct State {
   bool grad_enabled = true;
-  bool anomaly = false;  // capture stacks, look for NaN
-  uint32_t tape = 0;     // this thread's tape, 0 before its first node
-  uint64_t needs = 0;    // bit i: input i of the op that runs now wants a gradient
+  uint8_t watch = 0;   // WatchBits
+  uint32_t tape = 0;   // this thread's tape, 0 before its first node
+  uint64_t needs = 0;  // bit i: input i of the op that runs now wants a gradient
   uint64_t next_sequence = 1;
   int64_t live_nodes = 0;   // recorded by this thread minus freed by it
   Node* current = nullptr;  // the node whose rule runs now
@@ -33,6 +40,7 @@ inline State& state() { return state_of_thread(); }
 // input i is wanted. Inputs from the 63rd on share one answer.
 inline bool needs(int64_t i) { return (state().needs >> (i < 63 ? i : 63)) & 1; }
 inline bool recording() { return state().needs != 0; }
+inline bool keeps_inputs() { return state().watch & kKeepInputs; }
 
 }  // namespace autograd
 

@@ -37,6 +37,23 @@ void Access::describe_later(Node& n, uint32_t index, const TensorImpl& t) {
 
 Grads Node::tangent(const Grads&) { detail::no_tangent(name()); }
 
+Ref<Node> Node::fresh() const { return {}; }
+std::vector<Tensor> Node::forward_again(const std::vector<Tensor>&) { return {}; }
+
+std::vector<Tensor> Node::replay(const std::vector<Tensor>& in) const {
+  const Ref<Node> node = fresh();
+  if (!node) return {};
+  std::vector<const Tensor*> inputs;
+  for (const Tensor& t : in) inputs.push_back(&t);
+  const auto count = static_cast<int64_t>(in.size());
+  const detail::Recording recording(name(), inputs.data(), count, true);
+  std::vector<Tensor> y = node->forward_again(in);
+  if (!recording.needed()) return y;
+  detail::record(node.get(), inputs.data(), count);
+  detail::attach(y.data(), static_cast<int64_t>(y.size()), node.get(), inputs.data(), count);
+  return y;
+}
+
 void Node::visit_saved(void (*)(void*, const SavedView&), void*) const {}
 
 namespace {
@@ -156,7 +173,11 @@ Recording::Recording(const char* op, const Tensor* const* inputs, int64_t count,
       throw ValueError(std::string(op) + ": argument " + std::to_string(i + 1) +
                        " must be defined, got an undefined tensor (Tensor())");
     }
-    if (!state_.grad_enabled) continue;
+    if (!state_.grad_enabled) {
+      if (state_.watch & kKeepInputs) [[unlikely]]
+        note_severed(op, *t);
+      continue;
+    }
     refresh(*t, op);
     if (t->node) {
       if (Access::tape(*t->node) != state_.tape)
@@ -183,8 +204,8 @@ void record(Node* node, const Tensor* const* inputs, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     if (const TensorImpl* t = inputs[i]->impl()) edges[i] = Edge::to(*t);
   }
-  if (s.anomaly) [[unlikely]]
-    extras_of(*node).stack = capture_stack();
+  if (s.watch) [[unlikely]]
+    watch_recording(*node, inputs, count);
 }
 
 void attach(Tensor& y, Node* node, uint32_t index, const Tensor* const* inputs, int64_t count) {

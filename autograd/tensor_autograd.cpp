@@ -51,10 +51,16 @@ void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, 
   autograd::backward(*this, gradient, retain_graph.value_or(create_graph), create_graph);
 }
 
-Tensor Tensor::detach() const { return alias(*this); }
+Tensor Tensor::detach() const {
+  if (keeps_inputs() && impl_) [[unlikely]]
+    note_severed("detach", *impl_);
+  return alias(*this);
+}
 
 Tensor& Tensor::detach_() {
   TensorImpl& t = state();
+  if (keeps_inputs()) [[unlikely]]
+    note_severed("detach_", t);
   if (t.base)
     throw AutogradError("detach_: a view cannot leave the graph in place, shape " + to_string(t.sizes) +
                         " (use detach())");

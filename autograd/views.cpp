@@ -95,11 +95,16 @@ struct RegionCleared {
   Grads backward(const Tensor& dy) const { return {apply(RegionCleared{geometry}, dy)}; }
 };
 
-// base = base with the region replaced by v. Never run forward: the write has happened in the memory already.
+// base = base with the region replaced by v. When it is recorded the write has happened in the memory already; forward is
+// what a replay runs.
 struct RegionWrite {
   static constexpr const char* name = "write_view";
   Geometry geometry;
-  Tensor forward(const Tensor& base, const Tensor&) { return base; }
+  Tensor forward(const Tensor& base, const Tensor& v) {
+    Tensor y = in_layout(base, geometry, true);
+    copy(region(y, geometry), v);
+    return contiguous_of(y);
+  }
   Grads backward(const Tensor& dy) const {
     return {needs(0) ? apply(RegionCleared{geometry}, dy) : Tensor(),
             needs(1) ? apply(AsStrided{geometry}, dy) : Tensor()};
@@ -219,7 +224,8 @@ Tensor begin_in_place(const char* op, const Tensor& self, bool recorded, bool ol
   Tensor before = self;
   if (recorded) {
     check_recorded_write(op, self);
-    before = old_value ? clone_of(self) : alias(self);
+    // A watcher wants the value before the write as well.
+    before = old_value || keeps_inputs() ? clone_of(self) : alias(self);
     if (t.node) set_node(*before.impl(), t.node, t.output);
   }
   t.storage->bump_version();
@@ -253,6 +259,8 @@ void rebase(const Tensor& self, Node* node, uint32_t output) {
 }
 
 }  // namespace detail
+
+Tensor detail::copy_of(const Tensor& x) { return clone_of(alias(x)); }
 
 Tensor detail::kept_form(const Tensor& x) { return without_base(x); }
 

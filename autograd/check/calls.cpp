@@ -1,9 +1,9 @@
 // Gradients of other calls: subsets of inputs, other layouts, aliases, writes after forward, grad(), freed graphs.
 #include <algorithm>
 #include <cmath>
-#include <unordered_set>
 
 #include "tapegrad/autograd/check/consistency.h"
+#include "tapegrad/autograd/graph.h"
 #include "tapegrad/core/allocator.h"
 #include "tapegrad/core/copy.h"
 
@@ -14,33 +14,11 @@ namespace {
 class KeepForeignGrads {
  public:
   KeepForeignGrads(const Tensors& y, const Tensors& own) {
-    std::unordered_set<autograd::Node*> seen;
-    std::vector<autograd::Node*> open;
-    const auto visit = [&](autograd::Node* n) {
-      if (n && seen.insert(n).second) open.push_back(n);
-    };
-    const auto keep = [&](TensorImpl* leaf) {
-      for (const Tensor& t : own) {
-        if (t.impl() == leaf) return;
-      }
-      for (const auto& [t, grad] : kept_) {
-        if (t.impl() == leaf) return;
-      }
+    for (TensorImpl* leaf : autograd::Graph(y).leaves) {
+      if (std::any_of(own.begin(), own.end(), [&](const Tensor& t) { return t.impl() == leaf; })) continue;
       const Tensor t(Ref<TensorImpl>::share(leaf));
       kept_.emplace_back(t, t.grad());
       t.mutable_grad() = Tensor();
-    };
-    for (const Tensor& t : y) {
-      if (t.grad_fn()) visit(t.grad_fn().get());
-      else keep(t.impl());
-    }
-    while (!open.empty()) {
-      autograd::Node* n = open.back();
-      open.pop_back();
-      for (int64_t i = 0; i < n->inputs(); ++i) {
-        visit(n->edge(i).node());
-        if (n->edge(i).leaf()) keep(n->edge(i).leaf());
-      }
     }
   }
   ~KeepForeignGrads() {

@@ -21,36 +21,59 @@ class KeepState {
   const uint64_t seed_, draw_;
 };
 
+// Cheap ones first; a function that fails one order is not asked for the next.
+void run_checks(check::Problem& p) {
+  if (!check::check_forward(p)) return;
+  if (p.options.consistency) check::check_consistency(p);
+  if (p.options.forward) check::check_forward_mode(p);
+  if (p.options.numeric) {
+    check::System s = check::first_order(p);
+    check::check_numeric(p, s);
+    try {
+      check::check_float32(p, s);
+    } catch (const Error& e) { p.find("backward throws", e.what()); }
+  }
+  if (p.options.order >= 2 && p.report.ok()) check::check_order_two(p);
+  if (p.options.order >= 3 && p.report.ok()) check::check_order_three(p);
+}
+
 }  // namespace
 
-GradcheckReport gradcheck_report(GradcheckFunction f, const std::vector<Tensor>& inputs,
-                                 const GradcheckOptions& options) {
-  if (options.order != 1 && options.order != 2)
-    throw ValueError("gradcheck: order must be 1 or 2, got " + std::to_string(options.order));
+GradcheckReport check::checked(GradcheckFunction f, const Tensors& inputs, const GradcheckOptions& options,
+                               std::vector<std::string> names) {
   GradcheckReport report;
   report.loosened = options.rtol || options.atol;
-  check::Problem p{f, options, report, {}, {}};
+  Problem p{f, options, report, {}, {}, std::move(names)};
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& x = inputs[i];
-    p.inputs.push_back(x.defined() ? check::copy_in_layout(x) : x);
+    p.inputs.push_back(x.defined() ? copy_in_layout(x) : x);
     if (x.defined() && x.is_floating_point() && x.requires_grad()) p.wanted.push_back(i);
   }
   if (p.wanted.empty())
     throw ValueError("gradcheck: at least one floating input must require grad, got " + std::to_string(inputs.size()) +
                      " inputs of which none does");
   const KeepState keep;
-  if (!check::check_forward(p)) return report;
-  if (options.consistency) check::check_consistency(p);
-  if (options.forward) check::check_forward_mode(p);
-  if (options.numeric) {
-    try {
-      check::System s = check::first_order(p);
-      check::check_numeric(p, s);
-      check::check_float32(p, s);
-    } catch (const Error& e) { p.find("backward throws", e.what()); }
+  run_checks(p);
+  if (options.explain && !report.ok()) explain(p);
+  for (GradcheckFinding& finding : report.findings) {
+    if (!finding.cause.empty()) finding.text += "\n  cause    " + finding.cause;
   }
-  if (options.order == 2 && report.ok()) check::check_order_two(p);
   return report;
+}
+
+GradcheckReport gradcheck_report(GradcheckFunction f, const std::vector<Tensor>& inputs,
+                                 const GradcheckOptions& options) {
+  if (options.order < 1 || options.order > 3)
+    throw ValueError("gradcheck: order must be 1, 2 or 3, got " + std::to_string(options.order));
+  if (!options.input_names.empty() && options.input_names.size() != inputs.size())
+    throw ValueError("gradcheck: input_names must name every input, got " + std::to_string(options.input_names.size()) +
+                     " names for " + std::to_string(inputs.size()) + " inputs");
+  std::vector<std::string> names;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    names.push_back("in" + std::to_string(i));
+    if (!options.input_names.empty()) names.back() += "(\"" + options.input_names[i] + "\")";
+  }
+  return check::checked(f, inputs, options, std::move(names));
 }
 
 bool gradcheck(GradcheckFunction f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {

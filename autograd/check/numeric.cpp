@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numeric>
 
 #include "tapegrad/autograd/check/system.h"
 #include "tapegrad/core/copy.h"
@@ -10,7 +11,8 @@
 namespace tapegrad::check {
 namespace {
 
-constexpr int kFindingsPerProbe = 5;
+constexpr size_t kSuspects = 4;   // wrong entries that a direction is bisected for
+constexpr size_t kWidened = 128;  // entries looked at beside them
 
 // x of the system with room for one input to move: at(t) is the values at x + t d.
 class Moved {
@@ -72,7 +74,18 @@ class Numeric {
   Values weighted_rows(size_t k, const Values& w);
   void probe(size_t k);
   bool accept(Verdict& v, double analytic, const std::string& where);
-  void suspect(size_t k, Moved& moved, const Values& w, const Values& terms, const Values& d, int& findings);
+  // One round of random weights over an input too large to check entry by entry.
+  struct Probe {
+    size_t k;
+    Moved& moved;
+    const Values& w;
+    Block block;
+    size_t guilty = 0;
+    double threshold = 0;  // smallest error that a direction is sure to show
+  };
+  void try_element(Probe& probe, size_t j);
+  void bisect(Probe& probe, const Values& d, const std::vector<size_t>& support);
+  void widen(Probe& probe);
   Verdict along(size_t k, Moved& moved, const Values& w, const Values& d, double analytic, double terms, bool single,
                 size_t j);
 
@@ -134,8 +147,8 @@ void Numeric::full(size_t k) {
   std::vector<Block> blocks;
   for (size_t o = 0; o < s_.outputs.size(); ++o) {
     const size_t entries = static_cast<size_t>(numel_of(s_.outputs[o], "gradcheck")) * n;
-    blocks.push_back({&p_, s_.what, s_.y_names[o], s_.x_names[k], s_.outputs[o], s_.x[k].sizes(), Values(entries),
-                      Values(entries), Values(entries), Values(entries), std::vector<int>(entries),
+    blocks.push_back({&p_, s_.check, s_.what, s_.y_names[o], s_.x_names[k], s_.outputs[o], s_.x[k].sizes(),
+                      Values(entries), Values(entries), Values(entries), Values(entries), std::vector<int>(entries),
                       std::vector<bool>(entries), std::vector<bool>(entries)});
   }
   Moved moved(s_, k);
@@ -202,65 +215,61 @@ Verdict Numeric::along(size_t k, Moved& moved, const Values& w, const Values& d,
   return ladder.judge(0, analytic, terms);
 }
 
+// Holds one element's derivative of <w, f> against its differences.
+void Numeric::try_element(Probe& probe, size_t j) {
+  Block& b = probe.block;
+  if (b.checked[j] || b.wrong[j]) return;
+  Values d(b.analytic.size());
+  d[j] = 1;
+  const double analytic = b.analytic[j];
+  Verdict v = along(probe.k, probe.moved, probe.w, d, analytic, std::abs(analytic), true, j);
+  b.wrong[j] =
+      !accept(v, analytic, s_.what + " <w, f> / d " + b.in_name + position(static_cast<int64_t>(j), b.in_sizes));
+  b.checked[j] = v.judgement != Judgement::inconclusive;
+  b.numeric[j] = v.numeric, b.bound[j] = v.bound, b.step[j] = v.step, b.evaluations[j] = v.evaluations;
+  probe.guilty += b.wrong[j];
+}
+
 // Halves a wrong direction until single elements are left.
-void Numeric::suspect(size_t k, Moved& moved, const Values& w, const Values& g, const Values& d, int& findings) {
-  if (findings >= kFindingsPerProbe) return;
-  std::vector<size_t> support;
+void Numeric::bisect(Probe& probe, const Values& d, const std::vector<size_t>& support) {
+  if (probe.guilty >= kSuspects || support.empty()) return;
+  if (support.size() == 1) return try_element(probe, support[0]);
+  Values part(d.size());
   double analytic = 0, terms = 0;
-  for (size_t j = 0; j < d.size(); ++j) {
-    if (d[j] == 0) continue;
-    support.push_back(j);
-    analytic += g[j] * d[j];
-    terms += std::abs(g[j] * d[j]);
+  for (size_t j : support) {
+    part[j] = d[j];
+    analytic += probe.block.analytic[j] * d[j];
+    terms += std::abs(probe.block.analytic[j] * d[j]);
   }
-  if (support.empty()) return;
-  const bool single = support.size() == 1;
-  if (single) analytic = g[support[0]], terms = std::abs(analytic);
-  Verdict v = along(k, moved, w, d, analytic, terms, single, support[0]);
-  const std::string where = single ? s_.x_names[k] + position(static_cast<int64_t>(support[0]), s_.x[k].sizes())
-                                   : "a direction of " + s_.x_names[k];
-  if (!single) {
-    if (v.judgement == Judgement::pass) {
-      ++p_.report.checked;
-      return;
-    }
-    for (const bool upper : {false, true}) {
-      Values half = d;
-      for (size_t s = 0; s < support.size(); ++s) {
-        if ((s >= support.size() / 2) != upper) half[support[s]] = 0;
-      }
-      suspect(k, moved, w, g, half, findings);
-    }
+  const Verdict v = along(probe.k, probe.moved, probe.w, part, analytic, terms, false, 0);
+  if (v.judgement == Judgement::pass) {
+    ++p_.report.checked;
+    probe.threshold = std::max(probe.threshold, 10 * v.bound + 1e-11 * terms);
     return;
   }
-  if (accept(v, analytic, "d <w, f> / d " + where)) return;
-  ++findings;
-  Block b{&p_,
-          s_.what,
-          "<w, " + (s_.y_names.size() == 1 ? s_.y_names[0] : std::string("out")) + ">",
-          s_.x_names[k],
-          {},
-          s_.x[k].sizes(),
-          Values(d.size()),
-          Values(d.size()),
-          Values(d.size()),
-          Values(d.size()),
-          std::vector<int>(d.size()),
-          std::vector<bool>(d.size()),
-          std::vector<bool>(d.size())};
-  const size_t j = support[0];
-  b.analytic[j] = analytic, b.numeric[j] = v.numeric, b.bound[j] = v.bound, b.step[j] = v.step;
-  b.evaluations[j] = v.evaluations;
-  b.wrong[j] = b.checked[j] = true;
-  p_.report.findings.push_back(describe(b, -1, s_.x_index[k]));
+  const auto middle = support.begin() + static_cast<std::ptrdiff_t>(support.size() / 2);
+  bisect(probe, d, {support.begin(), middle});
+  bisect(probe, d, {middle, support.end()});
+}
+
+// More entries around a wrong one, so that the cause can be read from them.
+void Numeric::widen(Probe& probe) {
+  const size_t n = probe.block.analytic.size();
+  for (size_t j = 0; j < n; ++j) {
+    if (n <= kWidened || j < kWidened / 4 || j + kWidened / 4 >= n) try_element(probe, j);
+  }
+  for (size_t i = 0; n > kWidened && i < kWidened / 2; ++i)
+    try_element(probe, static_cast<size_t>(draws_.uniform(0, static_cast<double>(n))));
 }
 
 void Numeric::probe(size_t k) {
   Moved moved(s_, k);
   Values centre;
   if (!s_.eval(s_.x, centre)) return;
-  int findings = 0;
-  for (int round = 0; round < p_.options.probes && findings == 0; ++round) {
+  const size_t n = static_cast<size_t>(s_.x[k].numel());
+  const std::string out = "<w, " + (s_.y_names.size() == 1 ? s_.y_names[0] : std::string("out")) + ">";
+  double threshold = 0;
+  for (int round = 0; round < p_.options.probes; ++round) {
     Values w(static_cast<size_t>(outputs_));
     for (size_t i = 0; i < w.size(); ++i) {
       w[i] = draws_.weight();
@@ -268,11 +277,37 @@ void Numeric::probe(size_t k) {
       w[i] = 0;
       p_.note("outputs that are not finite are left out of " + s_.x_names[k] + "'s directions");
     }
-    const Values g = s_.vjp(w)[k];
-    Values d(g.size());
-    for (double& e : d) e = draws_.sign();
-    suspect(k, moved, w, g, d, findings);
+    // Weights, not signs: errors in several entries must not be able to cancel.
+    Values d(n);
+    for (double& e : d) e = draws_.weight();
+    Probe probe{k,
+                moved,
+                w,
+                {&p_,
+                 s_.check,
+                 s_.what,
+                 out,
+                 s_.x_names[k],
+                 {},
+                 s_.x[k].sizes(),
+                 s_.vjp(w)[k],
+                 Values(n),
+                 Values(n),
+                 Values(n),
+                 std::vector<int>(n),
+                 std::vector<bool>(n),
+                 std::vector<bool>(n)}};
+    std::vector<size_t> support(n);
+    std::iota(support.begin(), support.end(), 0);
+    bisect(probe, d, support);
+    threshold = std::max(threshold, probe.threshold);
+    if (probe.guilty == 0) continue;
+    widen(probe);
+    p_.report.findings.push_back(describe(probe.block, -1, s_.x_index[k]));
+    return;
   }
+  p_.report.directions.push_back(
+      {s_.what + " <w, f> / d " + s_.x_names[k], p_.options.probes, static_cast<int64_t>(n), threshold});
 }
 
 bool flatten(const Tensors& y, const std::vector<size_t>& place, const std::vector<Shape>& shapes, Values& f) {
@@ -309,12 +344,15 @@ struct Converted {
   }
 };
 
-Converted in_float64(Problem& p) {
+Converted in_float64(const Problem& p) {
   try {
     return Converted(p, kFloat64);
-  } catch (const Error&) {
-    p.note("f does not run in float64: differences are taken in float32 and see less");
-    return Converted(p, kFloat32);
+  } catch (const Error& e) {
+    throw DTypeError(std::string("gradcheck: f must run on float64 copies of its float32 inputs, where differences see "
+                                 "more, got: ") +
+                     e.what() +
+                     " (does it make float32 tensors of its own, or hold float32 parameters? for a module "
+                     "use check_module)");
   }
 }
 

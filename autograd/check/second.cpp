@@ -113,6 +113,7 @@ System gradient_system(Problem& p, const std::shared_ptr<GradientMap>& map, cons
     s.x_index.push_back(-1);
   }
   s.what = "order 2: d";
+  s.check = "second order";
   s.probes_only = true;
   const auto split = [&p, map, n](const Tensors& x, Tensors& leaves, Tensors& cotangent) {
     leaves = map->inputs;
@@ -213,6 +214,52 @@ void check_order_two(Problem& p) {
     System s = gradient_system(p, map, w);
     check_numeric(p, s);
   } catch (const Error& e) { p.find("second order", e.what()); }
+}
+
+// The gradients as a function of inputs and cotangents, checked at order two.
+void check_order_three(Problem& p) {
+  GradientMap map{p, precise(p), {}};
+  const Outputs y = recorded_outputs(p.run(leaves_of(map.inputs, p.wanted)));
+  if (y.y.empty()) return;
+  map.place = y.place;
+  Draws draws(p.options.seed + 7);
+  Tensors inputs = map.inputs;
+  std::vector<std::string> names = p.names;
+  for (const Tensor& w : cotangents(y.y, draws)) {
+    names.push_back("w" + std::to_string(map.place[inputs.size() - map.inputs.size()]));
+    inputs.push_back(w);
+  }
+  for (size_t i : p.wanted) inputs[i] = alias(inputs[i]).requires_grad_();
+  for (size_t i = map.inputs.size(); i < inputs.size(); ++i) inputs[i].requires_grad_();
+  const auto gradients = [&](const Tensors& all) {
+    const auto split = all.begin() + static_cast<std::ptrdiff_t>(map.inputs.size());
+    const AutoGradMode recorded(true);
+    Tensors leaves(all.begin(), split);
+    for (size_t i : p.wanted) {
+      if (!leaves[i].requires_grad()) leaves[i] = alias(leaves[i]).requires_grad_();
+    }
+    return map(leaves, Tensors(split, all.end()), true);
+  };
+  GradcheckOptions options = p.options;
+  options.order = 2;
+  options.numeric = options.consistency = options.forward = options.explain = false;
+  options.linear_in.clear();
+  GradcheckReport third;
+  try {
+    third = checked(gradients, inputs, options, std::move(names));
+  } catch (const Error& e) { p.find("third order", e.what()); }
+  p.report.checked += third.checked;
+  for (GradcheckFinding& finding : third.findings) {
+    finding.check = "third order";
+    const size_t at = finding.text.find("order 2");
+    if (at != std::string::npos) finding.text.replace(at, 7, "order 3");
+    p.report.findings.push_back(std::move(finding));
+  }
+  for (GradcheckDirections& d : third.directions) {
+    d.input.replace(0, 7, "order 3");
+    p.report.directions.push_back(std::move(d));
+  }
+  for (const std::string& note : third.notes) p.note("order 3: " + note);
 }
 
 }  // namespace tapegrad::check

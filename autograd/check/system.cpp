@@ -42,7 +42,7 @@ void Problem::note(const std::string& text) const {
   if (std::find(report.notes.begin(), report.notes.end(), text) == report.notes.end()) report.notes.push_back(text);
 }
 
-std::string Problem::input_name(size_t i) const { return "in" + std::to_string(i); }
+std::string Problem::input_name(size_t i) const { return names.at(i); }
 
 namespace {
 

@@ -31,6 +31,7 @@ struct Problem {
   GradcheckReport& report;
   Tensors inputs;              // private copies in the caller's dtypes and layouts
   std::vector<size_t> wanted;  // those whose gradients are checked
+  std::vector<std::string> names;
 
   // f(inputs), after reseeding. Counts.
   Tensors run(const Tensors& x) const;
@@ -79,8 +80,9 @@ struct System {
   std::function<bool(const Tensors& x, Values& f)> eval;
   std::function<std::vector<Values>(const Values& w)> vjp;  // by each x
   std::vector<std::string> x_names, y_names;
-  std::vector<int64_t> x_index;  // input numbers for findings
-  std::string what = "d";        // how an entry is written
+  std::vector<int64_t> x_index;   // input numbers for findings
+  std::string what = "d";         // how an entry is written
+  const char* check = "numeric";  // under which name findings are filed
   bool probes_only = false;
   double eps = 2.220446049250313e-16;
 };
@@ -91,6 +93,12 @@ void check_consistency(Problem& p);
 void check_forward_mode(Problem& p);
 void check_numeric(Problem& p, System& s);
 void check_order_two(Problem& p);
+void check_order_three(Problem& p);
+// Adds to every finding whose fault it is.
+void explain(Problem& p);
+// gradcheck_report with names for the inputs.
+GradcheckReport checked(GradcheckFunction f, const Tensors& inputs, const GradcheckOptions& options,
+                        std::vector<std::string> names);
 // The first-order system of p: float64 copies of its inputs, gradients from the tape.
 System first_order(Problem& p);
 void check_float32(Problem& p, const System& s);
@@ -98,6 +106,7 @@ void check_float32(Problem& p, const System& s);
 // The entries of one (output, input) pair, dense.
 struct Block {
   const Problem* problem;
+  const char* check;
   std::string what, out_name, in_name;
   Shape out_sizes, in_sizes;
   Values analytic, numeric, bound, step;
@@ -107,5 +116,6 @@ struct Block {
 };
 // What a wrong block says, with the cause read from where and how it is wrong.
 GradcheckFinding describe(const Block& block, int64_t output, int64_t input);
+std::string cause_of(const Block& block);
 
 }  // namespace tapegrad::check
