@@ -6,20 +6,17 @@
 
 #include "common/plot.h"
 #include "common/report.h"
-#include "common/toy.h"
 
 using namespace tapegrad;
-using examples::cosine, examples::sine, examples::printed;
+using examples::printed;
 using examples::plot::Curves;
 using examples::plot::Panel;
 
 const Tensor x = linspace(0, 1, 999, kFloat64);
 
 // What to compute, [n, outputs]: the source's f, and for two outputs a figure eight.
-Tensor f(const Tensor& x) {
-  return (0.2 + 0.4 * square(x) + 0.3 * x * sine(15 * x) + 0.05 * cosine(50 * x)).unsqueeze(1);
-}
-Tensor eight(const Tensor& t) { return 0.5 + 0.4 * stack({sine(2 * M_PI * t), sine(4 * M_PI * t)}, 1); }
+Tensor f(const Tensor& x) { return (0.2 + 0.4 * square(x) + 0.3 * x * sin(15 * x) + 0.05 * cos(50 * x)).unsqueeze(1); }
+Tensor eight(const Tensor& t) { return 0.5 + 0.4 * stack({sin(2 * M_PI * t), sin(4 * M_PI * t)}, 1); }
 
 // The network with everything chosen by hand. Neurons j and N + j step up and down around bump j; the output neuron is
 // a sigmoid as well, so what the bumps build is the inverse sigmoid of the goal.
