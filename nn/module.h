@@ -46,7 +46,7 @@ class TAPEGRAD_API Module {
 
   // Return what they are given, to be kept in a member. ValueError: a name that is empty, holds a dot or is taken; a
   // parameter that is not a leaf; a module inside itself. An undefined tensor is handed back and not listed.
-  template <class M> M register_module(std::string name, M module);
+  template <class M> M register_module(const std::string& name, M module);
   Parameter register_parameter(std::string name, const Tensor& tensor, bool requires_grad = true);
   Buffer register_buffer(std::string name, const Tensor& tensor);
 
@@ -147,9 +147,9 @@ template <class M> class HeldAs final : public Held {
 
 }  // namespace detail
 
-template <class M> M Module::register_module(std::string name, M module) {
+template <class M> M Module::register_module(const std::string& name, M module) {
   static_assert(std::is_base_of_v<Module, M>, "register_module takes a module: a type derived from nn::Module");
-  add_child(std::move(name), Ref<detail::Held>::adopt(new detail::HeldAs<M>(module)), false);
+  add_child(name, Ref<detail::Held>::adopt(new detail::HeldAs<M>(module)), false);
   return module;
 }
 
