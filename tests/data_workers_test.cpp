@@ -91,6 +91,14 @@ TEST_CASE("workers are never more than max_jobs batches ahead", "[data]") {
     }
     CHECK(started == 20);
   }
+  // As many as there are, whatever the number that says so.
+  for (const int64_t max_jobs : {int64_t{1} << 40, std::numeric_limits<int64_t>::max()}) {
+    std::atomic<int64_t> started = 0;
+    data::DataLoader loader(Doing(20, [&](int64_t) { ++started; }), {.workers = 2, .max_jobs = max_jobs});
+    const auto it = loader.begin();
+    for (int i = 0; i < 1000 && started < 20; ++i) sleep_ms(1);
+    CHECK(started == 20);
+  }
   std::atomic<int64_t> started = 0;
   data::DataLoader loader(Doing(20, [&](int64_t) { ++started; }), {.workers = 2});  // by default two for each worker
   const auto it = loader.begin();
