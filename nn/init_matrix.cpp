@@ -95,6 +95,7 @@ Tensor dirac_(Tensor t, int64_t groups) {
                      " and " + std::to_string(groups));
   const NoGradGuard no_grad;
   t.zero_();
+  if (t.numel() == 0) return t;
   const int64_t out = t.size(0) / groups;
   for (int64_t g = 0; g < groups; ++g) {
     for (int64_t i = 0; i < std::min(out, t.size(1)); ++i) {
