@@ -32,15 +32,12 @@ bool holds(const std::string& directory, CIFAR10::Mode mode) {
 }
 
 std::string directory_of(const std::optional<std::string>& root, CIFAR10::Mode mode) {
-  std::string looked;
-  for (const std::string& place : detail::places(root, kFolder)) {
-    if (holds(place, mode)) return place;
-    looked += (looked.empty() ? "" : ", ") + place;
-  }
+  const auto place = detail::place_of(root, kFolder, [&](const std::string& at) { return holds(at, mode); });
+  if (place) return *place;
   const bool train = mode == CIFAR10::Mode::kTrain;
   throw IOError(std::string("CIFAR10: expected ") +
                 (train ? "data_batch_1.bin to data_batch_5.bin" : "test_batch.bin") + ", got not all of it in any of " +
-                looked + " (from cifar-10-binary.tar.gz)");
+                detail::listed_places(root, kFolder) + " (from cifar-10-binary.tar.gz)");
 }
 
 [[noreturn]] void fail(const std::string& path, const std::string& what) {
@@ -92,13 +89,11 @@ TensorDataset load(const std::string& directory, CIFAR10::Mode mode, const CIFAR
 }  // namespace
 
 CIFAR10::CIFAR10(const std::optional<std::string>& root, Mode mode, const CIFAR10Options& options)
-    : set_(load(directory_of(root, mode), mode, options)) {}
+    : Images(load(directory_of(root, mode), mode, options)) {}
 
 std::optional<std::string> CIFAR10::find(const std::optional<std::string>& root) {
-  for (const std::string& place : detail::places(root, kFolder)) {
-    if (holds(place, Mode::kTrain) && holds(place, Mode::kTest)) return place;
-  }
-  return {};
+  return detail::place_of(root, kFolder,
+                          [](const std::string& at) { return holds(at, Mode::kTrain) && holds(at, Mode::kTest); });
 }
 
 }  // namespace tapegrad::data

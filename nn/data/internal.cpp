@@ -25,6 +25,12 @@ std::vector<std::string> places(const std::optional<std::string>& root, const st
   return out;
 }
 
+std::string listed_places(const std::optional<std::string>& root, const std::string& folder) {
+  std::string text;
+  for (const std::string& place : places(root, folder)) text += (text.empty() ? "" : ", ") + place;
+  return text;
+}
+
 Tensor scaled(const Tensor& bytes) {
   Tensor out = new_like(bytes, kFloat32);
   const auto* from = bytes.data_ptr<uint8_t>();
