@@ -104,7 +104,7 @@ TEST_CASE("Identity, Flatten and Unflatten only give another shape", "[nn]") {
 
 TEST_CASE("matrices with a structure to start from", "[nn]") {
   manual_seed(6);
-  for (const Shape& sizes : {Shape{4, 7}, Shape{7, 4}, Shape{5, 5}, Shape{3, 2, 2}}) {
+  for (const Shape& sizes : {Shape{4, 7}, Shape{7, 4}, Shape{5, 5}, Shape{3, 2, 2}, Shape{70, 71}}) {
     const Tensor t = nn::init::orthogonal_(empty(sizes, kFloat64), 2);
     const Tensor m = t.reshape({sizes[0], -1});
     const Tensor product = m.size(0) <= m.size(1) ? m.mm(m.t()) : m.t().mm(m);
