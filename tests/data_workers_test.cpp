@@ -272,6 +272,13 @@ TEST_CASE("a data set whose get is not const is copied for each worker", "[data]
   }
   CHECK(next == 40);
 
+  // What can be copied but not assigned, as a function with captures.
+  const int64_t added = 100;
+  data::DataLoader mapped(
+      data::map(Stateful(), [added](const Example& e) { return Example(e.data, e.target + added); }),
+      {.batch_size = 4, .workers = 2});
+  CHECK((*mapped.begin()).target[1].item<int64_t>() == 101);
+
   struct Unique : Stateful {
     std::unique_ptr<int> only = std::make_unique<int>(1);
   };
