@@ -135,6 +135,13 @@ TEST_CASE("a data set of one's own needs size and get", "[data]") {
         for (const auto& batch : ragged) (void)batch;
       }(),
       ShapeError);
+
+  struct Undefined : Squares {
+    data::Example<> get(int64_t i) const { return {ones({2}), i == 2 ? Tensor() : tensor(i)}; }
+  };
+  data::DataLoader undefined(Undefined{}, {.batch_size = 3});
+  CHECK(message_of<ValueError>([&] { undefined.begin(); }) ==
+        "DataLoader: every tensor of an example must be defined, got an undefined tensor (Tensor())");
 }
 
 TEST_CASE("IDX files are read, gzipped or not", "[data]") {

@@ -67,6 +67,13 @@ TEST_CASE("a list inserts, extends and renames", "[nn]") {
              Contains("entry 0 which is Tanh"));
 }
 
+TEST_CASE("a container without entries says so", "[nn]") {
+  CHECK(message_of<IndexError>([] { nn::Sequential()[0]; }) ==
+        "Sequential: an index needs an entry, got 0 and no entries");
+  CHECK(message_of<IndexError>([] { nn::ParameterList()[-1]; }) ==
+        "ParameterList: an index needs an entry, got -1 and no entries");
+}
+
 TEST_CASE("a dictionary finds, forgets and refuses", "[nn]") {
   nn::ModuleDict dict;
   dict.insert("act", nn::ReLU()).insert("fc", nn::Linear(1, 1));
