@@ -67,7 +67,12 @@ Tensor trunc_normal_(Tensor t, double mean, double std, double a, double b) {
   const NoGradGuard no_grad;
   // erf over sqrt(2) is the distribution function, stretched to (-1, 1): computed in double, where its ends are well apart.
   const double root = std::sqrt(2.0) * std;
-  const Tensor u = empty(t.sizes(), kFloat64).uniform_(std::erf((a - mean) / root), std::erf((b - mean) / root));
+  const double low = std::erf((a - mean) / root), high = std::erf((b - mean) / root);
+  if (!(low < high))  // there is nothing to draw from, and the inverse would give one bound for all
+    throw ValueError("trunc_normal_: [a, b] must hold a share of N(mean, std^2) above 1e-16, got mean " +
+                     std::to_string(mean) + ", std " + std::to_string(std) + ", a " + std::to_string(a) + " and b " +
+                     std::to_string(b));
+  const Tensor u = empty(t.sizes(), kFloat64).uniform_(low, high);
   return t.copy_((erfinv(u) * root + mean).clamp(a, b));
 }
 

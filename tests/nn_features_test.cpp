@@ -126,4 +126,5 @@ TEST_CASE("matrices with a structure to start from", "[nn]") {
   CHECK_THROWS_AS(nn::init::orthogonal_(empty({2})), ValueError);
   CHECK_THROWS_AS(nn::init::dirac_(empty({3, 2, 1}), 2), ValueError);
   CHECK_THROWS_AS(nn::init::trunc_normal_(empty({2}), 0, 0), ValueError);
+  CHECK_THAT(message_of<ValueError>([] { nn::init::trunc_normal_(empty({2}), 100); }), Contains("got mean 100.0"));
 }
