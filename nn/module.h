@@ -56,11 +56,12 @@ class TAPEGRAD_API Module {
   NamedTensors named_parameters(bool recurse = true) const;
   std::vector<Tensor> buffers(bool recurse = true) const;
   NamedTensors named_buffers(bool recurse = true) const;
-  // Point into this module and are good as long as it lives. modules() starts with this one (named ""), then goes down.
+  // Point into this module and are good as long as it lives. modules() starts with this one (named by the prefix alone)
+  // unless include_self is false, then goes down.
   std::vector<Module*> children() const;
   OrderedDict<std::string, Module*> named_children() const;
-  std::vector<Module*> modules() const;
-  OrderedDict<std::string, Module*> named_modules() const;
+  std::vector<Module*> modules(bool include_self = true) const;
+  OrderedDict<std::string, Module*> named_modules(const std::string& name_prefix = "", bool include_self = true) const;
   // fn(module) for this module and all below. What a module registers (parameters, buffers, children, mode) is shared by its
   // handles; plain members belong to one handle, and the handles listed here are not those a network's members hold.
   template <class F> void apply(const F& fn) {

@@ -55,6 +55,12 @@ TEST_CASE("named parameters come in registration order, own ones first", "[nn]")
   CHECK(names(net.named_buffers()) == std::vector<std::string>{"offset"});
   CHECK(net.named_children().keys() == std::vector<std::string>{"fc1", "block", "fc2"});
   CHECK(net.named_modules().keys() == std::vector<std::string>{"", "fc1", "block", "block.fc", "fc2"});
+  CHECK(net.named_modules("net").keys() ==
+        std::vector<std::string>{"net", "net.fc1", "net.block", "net.block.fc", "net.fc2"});
+  CHECK(net.named_modules("net", false).keys() ==
+        std::vector<std::string>{"net.fc1", "net.block", "net.block.fc", "net.fc2"});
+  CHECK(net.modules().size() == 5);
+  CHECK(net.modules(/*include_self=*/false).size() == 4);
   CHECK(net.parameters().size() == 6);
   CHECK(net.named_parameters()["fc1.weight"].is_same(net.fc1.weight));
   for (const auto& item : net.named_parameters()) CHECK(item.value().requires_grad());
