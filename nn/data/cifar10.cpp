@@ -28,7 +28,7 @@ std::vector<std::string> names_of(CIFAR10::Mode mode) {
 bool holds(const std::string& directory, CIFAR10::Mode mode) {
   const std::vector<std::string> names = names_of(mode);
   return std::all_of(names.begin(), names.end(),
-                     [&](const std::string& name) { return detail::is_file(directory + "/" + name); });
+                     [&](const std::string& name) { return detail::is_file(detail::path_in(directory, name)); });
 }
 
 std::string directory_of(const std::optional<std::string>& root, CIFAR10::Mode mode) {
@@ -77,11 +77,11 @@ TensorDataset load(const std::string& directory, CIFAR10::Mode mode, const CIFAR
   const std::vector<std::string> names = names_of(mode);
   std::vector<int64_t> counts;
   int64_t total = 0;
-  for (const std::string& name : names) total += counts.emplace_back(records_of(directory + "/" + name));
+  for (const std::string& name : names) total += counts.emplace_back(records_of(detail::path_in(directory, name)));
   const Tensor images = new_tensor({total, 3, 32, 32}, kUInt8), labels = new_tensor({total}, kInt64);
   int64_t done = 0;
   for (size_t i = 0; i < names.size(); done += counts[i++])
-    read(directory + "/" + names[i], counts[i], images.data_ptr<uint8_t>() + done * kPixels,
+    read(detail::path_in(directory, names[i]), counts[i], images.data_ptr<uint8_t>() + done * kPixels,
          labels.data_ptr<int64_t>() + done);
   return {options.scale ? detail::scaled(images) : images, labels};
 }

@@ -187,7 +187,7 @@ class Reader {
 
   template <class T> Tensor numbers(size_t c) const {
     constexpr bool kInteger = std::is_integral_v<T>;
-    const Tensor out = new_tensor({rows()}, dtype_of<T>());
+    Tensor out = new_tensor({rows()}, dtype_of<T>());
     auto* y = out.data_ptr<T>();
     for (int64_t r = 0; r < rows(); ++r) {
       const CSVField& f = field(r, c);

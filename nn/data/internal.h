@@ -9,6 +9,8 @@
 namespace tapegrad::data::detail {
 
 bool is_file(const std::string& path);
+// folder/name
+std::string path_in(const std::string& folder, const std::string& name);
 
 // Where files of a data set may lie: root and root/folder; without a root, the directory TAPEGRAD_DATA names, then ./data,
 // each with and without the folder.
