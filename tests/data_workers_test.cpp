@@ -1,6 +1,8 @@
 // A loader's worker threads: order, how far ahead, errors, ends, and tensors that cross threads.
 #include <tapegrad/tapegrad.h>
 
+#include <pthread.h>
+
 #include <atomic>
 #include <mutex>
 #include <set>
@@ -215,6 +217,19 @@ TEST_CASE("no thread stays behind, whichever way a pass ends", "[data]") {
   data::DataLoader none(Doing(0, slow), {.workers = 2});
   CHECK(targets(none).empty());
   CHECK(settles_at(before));
+}
+
+TEST_CASE("a pass that cannot have its threads says so and leaves none", "[data]") {
+  pthread_attr_t before, huge;
+  REQUIRE(pthread_getattr_default_np(&before) == 0);
+  REQUIRE(pthread_attr_init(&huge) == 0);
+  REQUIRE(pthread_attr_setstacksize(&huge, size_t{1} << 47) == 0);  // as large as all there is
+  data::DataLoader loader(Doing(20, [](int64_t) {}), {.workers = 2});
+  REQUIRE(pthread_setattr_default_np(&huge) == 0);
+  const std::string message = message_of<Error>([&] { loader.begin(); });
+  REQUIRE(pthread_setattr_default_np(&before) == 0);
+  CHECK_THAT(message, Contains("DataLoader: every worker needs a thread, got 0 for 2 workers ("));
+  CHECK(targets(loader) == range(20));
 }
 
 TEST_CASE("tensors made in workers are the caller's, and nothing is recorded for them", "[data]") {

@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "tapegrad/autograd/state.h"
@@ -81,6 +82,7 @@ struct Pass::State {
   void work(int64_t worker);
   Finished take();
   void* next_ahead();
+  void start_workers();
   void end_workers();
 
   BatchMaker& maker;
@@ -98,6 +100,17 @@ struct Pass::State {
   bool stop = false;
   std::vector<std::thread> threads;
 };
+
+void Pass::State::start_workers() {
+  for (int64_t i = 0; i < options.workers; ++i) {
+    try {
+      threads.emplace_back([this, i] { work(i); });
+    } catch (const std::system_error& error) {
+      throw Error("DataLoader: every worker needs a thread, got " + std::to_string(i) + " for " +
+                  std::to_string(options.workers) + " workers (" + error.code().message() + ")");
+    }
+  }
+}
 
 // Waits for the batches being made; those not begun are given up.
 void Pass::State::end_workers() {
@@ -225,7 +238,7 @@ void* Pass::State::next_ahead() {
 Pass::Pass(BatchMaker& maker, const PassOptions& options) {
   auto state = std::make_unique<State>(maker, options);
   if (options.workers > 0) {
-    for (int64_t i = 0; i < options.workers; ++i) state->threads.emplace_back([s = state.get(), i] { s->work(i); });
+    state->start_workers();
     state->refill();
   }
   state_ = state.release();
