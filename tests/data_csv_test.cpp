@@ -53,9 +53,7 @@ TEST_CASE("a CSV file becomes columns of numbers and categories", "[data]") {
 TEST_CASE("line ends, byte order mark and empty lines do not matter", "[data]") {
   const Tensor expected = tensor({{1.0, 2.0}, {3.0, 4.0}});
   for (const char* text : {"a,b\n1,2\n3,4\n", "a,b\n1,2\n3,4", "a,b\r\n1,2\r\n3,4\r\n", "a,b\r1,2\r3,4\r",
-                           "\xef\xbb\xbf"
-                           "a,b\r\n1,2\n3,4",
-                           "\n\na,b\n\n1,2\r\n\r\n3,4\n\n\n", "a,b\n 1 ,+2\n3e0,\t4\n"}) {
+                           "\uFEFFa,b\r\n1,2\n3,4", "\n\na,b\n\n1,2\r\n\r\n3,4\n\n\n", "a,b\n 1 ,+2\n3e0,\t4\n"}) {
     INFO(text);
     const data::Table table = read(text);
     CHECK(table.names() == Names{"a", "b"});
