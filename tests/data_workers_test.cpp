@@ -234,7 +234,7 @@ TEST_CASE("a pass that cannot have its threads says so and leaves none", "[data]
 
 TEST_CASE("tensors made in workers are the caller's, and nothing is recorded for them", "[data]") {
   const Tensor w = randn({3}, requires_grad());
-  const auto set = data::TensorDataset(ones({32, 3}), arange(32)).map([w](Example e) {
+  const auto set = data::TensorDataset(ones({32, 3}), arange(32)).map([w](const Example& e) {
     CHECK_FALSE(GradMode::is_enabled());
     return Example(e.data * w, e.target);
   });
