@@ -113,7 +113,8 @@ TEST_CASE("a module is a handle: copies alias and nothing dangles", "[nn]") {
   }
   CHECK_FALSE(equal(f(x), y));
   CHECK(equal(f(x), many[9].forward(x)));
-  CHECK_THROWS_AS(copy.parameters(), ValueError);  // moved from: an error, not a crash
+  // Moved from: an error, not a crash.
+  CHECK_THROWS_AS(copy.parameters(), ValueError);  // NOLINT(bugprone-use-after-move)
 }
 
 TEST_CASE("a network nested in others trains through every handle", "[nn]") {
@@ -238,6 +239,7 @@ TEST_CASE("clones are made on several threads at once", "[nn]") {
   const Net net;
   std::vector<std::optional<Net>> copies(4);
   std::vector<std::thread> threads;
+  threads.reserve(copies.size());
   for (auto& copy : copies) threads.emplace_back([&net, &copy] { copy.emplace(nn::clone(net)); });
   for (std::thread& t : threads) t.join();
   for (const auto& copy : copies) CHECK(same(copy->state_dict(), net.state_dict()));
