@@ -89,11 +89,11 @@ void one_output(examples::Report& report, bool quick) {
                     .key = "top left"};
     };
     before.push_back(deviation(net, wanted));
-    set.push_back(panel("by hand"));
+    set.emplace_back(panel("by hand"));
     const auto n = static_cast<double>(pairs);
     train(net, wanted, n, quick ? std::min(200., 30000 / n) : std::min(2000., 100000 / n));
     after.push_back(deviation(net, wanted));
-    learnt.push_back(panel("trained"));
+    learnt.emplace_back(panel("trained"));
     std::printf("%3ld pairs  average deviation %.5f by hand, %.5f trained from there\n", pairs, before.back(),
                 after.back());
     report.falls(printed("deviation of %ld pairs, then trained", pairs), {before.back(), after.back()}, 5);
@@ -124,13 +124,13 @@ void two_outputs(examples::Report& report) {
     nn::Sequential net = by_hand(eight, pairs);
     deviations.push_back(deviation(net, wanted));
     const Tensor y = run(net).t();
-    panels.push_back(Curves{.title = printed("%ld pairs", pairs),
-                            .x_label = "first output",
-                            .y_label = "second output",
-                            .curves = {{"network", y[0], y[1]}, {"goal", goal[0], goal[1]}},
-                            .x_range = "0:1",
-                            .y_range = "0:1",
-                            .key = "top center"});
+    panels.emplace_back(Curves{.title = printed("%ld pairs", pairs),
+                               .x_label = "first output",
+                               .y_label = "second output",
+                               .curves = {{"network", y[0], y[1]}, {"goal", goal[0], goal[1]}},
+                               .x_range = "0:1",
+                               .y_range = "0:1",
+                               .key = "top center"});
   }
   report.falls("two outputs, 20 and 200 pairs", deviations, 4);
   examples::plot::draw({.name = "t07_outputs",
