@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
   for (const int64_t neurons : {3, 6, 20}) {
     const Result result = train(neurons, 0, steps);
     std::printf("%2ld hidden neurons                    train accuracy %.3f\n", neurons, result.accuracy);
-    by_size.push_back(
+    by_size.emplace_back(
         Regions{examples::printed("%ld hidden neurons", neurons), plane, result.probability, points.x, points.labels});
     accuracies.push_back(result.accuracy);
   }
@@ -56,7 +56,7 @@ int main(int argc, char** argv) {
     const Result result = train(20, strength, steps);
     std::printf("20 hidden neurons, L2 strength %-5g  train accuracy %.3f  steepness %.3f\n", strength, result.accuracy,
                 result.steepness);
-    by_strength.push_back(
+    by_strength.emplace_back(
         Regions{examples::printed("L2 strength %g", strength), plane, result.probability, points.x, points.labels});
     steepnesses.push_back(result.steepness);
   }

@@ -23,6 +23,7 @@ int main() {
     descent.step();
   }
 
+  set_print_options({.precision = 8});
   std::printf("Output After Training:\n%s\n", to_string(l1).c_str());
   examples::Report report;
   report.equals("outputs after training", "0.00966449 0.00786506 0.99358898 0.99211957", l1);

@@ -7,7 +7,6 @@
 #include "common/report.h"
 
 using namespace tapegrad;
-using examples::printed;
 
 nn::Sequential sigmoid_network(int64_t inputs, int64_t hidden, int64_t outputs) {
   return nn::Sequential(nn::Linear(inputs, hidden), nn::Sigmoid(), nn::Linear(hidden, outputs), nn::Sigmoid());
@@ -78,7 +77,7 @@ void digits(examples::Report& report, bool quick) {
   }
   std::vector<examples::plot::Panel> panels;
   for (int64_t i = 0; i < 15; ++i)
-    panels.push_back(examples::plot::Image{"", net.at<nn::Linear>(0).weight[i].view({28, 28})});
+    panels.emplace_back(examples::plot::Image{"", net.at<nn::Linear>(0).weight[i].view({28, 28})});
   examples::plot::draw({.name = "t08_hidden",
                         .title = "What the 15 hidden neurons look for",
                         .shows = "The weights of each hidden neuron of 784-15-10, laid out as the image they meet.",

@@ -4,7 +4,6 @@
 
 #include "common/plot.h"
 #include "common/report.h"
-#include "common/toy.h"
 
 using namespace tapegrad;
 using examples::printed;
@@ -19,7 +18,7 @@ const double h = 30;
 // A function of points [n, 2], well away from 1/2, which is what the network answers where it has no tower.
 Tensor goal(const Tensor& points) {
   const Tensor x = points.slice(1, 0, 1), y = points.slice(1, 1, 2);
-  return 0.75 + 0.15 * examples::sine(5 * x) * examples::cosine(4 * y);
+  return 0.75 + 0.15 * sin(5 * x) * cos(4 * y);
 }
 
 // The edges of towers 1/side wide that cover the square and reach beyond it, moved by a share of a tower.

@@ -6,20 +6,17 @@
 
 #include "common/plot.h"
 #include "common/report.h"
-#include "common/toy.h"
 
 using namespace tapegrad;
-using examples::cosine, examples::sine, examples::printed;
+using examples::printed;
 using examples::plot::Curves;
 using examples::plot::Panel;
 
 const Tensor x = linspace(0, 1, 999, kFloat64);
 
 // What to compute, [n, outputs]: the source's f, and for two outputs a figure eight.
-Tensor f(const Tensor& x) {
-  return (0.2 + 0.4 * square(x) + 0.3 * x * sine(15 * x) + 0.05 * cosine(50 * x)).unsqueeze(1);
-}
-Tensor eight(const Tensor& t) { return 0.5 + 0.4 * stack({sine(2 * M_PI * t), sine(4 * M_PI * t)}, 1); }
+Tensor f(const Tensor& x) { return (0.2 + 0.4 * square(x) + 0.3 * x * sin(15 * x) + 0.05 * cos(50 * x)).unsqueeze(1); }
+Tensor eight(const Tensor& t) { return 0.5 + 0.4 * stack({sin(2 * M_PI * t), sin(4 * M_PI * t)}, 1); }
 
 // The network with everything chosen by hand. Neurons j and N + j step up and down around bump j; the output neuron is
 // a sigmoid as well, so what the bumps build is the inverse sigmoid of the goal.
@@ -92,11 +89,11 @@ void one_output(examples::Report& report, bool quick) {
                     .key = "top left"};
     };
     before.push_back(deviation(net, wanted));
-    set.push_back(panel("by hand"));
+    set.emplace_back(panel("by hand"));
     const auto n = static_cast<double>(pairs);
     train(net, wanted, n, quick ? std::min(200., 30000 / n) : std::min(2000., 100000 / n));
     after.push_back(deviation(net, wanted));
-    learnt.push_back(panel("trained"));
+    learnt.emplace_back(panel("trained"));
     std::printf("%3ld pairs  average deviation %.5f by hand, %.5f trained from there\n", pairs, before.back(),
                 after.back());
     report.falls(printed("deviation of %ld pairs, then trained", pairs), {before.back(), after.back()}, 5);
@@ -127,13 +124,13 @@ void two_outputs(examples::Report& report) {
     nn::Sequential net = by_hand(eight, pairs);
     deviations.push_back(deviation(net, wanted));
     const Tensor y = run(net).t();
-    panels.push_back(Curves{.title = printed("%ld pairs", pairs),
-                            .x_label = "first output",
-                            .y_label = "second output",
-                            .curves = {{"network", y[0], y[1]}, {"goal", goal[0], goal[1]}},
-                            .x_range = "0:1",
-                            .y_range = "0:1",
-                            .key = "top center"});
+    panels.emplace_back(Curves{.title = printed("%ld pairs", pairs),
+                               .x_label = "first output",
+                               .y_label = "second output",
+                               .curves = {{"network", y[0], y[1]}, {"goal", goal[0], goal[1]}},
+                               .x_range = "0:1",
+                               .y_range = "0:1",
+                               .key = "top center"});
   }
   report.falls("two outputs, 20 and 200 pairs", deviations, 4);
   examples::plot::draw({.name = "t07_outputs",

@@ -1,5 +1,5 @@
-// Gates and shrinkage as modules; what they compute is said in ops/gated.h and ops/rectifier.h. Sigmoid, Tanh, ReLU,
-// LeakyReLU, Softplus, Softmax and LogSoftmax are in nn/layers.h, ELU and its kin in nn/rectifiers.h.
+// Gates and shrinkage as modules; what they compute is said in ops/gated.h and ops/rectifier.h. Sigmoid, Tanh,
+// Softplus, Softmax and LogSoftmax are in nn/layers.h, ReLU and its kin in nn/rectifiers.h.
 #pragma once
 
 #include "tapegrad/nn/cloneable.h"

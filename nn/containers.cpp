@@ -10,6 +10,8 @@ namespace {
 
 // i wrapped into [0, count); IndexError.
 size_t wrapped(const std::string& container, int64_t i, int64_t count) {
+  if (count == 0)
+    throw IndexError(container + ": an index needs an entry, got " + std::to_string(i) + " and no entries");
   if (i < -count || i >= count)
     throw IndexError(container + ": the index must be in [-" + std::to_string(count) + ", " + std::to_string(count) +
                      "), got " + std::to_string(i));

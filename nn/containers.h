@@ -69,10 +69,10 @@ class TAPEGRAD_API ModuleList final : public ModuleSequence<ModuleList> {
 class TAPEGRAD_API ModuleDict final : public Cloneable<ModuleDict> {
  public:
   // ValueError for a name that is taken, empty or holds a dot.
-  template <class Entry> ModuleDict& insert(std::string key, const Entry& entry) {
+  template <class Entry> ModuleDict& insert(const std::string& key, const Entry& entry) {
     static_assert(std::is_base_of_v<Module, Entry>,
                   "an entry of ModuleDict is a module: a type derived from nn::Module");
-    add_child(std::move(key), Ref<detail::Held>::adopt(new detail::HeldAs<Entry>(entry)), true);
+    add_child(key, Ref<detail::Held>::adopt(new detail::HeldAs<Entry>(entry)), true);
     return *this;
   }
   int64_t size() const { return detail::child_count(*this); }

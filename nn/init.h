@@ -45,7 +45,7 @@ TAPEGRAD_API Tensor kaiming_normal_(Tensor t, double a = 0, FanMode mode = kFanI
                                     Nonlinearity nonlinearity = kLeakyReLU);
 
 // N(mean, std^2) without what lies outside [a, b] (not in units of std): the inverse of the distribution function at uniform
-// numbers. ValueError unless std > 0 and a < b.
+// numbers. ValueError unless std > 0, a < b, and some of the distribution lies there.
 TAPEGRAD_API Tensor trunc_normal_(Tensor t, double mean = 0, double std = 1, double a = -2, double b = 2);
 
 // A matrix [t.size(0), the rest] of orthonormal rows, or columns where there are more rows, times gain: the orthogonal factor

@@ -7,6 +7,7 @@
 #include "tapegrad/ops/factory.h"
 #include "tapegrad/ops/indexing.h"
 #include "tapegrad/ops/inplace.h"
+#include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/shape.h"
 #include "tapegrad/ops/special.h"
 
@@ -23,26 +24,36 @@ void check_dims(const char* op, const Tensor& t, int64_t least, int64_t most) {
                      " dims, got shape " + to_string(t.sizes()));
 }
 
-double dot(const double* a, const double* b, int64_t n) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-// Makes the rows of v[rows, n] orthonormal, rows <= n: modified Gram-Schmidt, twice, which is enough for full precision (Giraud
-// et al., 2005).
-void orthonormalise(double* v, int64_t rows, int64_t n) {
+// Makes a few rows of n elements orthonormal: modified Gram-Schmidt.
+void orthonormalise_few(double* v, int64_t rows, int64_t n) {
+  const auto dot = [n](const double* a, const double* b) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
+    return sum;
+  };
   for (int64_t i = 0; i < rows; ++i) {
     double* row = v + i * n;
-    for (int pass = 0; pass < 2; ++pass) {
-      for (int64_t k = 0; k < i; ++k) {
-        const double* other = v + k * n;
-        const double share = dot(row, other, n);
-        for (int64_t j = 0; j < n; ++j) row[j] -= share * other[j];
-      }
+    for (int64_t k = 0; k < i; ++k) {
+      const double* other = v + k * n;
+      const double share = dot(row, other);
+      for (int64_t j = 0; j < n; ++j) row[j] -= share * other[j];
     }
-    const double length = std::sqrt(dot(row, row, n));
+    const double length = std::sqrt(dot(row, row));
     for (int64_t j = 0; j < n; ++j) row[j] /= length;
+  }
+}
+
+// Makes the rows of v[rows, n] orthonormal, rows <= n: a few at a time against those before, by matrix products, and all of it
+// twice, which is enough for full precision (Giraud et al., 2005).
+void orthonormalise(const Tensor& v) {
+  constexpr int64_t kFew = 32;
+  const int64_t rows = v.size(0), n = v.size(1);
+  for (int64_t first = 0; first < rows; first += kFew) {
+    const Tensor before = v.slice(0, 0, first), few = v.slice(0, first, std::min(first + kFew, rows));
+    for (int pass = 0; pass < 2; ++pass) {
+      if (first > 0) few.sub_(mm(mm(few, before.t()), before));
+      orthonormalise_few(few.data_ptr<double>(), few.size(0), n);
+    }
   }
 }
 
@@ -56,7 +67,12 @@ Tensor trunc_normal_(Tensor t, double mean, double std, double a, double b) {
   const NoGradGuard no_grad;
   // erf over sqrt(2) is the distribution function, stretched to (-1, 1): computed in double, where its ends are well apart.
   const double root = std::sqrt(2.0) * std;
-  const Tensor u = empty(t.sizes(), kFloat64).uniform_(std::erf((a - mean) / root), std::erf((b - mean) / root));
+  const double low = std::erf((a - mean) / root), high = std::erf((b - mean) / root);
+  if (!(low < high))  // there is nothing to draw from, and the inverse would give one bound for all
+    throw ValueError("trunc_normal_: [a, b] must hold a share of N(mean, std^2) above 1e-16, got mean " +
+                     std::to_string(mean) + ", std " + std::to_string(std) + ", a " + std::to_string(a) + " and b " +
+                     std::to_string(b));
+  const Tensor u = empty(t.sizes(), kFloat64).uniform_(low, high);
   return t.copy_((erfinv(u) * root + mean).clamp(a, b));
 }
 
@@ -67,7 +83,7 @@ Tensor orthogonal_(Tensor t, double gain) {
   const int64_t rows = t.size(0), cols = t.numel() / rows;
   const int64_t few = std::min(rows, cols), many = std::max(rows, cols);
   const Tensor q = randn({few, many}, kFloat64);
-  orthonormalise(q.data_ptr<double>(), few, many);
+  orthonormalise(q);
   return t.copy_(((rows <= cols ? q : q.t()) * gain).reshape(t.sizes()));
 }
 
@@ -95,6 +111,7 @@ Tensor dirac_(Tensor t, int64_t groups) {
                      " and " + std::to_string(groups));
   const NoGradGuard no_grad;
   t.zero_();
+  if (t.numel() == 0) return t;
   const int64_t out = t.size(0) / groups;
   for (int64_t g = 0; g < groups; ++g) {
     for (int64_t i = 0; i < std::min(out, t.size(1)); ++i) {

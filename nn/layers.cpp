@@ -1,4 +1,4 @@
-// The affine map and the activations as modules.
+// The affine map, and the smooth activations as modules.
 #include "tapegrad/nn/layers.h"
 
 #include <cmath>
@@ -42,10 +42,6 @@ std::string Linear::extra_repr() const {
 
 Tensor Sigmoid::forward(const Tensor& x) const { return sigmoid(x); }
 Tensor Tanh::forward(const Tensor& x) const { return tanh(x); }
-Tensor ReLU::forward(const Tensor& x) const { return relu(x); }
-
-Tensor LeakyReLU::forward(const Tensor& x) const { return leaky_relu(x, options_.negative_slope); }
-std::string LeakyReLU::extra_repr() const { return "negative_slope=" + shown(options_.negative_slope); }
 
 Tensor Softplus::forward(const Tensor& x) const { return softplus(x, options_.beta, options_.threshold); }
 std::string Softplus::extra_repr() const {

@@ -1,4 +1,4 @@
-// Layers: the affine map and the activations as modules.
+// Layers: the affine map, and the smooth activations as modules.
 #pragma once
 
 #include "tapegrad/nn/cloneable.h"
@@ -32,26 +32,6 @@ class TAPEGRAD_API Sigmoid final : public Cloneable<Sigmoid> {
 class TAPEGRAD_API Tanh final : public Cloneable<Tanh> {
  public:
   Tensor forward(const Tensor& x) const;
-};
-
-// y = max(x, 0)
-class TAPEGRAD_API ReLU final : public Cloneable<ReLU> {
- public:
-  Tensor forward(const Tensor& x) const;
-};
-
-struct LeakyReLUOptions {
-  double negative_slope = 0.01;
-};
-// y = x where x > 0, else negative_slope x
-class TAPEGRAD_API LeakyReLU final : public Cloneable<LeakyReLU> {
- public:
-  explicit LeakyReLU(const LeakyReLUOptions& options = {}) : options_(options) {}
-  Tensor forward(const Tensor& x) const;
-  std::string extra_repr() const override;
-
- private:
-  LeakyReLUOptions options_;
 };
 
 struct SoftplusOptions {

@@ -103,7 +103,7 @@ NamedTensors Module::named_parameters(bool recurse) const {
 NamedTensors Module::named_buffers(bool recurse) const { return collect(state(), &ModuleState::buffers, recurse); }
 
 std::vector<Module*> Module::children() const { return named_children().values(); }
-std::vector<Module*> Module::modules() const { return named_modules().values(); }
+std::vector<Module*> Module::modules(bool include_self) const { return named_modules("", include_self).values(); }
 
 OrderedDict<std::string, Module*> Module::named_children() const {
   OrderedDict<std::string, Module*> out;
@@ -111,10 +111,11 @@ OrderedDict<std::string, Module*> Module::named_children() const {
   return out;
 }
 
-OrderedDict<std::string, Module*> Module::named_modules() const {
+OrderedDict<std::string, Module*> Module::named_modules(const std::string& name_prefix, bool include_self) const {
   Seen seen;
   OrderedDict<std::string, Module*> out;
-  collect_modules(const_cast<Module&>(*this), "", seen, out);
+  collect_modules(const_cast<Module&>(*this), name_prefix, seen, out);
+  if (!include_self) out.erase(name_prefix);
   return out;
 }
 

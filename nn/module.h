@@ -46,7 +46,7 @@ class TAPEGRAD_API Module {
 
   // Return what they are given, to be kept in a member. ValueError: a name that is empty, holds a dot or is taken; a
   // parameter that is not a leaf; a module inside itself. An undefined tensor is handed back and not listed.
-  template <class M> M register_module(std::string name, M module);
+  template <class M> M register_module(const std::string& name, M module);
   Parameter register_parameter(std::string name, const Tensor& tensor, bool requires_grad = true);
   Buffer register_buffer(std::string name, const Tensor& tensor);
 
@@ -56,11 +56,12 @@ class TAPEGRAD_API Module {
   NamedTensors named_parameters(bool recurse = true) const;
   std::vector<Tensor> buffers(bool recurse = true) const;
   NamedTensors named_buffers(bool recurse = true) const;
-  // Point into this module and are good as long as it lives. modules() starts with this one (named ""), then goes down.
+  // Point into this module and are good as long as it lives. modules() starts with this one (named by the prefix alone)
+  // unless include_self is false, then goes down.
   std::vector<Module*> children() const;
   OrderedDict<std::string, Module*> named_children() const;
-  std::vector<Module*> modules() const;
-  OrderedDict<std::string, Module*> named_modules() const;
+  std::vector<Module*> modules(bool include_self = true) const;
+  OrderedDict<std::string, Module*> named_modules(const std::string& name_prefix = "", bool include_self = true) const;
   // fn(module) for this module and all below. What a module registers (parameters, buffers, children, mode) is shared by its
   // handles; plain members belong to one handle, and the handles listed here are not those a network's members hold.
   template <class F> void apply(const F& fn) {
@@ -147,9 +148,9 @@ template <class M> class HeldAs final : public Held {
 
 }  // namespace detail
 
-template <class M> M Module::register_module(std::string name, M module) {
+template <class M> M Module::register_module(const std::string& name, M module) {
   static_assert(std::is_base_of_v<Module, M>, "register_module takes a module: a type derived from nn::Module");
-  add_child(std::move(name), Ref<detail::Held>::adopt(new detail::HeldAs<M>(module)), false);
+  add_child(name, Ref<detail::Held>::adopt(new detail::HeldAs<M>(module)), false);
   return module;
 }
 

@@ -91,7 +91,7 @@ std::string Module::name() const {
   const char* mangled = typeid(*this).name();
   int status = 0;
   char* type = abi::__cxa_demangle(mangled, nullptr, nullptr, &status);
-  const std::string name = without_scopes(status == 0 ? type : mangled);
+  std::string name = without_scopes(status == 0 ? type : mangled);
   std::free(type);
   return name;
 }

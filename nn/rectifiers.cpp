@@ -1,8 +1,9 @@
-// ELU and its kin, bounds and thresholds as modules.
+// ReLU and its kin, bounds and thresholds as modules.
 #include "tapegrad/nn/rectifiers.h"
 
 #include "tapegrad/nn/init.h"
 #include "tapegrad/nn/internal.h"
+#include "tapegrad/ops/activation.h"
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/rectifier.h"
 
@@ -17,6 +18,16 @@ std::string with_inplace(const std::string& facts, bool inplace) {
 
 }  // namespace
 
+Tensor ReLU::forward(const Tensor& x) const { return options_.inplace ? relu_(x) : relu(x); }
+std::string ReLU::extra_repr() const { return with_inplace("", options_.inplace); }
+
+Tensor LeakyReLU::forward(const Tensor& x) const {
+  return options_.inplace ? leaky_relu_(x, options_.negative_slope) : leaky_relu(x, options_.negative_slope);
+}
+std::string LeakyReLU::extra_repr() const {
+  return with_inplace("negative_slope=" + shown(options_.negative_slope), options_.inplace);
+}
+
 Tensor ELU::forward(const Tensor& x) const {
   return options_.inplace ? elu_(x, options_.alpha) : elu(x, options_.alpha);
 }
@@ -30,6 +41,11 @@ Tensor CELU::forward(const Tensor& x) const {
 }
 std::string CELU::extra_repr() const { return with_inplace("alpha=" + shown(options_.alpha), options_.inplace); }
 
+Hardtanh::Hardtanh(const HardtanhOptions& options) : options_(options) {
+  if (!(options.min_val < options.max_val))
+    throw ValueError("Hardtanh: min_val must be below max_val, got " + shown(options.min_val) + " and " +
+                     shown(options.max_val));
+}
 Tensor Hardtanh::forward(const Tensor& x) const {
   return options_.inplace ? hardtanh_(x, options_.min_val, options_.max_val)
                           : hardtanh(x, options_.min_val, options_.max_val);

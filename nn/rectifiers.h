@@ -1,10 +1,39 @@
-// ELU and its kin, bounds and thresholds as modules; what they compute is said in ops/rectifier.h. `inplace` writes the result
-// over the input.
+// ReLU and its kin, bounds and thresholds as modules; what they compute is said in ops/activation.h and ops/rectifier.h.
+// `inplace` writes the result over the input.
 #pragma once
 
 #include "tapegrad/nn/cloneable.h"
 
 namespace tapegrad::nn {
+
+struct ReLUOptions {
+  bool inplace = false;
+};
+// y = max(x, 0)
+class TAPEGRAD_API ReLU final : public Cloneable<ReLU> {
+ public:
+  explicit ReLU(const ReLUOptions& options = {}) : options_(options) {}
+  Tensor forward(const Tensor& x) const;
+  std::string extra_repr() const override;
+
+ private:
+  ReLUOptions options_;
+};
+
+struct LeakyReLUOptions {
+  double negative_slope = 0.01;
+  bool inplace = false;
+};
+// y = x where x > 0, else negative_slope x
+class TAPEGRAD_API LeakyReLU final : public Cloneable<LeakyReLU> {
+ public:
+  explicit LeakyReLU(const LeakyReLUOptions& options = {}) : options_(options) {}
+  Tensor forward(const Tensor& x) const;
+  std::string extra_repr() const override;
+
+ private:
+  LeakyReLUOptions options_;
+};
 
 struct ELUOptions {
   double alpha = 1;
@@ -55,10 +84,10 @@ struct HardtanhOptions {
   double max_val = 1;
   bool inplace = false;
 };
-// y = min(max(x, min_val), max_val)
+// y = min(max(x, min_val), max_val). ValueError unless min_val < max_val.
 class TAPEGRAD_API Hardtanh final : public Cloneable<Hardtanh> {
  public:
-  explicit Hardtanh(const HardtanhOptions& options = {}) : options_(options) {}
+  explicit Hardtanh(const HardtanhOptions& options = {});
   Tensor forward(const Tensor& x) const;
   std::string extra_repr() const override;
 

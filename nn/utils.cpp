@@ -7,6 +7,7 @@
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/factory.h"
 #include "tapegrad/ops/inplace.h"
+#include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/reduce.h"
 #include "tapegrad/ops/shape.h"
 
@@ -16,8 +17,7 @@ namespace {
 std::vector<Tensor> gradients_of(const char* op, const std::vector<Tensor>& parameters) {
   std::vector<Tensor> grads;
   for (const Tensor& p : parameters) {
-    if (!p.defined())
-      throw ValueError(std::string(op) + ": a parameter must be defined, got an undefined tensor (Tensor())");
+    check_defined(op, p, "a parameter");
     if (p.grad().defined()) grads.push_back(p.grad());
   }
   return grads;
@@ -27,15 +27,18 @@ std::vector<Tensor> gradients_of(const char* op, const std::vector<Tensor>& para
 Tensor total_norm(const std::vector<Tensor>& grads, double norm_type) {
   std::vector<Tensor> norms;
   norms.reserve(grads.size());
-  for (const Tensor& g : grads) norms.push_back(to(norm(g, norm_type), grads[0].dtype()));
-  return norm(stack(norms), norm_type);
+  for (const Tensor& g : grads) {  // the largest of no elements is nothing, so these are passed over
+    if (g.numel() > 0) norms.push_back(to(norm(g, norm_type), grads[0].dtype()));
+  }
+  return norms.empty() ? zeros({}, grads[0].dtype()) : norm(stack(norms), norm_type);
 }
 
 }  // namespace
 
 Tensor clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, double norm_type,
                        bool error_if_nonfinite) {
-  if (!(max_norm > 0)) throw ValueError("clip_grad_norm_: max_norm must be positive, got " + std::to_string(max_norm));
+  if (!(max_norm >= 0))
+    throw ValueError("clip_grad_norm_: max_norm must not be negative, got " + std::to_string(max_norm));
   if (!(norm_type > 0))
     throw ValueError("clip_grad_norm_: norm_type must be positive, got " + std::to_string(norm_type));
   const NoGradGuard no_grad;
@@ -63,6 +66,7 @@ Tensor parameters_to_vector(const std::vector<Tensor>& parameters) {
   std::vector<Tensor> flat;
   flat.reserve(parameters.size());
   for (const Tensor& p : parameters) {
+    check_defined("parameters_to_vector", p, "a parameter");
     if (p.dtype() != parameters[0].dtype())
       throw DTypeError(std::string("parameters_to_vector: parameters must have one dtype, got ") +
                        name_of(parameters[0].dtype()) + " and " + name_of(p.dtype()));
@@ -72,8 +76,12 @@ Tensor parameters_to_vector(const std::vector<Tensor>& parameters) {
 }
 
 void vector_to_parameters(const Tensor& vector, const std::vector<Tensor>& parameters) {
+  check_defined("vector_to_parameters", vector, "vector");
   int64_t count = 0;
-  for (const Tensor& p : parameters) count += p.numel();
+  for (const Tensor& p : parameters) {
+    check_defined("vector_to_parameters", p, "a parameter");
+    count += p.numel();
+  }
   if (vector.dim() != 1 || vector.numel() != count)
     throw ShapeError("vector_to_parameters: the vector must have the " + std::to_string(count) +
                      " elements of the parameters, got shape " + to_string(vector.sizes()));

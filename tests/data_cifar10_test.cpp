@@ -62,7 +62,7 @@ TEST_CASE("a damaged CIFAR-10 file says what was expected and what was found", "
   write_all(folder, "");
   const auto error = [&](const std::string& bytes) {
     folder.write("data_batch_4.bin", bytes);
-    const std::string message = message_of<IOError>([&] { CIFAR10(folder.path()); });
+    std::string message = message_of<IOError>([&] { CIFAR10(folder.path()); });
     CHECK_THAT(message, Contains("data_batch_4.bin"));
     return message;
   };

@@ -53,9 +53,7 @@ TEST_CASE("a CSV file becomes columns of numbers and categories", "[data]") {
 TEST_CASE("line ends, byte order mark and empty lines do not matter", "[data]") {
   const Tensor expected = tensor({{1.0, 2.0}, {3.0, 4.0}});
   for (const char* text : {"a,b\n1,2\n3,4\n", "a,b\n1,2\n3,4", "a,b\r\n1,2\r\n3,4\r\n", "a,b\r1,2\r3,4\r",
-                           "\xef\xbb\xbf"
-                           "a,b\r\n1,2\n3,4",
-                           "\n\na,b\n\n1,2\r\n\r\n3,4\n\n\n", "a,b\n 1 ,+2\n3e0,\t4\n"}) {
+                           "\uFEFFa,b\r\n1,2\n3,4", "\n\na,b\n\n1,2\r\n\r\n3,4\n\n\n", "a,b\n 1 ,+2\n3e0,\t4\n"}) {
     INFO(text);
     const data::Table table = read(text);
     CHECK(table.names() == Names{"a", "b"});
@@ -125,6 +123,14 @@ TEST_CASE("types follow from the values, or are asked for", "[data]") {
                read("a\n1", {.columns = {{"a", CSVType::kInt64, {"x"}}}});
              }),
              Contains("categories are for columns of type kCategory"));
+  CHECK_THAT(message_of<ValueError>([] {
+               read("a\nx", {.columns = {{"a", CSVType::kCategory, {"x", "y", "x"}}}});
+             }),
+             Contains("the categories of a column must differ, got one of \"a\" twice"));
+  CHECK_THAT(message_of<ValueError>([] {
+               read("a\n1", {.columns = {{"a", CSVType::kInt64}, {"a", CSVType::kFloat64}}});
+             }),
+             Contains("columns must name each column once, got \"a\" again"));
 }
 
 TEST_CASE("a missing value is an error, or NaN when asked", "[data]") {
@@ -147,6 +153,11 @@ TEST_CASE("a missing value is an error, or NaN when asked", "[data]") {
   // What counts as missing is the caller's choice.
   CHECK(read("country\nNA\nDE\n", {.missing = {""}}).categories("country") == Names{"DE", "NA"});
   CHECK(read("a,b\n?,1\n2,2\n", {.missing_as_nan = true, .missing = {"?"}}).type("a") == CSVType::kFloat64);
+  // Spaces around a field without quotes do not turn a column of numbers into one of categories.
+  CHECK(error("a,b\n1, \n2,3\n") ==
+        "t.csv, line 2, column 2 \"b\": expected a value, got a missing one, \" \" (missing_as_nan = true reads NaN)");
+  CHECK(read("a,b\n1, NA\n2, 3\n", {.missing_as_nan = true}).type("b") == CSVType::kFloat64);
+  CHECK(read("a,b\n1,\" \"\n2,x\n").categories("b") == Names{" ", "x"});
   const data::Table nothing = read("a,b\n,1\n,2\n", {.missing_as_nan = true});
   CHECK(nothing.column("a").isnan().to(kInt64).sum().item<int64_t>() == 2);
 }
@@ -158,6 +169,9 @@ TEST_CASE("a malformed CSV file says where", "[data]") {
   CHECK(error("a,b,c\n1,2,3\n4,5\n") == "t.csv, line 3, column 3 \"c\": expected 3 fields, as line 1 has, got 2");
   CHECK(error("\na,b\n1,2\n\n3,4,5,6") == "t.csv, line 5, column 3: expected 2 fields, as line 2 has, got 4");
   CHECK(error("a,b\n\"x\ny\",1\n\"z\n\",1,2") == "t.csv, line 5, column 3: expected 2 fields, as line 1 has, got 3");
+  CHECK(error("column2,\n1,2\n") ==
+        "t.csv, line 1, column 2: the names of columns must differ, got \"column2\" twice (a column without a name is "
+        "called after its place)");
   CHECK_THAT(error("a,b\n1,x\"y\"\n"), Contains("line 2, column 2: a field with a quote inside must be quoted"));
   CHECK_THAT(error("a,b\n1,\"x\"y\n"), Contains("line 2, column 2: a closing quote must end the field, got \"y\""));
   CHECK_THAT(error("a,b\n1,2\n3,\"x\n\n"), Contains("line 3, column 2: the quote that opens here"));

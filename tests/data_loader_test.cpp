@@ -47,8 +47,7 @@ TEST_CASE("a loader gives the same batches with any number of workers", "[data]"
   const auto check = [](const auto& set) {
     for (const bool shuffle : {false, true}) {
       data::DataLoader alone(set, {.batch_size = 7, .shuffle = shuffle, .seed = 3});
-      std::vector<std::vector<Example>> passes;
-      for (int p = 0; p < 3; ++p) passes.push_back(pass(alone));
+      const std::vector<std::vector<Example>> passes = {pass(alone), pass(alone), pass(alone)};
       CHECK(same(passes[0], passes[1]) == !shuffle);
       for (const int64_t workers : {1, 2, 5}) {
         INFO(workers << " workers");
@@ -63,9 +62,10 @@ TEST_CASE("a loader gives the same batches with any number of workers", "[data]"
 }
 
 TEST_CASE("random transforms draw the same with any number of workers and any batch size", "[data]") {
-  const auto set = Numbers().map([](Example e) { return Example(e.data + rand({2}), e.target); }).map([](Example e) {
-    return Example(cat({e.data, randn({2})}), e.target);
-  });
+  const auto set =
+      Numbers().map([](const Example& e) { return Example(e.data + rand({2}), e.target); }).map([](const Example& e) {
+        return Example(cat({e.data, randn({2})}), e.target);
+      });
   const auto all = [&](int64_t batch_size, int64_t workers, uint64_t seed) {
     data::DataLoader loader(set, {.batch_size = batch_size, .shuffle = true, .seed = seed, .workers = workers});
     std::vector<Tensor> passes;
@@ -104,8 +104,8 @@ TEST_CASE("two transforms of one batch draw different numbers", "[data]") {
       return std::vector<Example>(static_cast<size_t>(indices.size()), Example(zeros({2}), tensor(0)));
     }
   };
-  const auto with_noise = [](Example e) { return Example(e.data, rand({2})); };
-  const auto set = Batches().map([](Example e) { return Example(rand({2}), e.target); }).map(with_noise);
+  const auto with_noise = [](const Example& e) { return Example(e.data, rand({2})); };
+  const auto set = Batches().map([](const Example& e) { return Example(rand({2}), e.target); }).map(with_noise);
   data::DataLoader loader(set, {.batch_size = 4, .seed = 1});
   for (auto& [first, second] : loader) CHECK_FALSE(first.eq(second).to(kInt64).sum().item<int64_t>() > 0);
 }
@@ -113,7 +113,7 @@ TEST_CASE("two transforms of one batch draw different numbers", "[data]") {
 TEST_CASE("without a seed manual_seed decides about orders and random transforms", "[data]") {
   const auto run = [](int64_t workers) {
     manual_seed(11);
-    data::DataLoader loader(Numbers().map([](Example e) { return Example(rand({3}), e.target); }),
+    data::DataLoader loader(Numbers().map([](const Example& e) { return Example(rand({3}), e.target); }),
                             {.batch_size = 6, .shuffle = true, .workers = workers});
     return pass(loader);
   };

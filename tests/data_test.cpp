@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string write_gzipped(const Folder& folder, const std::string& name, const std::string& bytes) {
-  const std::string path = folder.path() + "/" + name;
+  std::string path = folder.path() + "/" + name;
   gzFile file = gzopen(path.c_str(), "wb");
   REQUIRE(gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size())) == static_cast<int>(bytes.size()));
   gzclose(file);
@@ -135,6 +135,13 @@ TEST_CASE("a data set of one's own needs size and get", "[data]") {
         for (const auto& batch : ragged) (void)batch;
       }(),
       ShapeError);
+
+  struct Undefined : Squares {
+    data::Example<> get(int64_t i) const { return {ones({2}), i == 2 ? Tensor() : tensor(i)}; }
+  };
+  data::DataLoader undefined(Undefined{}, {.batch_size = 3});
+  CHECK(message_of<ValueError>([&] { undefined.begin(); }) ==
+        "DataLoader: every tensor of an example must be defined, got an undefined tensor (Tensor())");
 }
 
 TEST_CASE("IDX files are read, gzipped or not", "[data]") {
@@ -156,7 +163,7 @@ TEST_CASE("a file that is not IDX says what was expected and what was found", "[
   const Folder folder;
   const std::string good = idx(8, {2, 3}, "abcdef");
   const auto error = [&](const std::string& bytes) {
-    const std::string plain = error_of([&] { data::read_idx(folder.write("plain", bytes)); });
+    std::string plain = error_of([&] { data::read_idx(folder.write("plain", bytes)); });
     CHECK_THAT(plain, Contains("plain"));
     if (!bytes.empty())
       CHECK_THAT(error_of([&] { data::read_idx(write_gzipped(folder, "packed", bytes)); }), Contains("packed"));

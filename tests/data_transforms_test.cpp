@@ -27,10 +27,11 @@ data::TensorDataset images() {
 }  // namespace
 
 TEST_CASE("map makes examples anew, one transform after the other", "[data]") {
-  const auto set = Pairs()
-                       .map(transforms::TensorLambda<>([](Tensor x) { return x * 10; }))
-                       .map(transforms::Lambda<Example>([](Example e) { return Example(e.data, e.target + 100); }))
-                       .map([](Example e) { return Example(e.data + e.target, e.target); });
+  const auto set =
+      Pairs()
+          .map(transforms::TensorLambda<>([](Tensor x) { return x * 10; }))
+          .map(transforms::Lambda<Example>([](const Example& e) { return Example(e.data, e.target + 100); }))
+          .map([](const Example& e) { return Example(e.data + e.target, e.target); });
   CHECK(set.size() == 6);
   const Example one = set.get(2);
   CHECK(equal(one.data, tensor({20.0 + 102, 25.0 + 102})));
@@ -62,7 +63,7 @@ TEST_CASE("a data set that stacks by itself is not stacked again", "[data]") {
   CHECK(equal(batch.data, data::take_rows(set.data(), {5, 0})));
   // A collation of one's own still sees single examples.
   using Examples = std::vector<Example>;
-  const auto sums = set.map(transforms::Collate<double, Examples>([](Examples examples) {
+  const auto sums = set.map(transforms::Collate<double, Examples>([](const Examples& examples) {
     double sum = 0;
     for (const Example& e : examples) sum += e.target.item<double>();
     return sum;
@@ -70,7 +71,7 @@ TEST_CASE("a data set that stacks by itself is not stacked again", "[data]") {
   CHECK(sums.get_batch({5, 0, 3}) == 8);
   // As does a transform that is not for whole batches.
   int64_t calls = 0;
-  const auto counted = set.map([&calls](Example e) { return ++calls, e; }).map(transforms::Stack<>());
+  const auto counted = set.map([&calls](const Example& e) { return ++calls, e; }).map(transforms::Stack<>());
   CHECK(equal(counted.get_batch({1, 2}).data, data::take_rows(set.data(), {1, 2})));
   CHECK(calls == 2);
 }
@@ -130,14 +131,15 @@ TEST_CASE("a data set may have get_batch alone, or not derive from anything", "[
       return out;
     }
   };
-  const auto set = Batches().map([](Example e) { return Example(e.data * 2, e.target); }).map(transforms::Stack<>());
+  const auto set =
+      Batches().map([](const Example& e) { return Example(e.data * 2, e.target); }).map(transforms::Stack<>());
   CHECK(equal(set.get_batch({3, 1}).data, tensor({{6, 6}, {2, 2}})));
 
   struct Plain {
     size_t size() const { return 3; }
     Example get(size_t i) { return {tensor(static_cast<int64_t>(i)), tensor(0)}; }
   };
-  auto mapped = data::map(Plain(), [](Example e) { return e.data.item<int64_t>() + 1; });
+  auto mapped = data::map(Plain(), [](const Example& e) { return e.data.item<int64_t>() + 1; });
   CHECK(mapped.size() == 3);
   CHECK(mapped.get(1) == 2);
 }

@@ -1,6 +1,8 @@
 // A loader's worker threads: order, how far ahead, errors, ends, and tensors that cross threads.
 #include <tapegrad/tapegrad.h>
 
+#include <pthread.h>
+
 #include <atomic>
 #include <mutex>
 #include <set>
@@ -89,6 +91,14 @@ TEST_CASE("workers are never more than max_jobs batches ahead", "[data]") {
         CHECK(started == taken + max_jobs);
       }
     }
+    CHECK(started == 20);
+  }
+  // As many as there are, whatever the number that says so.
+  for (const int64_t max_jobs : {int64_t{1} << 40, std::numeric_limits<int64_t>::max()}) {
+    std::atomic<int64_t> started = 0;
+    data::DataLoader loader(Doing(20, [&](int64_t) { ++started; }), {.workers = 2, .max_jobs = max_jobs});
+    const auto it = loader.begin();
+    for (int i = 0; i < 1000 && started < 20; ++i) sleep_ms(1);
     CHECK(started == 20);
   }
   std::atomic<int64_t> started = 0;
@@ -209,9 +219,22 @@ TEST_CASE("no thread stays behind, whichever way a pass ends", "[data]") {
   CHECK(settles_at(before));
 }
 
+TEST_CASE("a pass that cannot have its threads says so and leaves none", "[data]") {
+  pthread_attr_t before, huge;
+  REQUIRE(pthread_getattr_default_np(&before) == 0);
+  REQUIRE(pthread_attr_init(&huge) == 0);
+  REQUIRE(pthread_attr_setstacksize(&huge, size_t{1} << 47) == 0);  // as large as all there is
+  data::DataLoader loader(Doing(20, [](int64_t) {}), {.workers = 2});
+  REQUIRE(pthread_setattr_default_np(&huge) == 0);
+  const std::string message = message_of<Error>([&] { loader.begin(); });
+  REQUIRE(pthread_setattr_default_np(&before) == 0);
+  CHECK_THAT(message, Contains("DataLoader: every worker needs a thread, got 0 for 2 workers ("));
+  CHECK(targets(loader) == range(20));
+}
+
 TEST_CASE("tensors made in workers are the caller's, and nothing is recorded for them", "[data]") {
   const Tensor w = randn({3}, requires_grad());
-  const auto set = data::TensorDataset(ones({32, 3}), arange(32)).map([w](Example e) {
+  const auto set = data::TensorDataset(ones({32, 3}), arange(32)).map([w](const Example& e) {
     CHECK_FALSE(GradMode::is_enabled());
     return Example(e.data * w, e.target);
   });
@@ -263,6 +286,13 @@ TEST_CASE("a data set whose get is not const is copied for each worker", "[data]
     for (int64_t i = 0; i < 4; ++i, ++next) CHECK(equal(x[i], full({4}, next, kFloat32)));
   }
   CHECK(next == 40);
+
+  // What can be copied but not assigned, as a function with captures.
+  const int64_t added = 100;
+  data::DataLoader mapped(
+      data::map(Stateful(), [added](const Example& e) { return Example(e.data, e.target + added); }),
+      {.batch_size = 4, .workers = 2});
+  CHECK((*mapped.begin()).target[1].item<int64_t>() == 101);
 
   struct Unique : Stateful {
     std::unique_ptr<int> only = std::make_unique<int>(1);

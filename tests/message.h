@@ -16,5 +16,5 @@ template <class E, class F> std::string message_of(const F& f) {
 #ifdef TAPEGRAD_CATCH2_V3
 inline auto Contains(const std::string& part) { return Catch::Matchers::ContainsSubstring(part); }
 #else
-using Catch::Matchers::Contains;
+inline auto Contains(const std::string& part) { return Catch::Matchers::Contains(part); }
 #endif

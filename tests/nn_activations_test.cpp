@@ -31,6 +31,8 @@ TEST_CASE("every activation module is its operation", "[nn]") {
   CHECK(equal(nn::functional::gelu(x), gelu(x)));
   CHECK(message_of<ValueError>([] { nn::GELU({.approximate = "fast"}); }) ==
         "GELU: approximate must be \"none\" or \"tanh\", got \"fast\"");
+  CHECK(message_of<ValueError>([] { nn::Hardtanh({.min_val = 2, .max_val = 2}); }) ==
+        "Hardtanh: min_val must be below max_val, got 2 and 2");
 }
 
 TEST_CASE("inplace activations write over their input", "[nn]") {
@@ -42,6 +44,8 @@ TEST_CASE("inplace activations write over their input", "[nn]") {
     CHECK(y.is_same(at));
     CHECK(equal(at, expected));
   };
+  check(nn::ReLU({.inplace = true}), relu(x));
+  check(nn::LeakyReLU({.negative_slope = 0.2, .inplace = true}), leaky_relu(x, 0.2));
   check(nn::ELU({.alpha = 2, .inplace = true}), elu(x, 2));
   check(nn::SELU({.inplace = true}), selu(x));
   check(nn::CELU({.inplace = true}), celu(x));

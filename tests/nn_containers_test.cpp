@@ -67,6 +67,13 @@ TEST_CASE("a list inserts, extends and renames", "[nn]") {
              Contains("entry 0 which is Tanh"));
 }
 
+TEST_CASE("a container without entries says so", "[nn]") {
+  CHECK(message_of<IndexError>([] { nn::Sequential()[0]; }) ==
+        "Sequential: an index needs an entry, got 0 and no entries");
+  CHECK(message_of<IndexError>([] { nn::ParameterList()[-1]; }) ==
+        "ParameterList: an index needs an entry, got -1 and no entries");
+}
+
 TEST_CASE("a dictionary finds, forgets and refuses", "[nn]") {
   nn::ModuleDict dict;
   dict.insert("act", nn::ReLU()).insert("fc", nn::Linear(1, 1));
@@ -121,7 +128,17 @@ TEST_CASE("clip_grad_norm_ scales all gradients together", "[nn]") {
              }),
              Contains("must be finite"));
   CHECK(b.grad()[0].item<double>() == Approx(2));
-  CHECK_THROWS_AS(nn::utils::clip_grad_norm_(a, 0), ValueError);
+  CHECK_THROWS_AS(nn::utils::clip_grad_norm_(a, -1), ValueError);
+  set();
+  CHECK(nn::utils::clip_grad_norm_({a, b}, 0).item<double>() == Approx(5));
+  CHECK(equal(a.grad(), zeros({2})));
+
+  const double inf = std::numeric_limits<double>::infinity();
+  const Tensor none = zeros({0}, requires_grad());
+  none.mutable_grad() = zeros({0});
+  set();
+  CHECK(nn::utils::clip_grad_norm_({none, a, b}, 10, inf).item<double>() == 4);
+  CHECK(nn::utils::clip_grad_norm_(none, 10, inf).item<double>() == 0);
 }
 
 TEST_CASE("clip_grad_value_ bounds every element", "[nn]") {
@@ -142,5 +159,10 @@ TEST_CASE("parameters as one vector, there and back", "[nn]") {
   CHECK(equal(fc.bias.detach(), tensor({6.0, 7.0})));
   CHECK_THROWS_AS(nn::utils::vector_to_parameters(arange(9.0), fc.parameters()), ShapeError);
   CHECK_THROWS_AS(nn::utils::parameters_to_vector({}), ValueError);
+  const char* const undefined = ": a parameter must be defined, got an undefined tensor (Tensor())";
+  CHECK(message_of<ValueError>([] { nn::utils::parameters_to_vector({Tensor()}); }) ==
+        std::string("parameters_to_vector") + undefined);
+  CHECK(message_of<ValueError>([] { nn::utils::vector_to_parameters(ones({1}), {Tensor()}); }) ==
+        std::string("vector_to_parameters") + undefined);
   CHECK_THROWS_AS(nn::utils::parameters_to_vector({zeros({1}), zeros({1}, kFloat64)}), DTypeError);
 }

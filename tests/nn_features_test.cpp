@@ -69,6 +69,20 @@ TEST_CASE("Embedding looks rows up, and its padding row does not learn", "[nn]")
   const nn::Embedding frozen = nn::Embedding::from_pretrained(ones({2, 2}, kFloat64));
   CHECK_FALSE(frozen.weight.requires_grad());
   CHECK(frozen(tensor({1}, kInt64)).sum().item<double>() == 2);
+  CHECK(message_of<DTypeError>([] {
+          nn::Embedding::from_pretrained(ones({2, 2}, kInt64));
+        }) == "from_pretrained: the table must be float32 or float64, got int64");
+
+  nn::Embedding shared(3, 2, {.scale_grad_by_freq = true});
+  shared(tensor({0, 2, 2}, kInt64)).sum().backward();
+  CHECK(equal(shared.weight.grad(), tensor({{1., 1.}, {0., 0.}, {1., 1.}}, kFloat32)));
+  CHECK(to_string(shared) == "Embedding(num_embeddings=3, embedding_dim=2, scale_grad_by_freq=true)");
+  // A table that is given draws nothing.
+  manual_seed(3);
+  const Tensor drawn = randn({4});
+  manual_seed(3);
+  nn::Embedding::from_pretrained(ones({5, 5}), false);
+  CHECK(equal(randn({4}), drawn));
 }
 
 TEST_CASE("Identity, Flatten and Unflatten only give another shape", "[nn]") {
@@ -92,7 +106,7 @@ TEST_CASE("Identity, Flatten and Unflatten only give another shape", "[nn]") {
 
 TEST_CASE("matrices with a structure to start from", "[nn]") {
   manual_seed(6);
-  for (const Shape& sizes : {Shape{4, 7}, Shape{7, 4}, Shape{5, 5}, Shape{3, 2, 2}}) {
+  for (const Shape& sizes : {Shape{4, 7}, Shape{7, 4}, Shape{5, 5}, Shape{3, 2, 2}, Shape{70, 71}}) {
     const Tensor t = nn::init::orthogonal_(empty(sizes, kFloat64), 2);
     const Tensor m = t.reshape({sizes[0], -1});
     const Tensor product = m.size(0) <= m.size(1) ? m.mm(m.t()) : m.t().mm(m);
@@ -104,6 +118,7 @@ TEST_CASE("matrices with a structure to start from", "[nn]") {
   const Tensor dirac = nn::init::dirac_(empty({4, 2, 3}), 2);
   CHECK(dirac.sum().item<double>() == 4);
   CHECK(dirac[3][1][1].item<double>() == 1);
+  CHECK(nn::init::dirac_(empty({4, 2, 0})).numel() == 0);
   const Tensor normal = nn::init::trunc_normal_(empty({20000}, kFloat64), 1, 2, 0, 3);
   CHECK(normal.min().item<double>() >= 0);
   CHECK(normal.max().item<double>() <= 3);
@@ -113,4 +128,5 @@ TEST_CASE("matrices with a structure to start from", "[nn]") {
   CHECK_THROWS_AS(nn::init::orthogonal_(empty({2})), ValueError);
   CHECK_THROWS_AS(nn::init::dirac_(empty({3, 2, 1}), 2), ValueError);
   CHECK_THROWS_AS(nn::init::trunc_normal_(empty({2}), 0, 0), ValueError);
+  CHECK_THAT(message_of<ValueError>([] { nn::init::trunc_normal_(empty({2}), 100); }), Contains("got mean 100.0"));
 }

@@ -55,6 +55,12 @@ TEST_CASE("named parameters come in registration order, own ones first", "[nn]")
   CHECK(names(net.named_buffers()) == std::vector<std::string>{"offset"});
   CHECK(net.named_children().keys() == std::vector<std::string>{"fc1", "block", "fc2"});
   CHECK(net.named_modules().keys() == std::vector<std::string>{"", "fc1", "block", "block.fc", "fc2"});
+  CHECK(net.named_modules("net").keys() ==
+        std::vector<std::string>{"net", "net.fc1", "net.block", "net.block.fc", "net.fc2"});
+  CHECK(net.named_modules("net", false).keys() ==
+        std::vector<std::string>{"net.fc1", "net.block", "net.block.fc", "net.fc2"});
+  CHECK(net.modules().size() == 5);
+  CHECK(net.modules(/*include_self=*/false).size() == 4);
   CHECK(net.parameters().size() == 6);
   CHECK(net.named_parameters()["fc1.weight"].is_same(net.fc1.weight));
   for (const auto& item : net.named_parameters()) CHECK(item.value().requires_grad());
@@ -107,7 +113,8 @@ TEST_CASE("a module is a handle: copies alias and nothing dangles", "[nn]") {
   }
   CHECK_FALSE(equal(f(x), y));
   CHECK(equal(f(x), many[9].forward(x)));
-  CHECK_THROWS_AS(copy.parameters(), ValueError);  // moved from: an error, not a crash
+  // Moved from: an error, not a crash.
+  CHECK_THROWS_AS(copy.parameters(), ValueError);  // NOLINT(bugprone-use-after-move)
 }
 
 TEST_CASE("a network nested in others trains through every handle", "[nn]") {
@@ -232,6 +239,7 @@ TEST_CASE("clones are made on several threads at once", "[nn]") {
   const Net net;
   std::vector<std::optional<Net>> copies(4);
   std::vector<std::thread> threads;
+  threads.reserve(copies.size());
   for (auto& copy : copies) threads.emplace_back([&net, &copy] { copy.emplace(nn::clone(net)); });
   for (std::thread& t : threads) t.join();
   for (const auto& copy : copies) CHECK(same(copy->state_dict(), net.state_dict()));

@@ -76,7 +76,7 @@ std::string section(const Section& s) {
 }  // namespace
 
 std::string write_index(const std::vector<Section>& sections, const std::string& note) {
-  const std::string path = "out/tutorials/index.html";
+  std::string path = "out/tutorials/index.html";
   std::error_code error;
   std::filesystem::create_directories("out/tutorials", error);
   std::ofstream out(path);

@@ -6,6 +6,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <sstream>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,11 @@ std::string listed(const std::vector<double>& values, int decimals) {
   std::string text;
   for (double value : values) text += (text.empty() ? "" : " ") + number(value, decimals);
   return text;
+}
+
+// Whether each value and the one behind it are in this order, which NaN never is.
+template <class Order> bool every_step(const std::vector<double>& values, Order order) {
+  return std::adjacent_find(values.begin(), values.end(), std::not_fn(order)) == values.end();
 }
 
 // tolerance(decimals) is how far a number stated with that many decimals may be off
@@ -85,12 +91,11 @@ void Report::at_most(const std::string& name, double stated, double got) {
 }
 
 void Report::rises(const std::string& name, const std::vector<double>& values, int decimals) {
-  // sorted under <= means that no value is followed by one that is not larger
-  holds(name, "rises", listed(values, decimals), std::is_sorted(values.begin(), values.end(), std::less_equal<>()));
+  holds(name, "rises", listed(values, decimals), every_step(values, std::less<>()));
 }
 
 void Report::falls(const std::string& name, const std::vector<double>& values, int decimals) {
-  holds(name, "falls", listed(values, decimals), std::is_sorted(values.begin(), values.end(), std::greater_equal<>()));
+  holds(name, "falls", listed(values, decimals), every_step(values, std::greater<>()));
 }
 
 void Report::holds(const std::string& name, const std::string& stated, const std::string& got, bool ok) {

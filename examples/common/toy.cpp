@@ -1,7 +1,5 @@
-// Points in the plane, and waves.
+// Points in the plane.
 #include "common/toy.h"
-
-#include <cmath>
 
 namespace examples {
 
@@ -18,13 +16,6 @@ Points around(const Tensor& centres, const Tensor& labels, double spread, int64_
   return {x, tapegrad::data::take_rows(labels, rows)};
 }
 
-template <class F> Tensor each(const Tensor& x, F f) {
-  Tensor y = x.detach().clone();
-  double* elements = y.data_ptr<double>();
-  for (int64_t i = 0; i < y.numel(); ++i) elements[i] = f(elements[i]);
-  return y;
-}
-
 }  // namespace
 
 Points two_clouds(int64_t count) {
@@ -35,13 +26,6 @@ Points clumps(int64_t count) {
   const Tensor centres = tapegrad::tensor(
       {{-0.6, 0.6}, {0.1, 0.6}, {0.7, 0.5}, {-0.5, -0.1}, {0.2, 0.}, {-0.6, -0.7}, {0.1, -0.6}, {0.7, -0.4}});
   return around(centres, tapegrad::tensor({0., 1., 0., 1., 0., 0., 1., 1.}), 0.17, count, 3);
-}
-
-Tensor sine(const Tensor& x) {
-  return each(x, [](double v) { return std::sin(v); });
-}
-Tensor cosine(const Tensor& x) {
-  return each(x, [](double v) { return std::cos(v); });
 }
 
 }  // namespace examples

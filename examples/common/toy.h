@@ -1,4 +1,4 @@
-// Small things to learn: sets of points in the plane, in two classes, the same for the same call; waves.
+// Small things to learn: sets of points in the plane, in two classes, the same for the same call.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,5 @@ Points two_clouds(int64_t count);
 // Clumps of both classes between each other, a few points astray: to part them all takes a curled boundary. In about
 // [-1, 1]^2.
 Points clumps(int64_t count);
-
-// sin x and cos x of each element of a float64 tensor, outside the tape.
-tapegrad::Tensor sine(const tapegrad::Tensor& x);
-tapegrad::Tensor cosine(const tapegrad::Tensor& x);
 
 }  // namespace examples

@@ -28,19 +28,16 @@ std::vector<std::string> names_of(CIFAR10::Mode mode) {
 bool holds(const std::string& directory, CIFAR10::Mode mode) {
   const std::vector<std::string> names = names_of(mode);
   return std::all_of(names.begin(), names.end(),
-                     [&](const std::string& name) { return detail::is_file(directory + "/" + name); });
+                     [&](const std::string& name) { return detail::is_file(detail::path_in(directory, name)); });
 }
 
 std::string directory_of(const std::optional<std::string>& root, CIFAR10::Mode mode) {
-  std::string looked;
-  for (const std::string& place : detail::places(root, kFolder)) {
-    if (holds(place, mode)) return place;
-    looked += (looked.empty() ? "" : ", ") + place;
-  }
+  const auto place = detail::place_of(root, kFolder, [&](const std::string& at) { return holds(at, mode); });
+  if (place) return *place;
   const bool train = mode == CIFAR10::Mode::kTrain;
   throw IOError(std::string("CIFAR10: expected ") +
                 (train ? "data_batch_1.bin to data_batch_5.bin" : "test_batch.bin") + ", got not all of it in any of " +
-                looked + " (from cifar-10-binary.tar.gz)");
+                detail::listed_places(root, kFolder) + " (from cifar-10-binary.tar.gz)");
 }
 
 [[noreturn]] void fail(const std::string& path, const std::string& what) {
@@ -80,11 +77,11 @@ TensorDataset load(const std::string& directory, CIFAR10::Mode mode, const CIFAR
   const std::vector<std::string> names = names_of(mode);
   std::vector<int64_t> counts;
   int64_t total = 0;
-  for (const std::string& name : names) total += counts.emplace_back(records_of(directory + "/" + name));
+  for (const std::string& name : names) total += counts.emplace_back(records_of(detail::path_in(directory, name)));
   const Tensor images = new_tensor({total, 3, 32, 32}, kUInt8), labels = new_tensor({total}, kInt64);
   int64_t done = 0;
   for (size_t i = 0; i < names.size(); done += counts[i++])
-    read(directory + "/" + names[i], counts[i], images.data_ptr<uint8_t>() + done * kPixels,
+    read(detail::path_in(directory, names[i]), counts[i], images.data_ptr<uint8_t>() + done * kPixels,
          labels.data_ptr<int64_t>() + done);
   return {options.scale ? detail::scaled(images) : images, labels};
 }
@@ -92,13 +89,11 @@ TensorDataset load(const std::string& directory, CIFAR10::Mode mode, const CIFAR
 }  // namespace
 
 CIFAR10::CIFAR10(const std::optional<std::string>& root, Mode mode, const CIFAR10Options& options)
-    : set_(load(directory_of(root, mode), mode, options)) {}
+    : Images(load(directory_of(root, mode), mode, options)) {}
 
 std::optional<std::string> CIFAR10::find(const std::optional<std::string>& root) {
-  for (const std::string& place : detail::places(root, kFolder)) {
-    if (holds(place, Mode::kTrain) && holds(place, Mode::kTest)) return place;
-  }
-  return {};
+  return detail::place_of(root, kFolder,
+                          [](const std::string& at) { return holds(at, Mode::kTrain) && holds(at, Mode::kTest); });
 }
 
 }  // namespace tapegrad::data

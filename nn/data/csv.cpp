@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "tapegrad/core/copy.h"
 #include "tapegrad/nn/data/csv_records.h"
@@ -20,11 +21,16 @@ using detail::quoted;
 
 enum class Parsed : uint8_t { yes, no, out_of_range };
 
-// The whole of `text` as a T; spaces around it do not count.
-template <class T> Parsed parse(std::string_view text, T& value) {
+std::string_view without_spaces(std::string_view text) {
   const auto space = [](char c) { return c == ' ' || c == '\t'; };
   while (!text.empty() && space(text.front())) text.remove_prefix(1);
   while (!text.empty() && space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// The whole of `text` as a T; spaces around it do not count.
+template <class T> Parsed parse(std::string_view text, T& value) {
+  text = without_spaces(text);
   if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc::invalid_argument || end != text.data() + text.size()) return Parsed::no;
@@ -67,7 +73,9 @@ class Reader {
   int64_t rows() const { return records_.count() - first_; }
   const CSVField& field(int64_t row, size_t column) const { return records_.record(first_ + row)[column]; }
   bool is_missing(const CSVField& f) const {
-    return std::find(options_.missing.begin(), options_.missing.end(), f.text) != options_.missing.end();
+    const std::string_view bare = f.quoted ? f.text : without_spaces(f.text);
+    return std::any_of(options_.missing.begin(), options_.missing.end(),
+                       [&](const std::string& one) { return one == f.text || one == bare; });
   }
   [[noreturn]] void fail(const CSVField& f, size_t column, const std::string& what) const {
     detail::csv_error(path_, f.line, static_cast<int64_t>(column) + 1, names_[column], what);
@@ -98,6 +106,14 @@ class Reader {
     for (int64_t c = 0; c < count; ++c)
       names_.push_back(header && !first[c].text.empty() ? std::string(first[c].text)
                                                         : "column" + std::to_string(c + 1));
+    std::map<std::string_view, int64_t> seen;
+    for (int64_t c = 0; c < count; ++c) {
+      const std::string& name = names_[static_cast<size_t>(c)];
+      if (!seen.emplace(name, c).second)
+        detail::csv_error(path_, first[c].line, c + 1, "",
+                          "the names of columns must differ, got " + quoted(name) +
+                              " twice (a column without a name is called after its place)");
+    }
   }
 
   void check_widths() const {
@@ -114,7 +130,15 @@ class Reader {
   }
 
   void check_columns() const {
+    std::set<std::string_view> seen;
     for (const CSVColumn& wanted : options_.columns) {
+      if (!seen.insert(wanted.name).second)
+        throw ValueError("read_csv: " + path_ + ": columns must name each column once, got " + quoted(wanted.name) +
+                         " again");
+      const std::set<std::string_view> categories(wanted.categories.begin(), wanted.categories.end());
+      if (categories.size() != wanted.categories.size())
+        throw ValueError("read_csv: " + path_ + ": the categories of a column must differ, got one of " +
+                         quoted(wanted.name) + " twice");
       if (std::find(names_.begin(), names_.end(), wanted.name) == names_.end())
         throw ValueError("read_csv: " + path_ + ", line 1: columns must name columns of the file, got " +
                          quoted(wanted.name) + " (the first is " + quoted(names_[0]) + ")");
@@ -163,7 +187,7 @@ class Reader {
 
   template <class T> Tensor numbers(size_t c) const {
     constexpr bool kInteger = std::is_integral_v<T>;
-    const Tensor out = new_tensor({rows()}, dtype_of<T>());
+    Tensor out = new_tensor({rows()}, dtype_of<T>());
     auto* y = out.data_ptr<T>();
     for (int64_t r = 0; r < rows(); ++r) {
       const CSVField& f = field(r, c);

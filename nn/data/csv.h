@@ -24,7 +24,7 @@ struct CSVOptions {
   char quote = '"';                                                     // '\0': none
   bool trim = false;                                                    // leave out spaces and tabs around a field
   bool missing_as_nan = false;                                          // else a missing value is an error
-  std::vector<std::string> missing = {"", "NA", "NaN", "nan", "null"};  // fields that are missing values
+  std::vector<std::string> missing = {"", "NA", "NaN", "nan", "null"};  // missing values, spaces around them or not
   std::vector<CSVColumn> columns = {};                                  // those whose type is not left to the values
 };
 

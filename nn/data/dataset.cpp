@@ -56,7 +56,8 @@ Tensor take_rows(const Tensor& x, IntArrayRef indices) {
 namespace {
 
 template <class E> Tensor stack_copies(const std::vector<E>& examples, Tensor E::*part) {
-  if (examples.empty()) throw ValueError("dataset: a batch must have at least one example, got none");
+  if (examples.empty()) throw ValueError("DataLoader: a batch must have at least one example, got none");
+  for (const E& one : examples) (void)defined("DataLoader", one.*part, "every tensor of an example");
   const Tensor& first = examples[0].*part;
   Shape sizes = first.sizes();
   sizes.insert(0, static_cast<int64_t>(examples.size()));

@@ -12,6 +12,8 @@ bool is_file(const std::string& path) {
   return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
+std::string path_in(const std::string& folder, const std::string& name) { return folder + "/" + name; }
+
 std::vector<std::string> places(const std::optional<std::string>& root, const std::string& folder) {
   std::vector<std::string> roots;
   if (root) {
@@ -21,8 +23,14 @@ std::vector<std::string> places(const std::optional<std::string>& root, const st
     roots.emplace_back("data");
   }
   std::vector<std::string> out;
-  for (const std::string& one : roots) out.insert(out.end(), {one, one + "/" + folder});
+  for (const std::string& one : roots) out.insert(out.end(), {one, path_in(one, folder)});
   return out;
+}
+
+std::string listed_places(const std::optional<std::string>& root, const std::string& folder) {
+  std::string text;
+  for (const std::string& place : places(root, folder)) text += (text.empty() ? "" : ", ") + place;
+  return text;
 }
 
 Tensor scaled(const Tensor& bytes) {

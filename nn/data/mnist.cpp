@@ -10,6 +10,8 @@
 namespace tapegrad::data {
 namespace {
 
+constexpr const char* kFolder = "mnist";
+
 // The plain file or the gzipped one, or nothing.
 std::string existing(const std::string& path) {
   if (detail::is_file(path)) return path;
@@ -24,13 +26,11 @@ bool holds(const std::string& directory, bool train) {
 }
 
 std::string directory_of(const std::optional<std::string>& root, bool train) {
-  std::string looked;
-  for (const std::string& place : detail::places(root, "mnist")) {
-    if (holds(place, train)) return place;
-    looked += (looked.empty() ? "" : ", ") + place;
-  }
+  const auto place = detail::place_of(root, kFolder, [&](const std::string& at) { return holds(at, train); });
+  if (place) return *place;
   throw IOError("MNIST: expected " + images_name(train).substr(1) + " and " + labels_name(train).substr(1) +
-                " (plain or .gz), got neither both in any of " + looked + " (scripts/get-mnist downloads them)");
+                " (plain or .gz), got neither both in any of " + detail::listed_places(root, kFolder) +
+                " (scripts/get-mnist downloads them)");
 }
 
 TensorDataset load(const std::string& directory, bool train, const MNISTOptions& options) {
@@ -55,13 +55,10 @@ TensorDataset load(const std::string& directory, bool train, const MNISTOptions&
 }  // namespace
 
 MNIST::MNIST(const std::optional<std::string>& root, Mode mode, const MNISTOptions& options)
-    : set_(load(directory_of(root, mode == Mode::kTrain), mode == Mode::kTrain, options)) {}
+    : Images(load(directory_of(root, mode == Mode::kTrain), mode == Mode::kTrain, options)) {}
 
 std::optional<std::string> MNIST::find(const std::optional<std::string>& root) {
-  for (const std::string& place : detail::places(root, "mnist")) {
-    if (holds(place, true) && holds(place, false)) return place;
-  }
-  return {};
+  return detail::place_of(root, kFolder, [](const std::string& at) { return holds(at, true) && holds(at, false); });
 }
 
 }  // namespace tapegrad::data

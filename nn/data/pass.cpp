@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "tapegrad/autograd/state.h"
@@ -76,10 +77,12 @@ struct Pass::State {
 
   std::optional<Job> request();
   void* make(const Job& job, int64_t worker, BatchRandom& random);
+  void make_room();
   void refill();
   void work(int64_t worker);
   Finished take();
   void* next_ahead();
+  void start_workers();
   void end_workers();
 
   BatchMaker& maker;
@@ -97,6 +100,17 @@ struct Pass::State {
   bool stop = false;
   std::vector<std::thread> threads;
 };
+
+void Pass::State::start_workers() {
+  for (int64_t i = 0; i < options.workers; ++i) {
+    try {
+      threads.emplace_back([this, i] { work(i); });
+    } catch (const std::system_error& error) {
+      throw Error("DataLoader: every worker needs a thread, got " + std::to_string(i) + " for " +
+                  std::to_string(options.workers) + " workers (" + error.code().message() + ")");
+    }
+  }
+}
 
 // Waits for the batches being made; those not begun are given up.
 void Pass::State::end_workers() {
@@ -147,6 +161,13 @@ void* Pass::State::make(const Job& job, int64_t worker, BatchRandom& numbers) {
   return maker.make(job.indices, worker);
 }
 
+// For what is being made to be put down by workers, who must not fail at that. Not for max_jobs at once, which may be a
+// number that stands for no limit.
+void Pass::State::make_room() {
+  const auto needed = static_cast<size_t>(requested - delivered) + 1;
+  if (finished.capacity() < needed) finished.reserve(2 * needed);
+}
+
 // Asks for batches until max_jobs are being made or wait to be taken. An error in asking takes the place of a batch.
 void Pass::State::refill() {
   while (!exhausted && requested - delivered < options.max_jobs) {
@@ -154,6 +175,7 @@ void Pass::State::refill() {
       std::optional<Job> job = request();
       if (!job) return;
       std::lock_guard lock(mutex);
+      make_room();
       jobs.push_back(std::move(*job));
     } catch (...) {
       exhausted = true;
@@ -216,8 +238,7 @@ void* Pass::State::next_ahead() {
 Pass::Pass(BatchMaker& maker, const PassOptions& options) {
   auto state = std::make_unique<State>(maker, options);
   if (options.workers > 0) {
-    state->finished.reserve(static_cast<size_t>(options.max_jobs));
-    for (int64_t i = 0; i < options.workers; ++i) state->threads.emplace_back([s = state.get(), i] { s->work(i); });
+    state->start_workers();
     state->refill();
   }
   state_ = state.release();

@@ -84,10 +84,7 @@ template <class Dataset, class BatchSampler, class Collate> class Maker final : 
 
   Maker(Dataset& dataset, const BatchSampler& batches, const PassOptions& options)
       : dataset_(dataset), batches_(batches) {
-    if constexpr (!kShared && std::is_copy_constructible_v<Dataset>) copies_.assign(options.workers, dataset);
-    else if constexpr (!kShared)
-      if (options.workers > 0)
-        throw ValueError("DataLoader: workers need a data set whose get() is const, or one that can be copied");
+    if constexpr (!kShared) copy_for_each(options.workers);
     pass_.emplace(*this, options);
   }
   std::optional<std::vector<int64_t>> request() override { return batches_.next(); }
@@ -99,6 +96,16 @@ template <class Dataset, class BatchSampler, class Collate> class Maker final : 
   Owned<Batch> next() { return Owned<Batch>(static_cast<Batch*>(pass_->next())); }
 
  private:
+  void copy_for_each(int64_t workers) {
+    if constexpr (std::is_copy_constructible_v<Dataset>) {
+      copies_.reserve(static_cast<size_t>(workers));
+      for (int64_t i = 0; i < workers; ++i) copies_.push_back(dataset_);  // may be one that cannot be assigned
+    } else if (workers > 0) {
+      throw ValueError("DataLoader: workers need a data set whose get() is const or which can be copied, got " +
+                       std::to_string(workers) + " workers");
+    }
+  }
+
   Dataset& dataset_;
   std::vector<Dataset> copies_;
   BatchSampler batches_;
