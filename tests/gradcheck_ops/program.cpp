@@ -98,7 +98,7 @@ int run(int argc, char** argv, const std::vector<Row>& rows) {
     if (options.list) return list(rows), 0;
     return check_and_report(program, options, rows);
   } catch (const UsageError& e) {
-    std::fprintf(stderr, "%s: %s\n%s", program.c_str(), e.what(), usage(program).c_str());
+    std::fprintf(stderr, "%s: %s\n%s --help shows the options\n", program.c_str(), e.what(), program.c_str());
     return 2;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s: %s\n", program.c_str(), e.what());
