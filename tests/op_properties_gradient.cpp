@@ -1,4 +1,6 @@
 // Properties of gradients: every order and both modes against differences, float32 against float64, fused against plain.
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "op_properties_runs.h"

@@ -1,4 +1,7 @@
 // Properties of memory: layouts, empty operands, in-place forms, writes after forward, views, leaks.
+#include <algorithm>
+#include <stdexcept>
+
 #include "op_properties_runs.h"
 
 namespace op_properties {
