@@ -28,6 +28,12 @@ TEST_CASE("gradcheck accepts correct but nasty functions", "[gradcheck]") {
     {leaf_at({1, 0.3})});
   f("tanh at 9", [](const Tensor& x) { return tapegrad::tanh(x); }, {leaf_at({9, -9})});
   f("relu away from, at, and 5e-7 from 0", [](const Tensor& x) { return relu(x); }, {leaf_at({1, -1, 0, 5e-7, -5e-7})});
+  f("a slope that rounding hides", [](const Tensor& x) { return tapegrad::erf(x); }, {leaf_at({20, -20})});
+  for (double gap = 0.05; gap < 1; gap += 0.05) {
+    // The larger of two, by way of a noisy sum: the slope by the smaller is 0, and the long steps reach across the kink.
+    f("slope 0 near a kink", [](const Tensor& x) { return std::get<0>(std_mean(x, {0}, 0)) + mean(x); },
+      {leaf_at({1.6, 1.6 + gap})});
+  }
   f("abs at 0", [](const Tensor& x) { return tapegrad::abs(x); }, {leaf_at({0, 1, -1})});
   f("max with ties", [](const Tensor& x) { return max(x); }, {leaf_at({1, 3, 3, 2})});
   f("max with ties per dim", [](const Tensor& x) { return std::get<0>(max(x, 0)); }, {leaf_at({1, 3, 3, 2})});

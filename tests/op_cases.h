@@ -56,7 +56,7 @@ struct Case {
   Function f;
   Reference reference;
   int64_t terms = 1;            // length of the longest sum behind one element of the result
-  int order = 2;                // how often the result can be differentiated: 0 for integer results
+  int order = 3;                // how often the result can be differentiated: 0 for integer results, 3 for any order
   bool own_attributes = false;  // not what the row's in-place form computes
 };
 
@@ -117,7 +117,7 @@ struct Elementwise {
   Function in_place = {};
   std::vector<DType> integers = {};
   std::vector<BadInput> bad_inputs = {};
-  int order = 2;
+  int order = 3;
   double flops = 1;  // per element
 };
 Row unary(const std::string& name, std::function<Tensor(const Tensor&)> f, std::function<double(double)> reference,

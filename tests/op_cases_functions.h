@@ -21,7 +21,7 @@ void bench_small(Row& row);
 
 // Another call on one operand, which the row's in-place form does not compute.
 Case other_call(const std::string& label, std::function<Tensor(const Tensor&)> f,
-                std::function<double(double)> reference, Domain domain = {}, int order = 2);
+                std::function<double(double)> reference, Domain domain = {}, int order = 3);
 
 // The errors of an undefined operand, of shapes that do not broadcast, and of a real result in place of integers.
 BadInput undefined_operand(const std::string& op, const char* argument, std::function<void()> call);

@@ -91,7 +91,7 @@ Row polygamma_row() {
 std::vector<Row> special_rows() {
   std::vector<Row> rows;
   const auto other = [&](const char* label, Tensor (*f)(const Tensor&), double (*reference)(double), Domain domain,
-                         int order = 2) {
+                         int order = 3) {
     rows.back().cases.push_back(other_call(label, f, reference, domain, order));
   };
   rows.push_back(function_row({"erf", tapegrad::erf, erf_, [](double x) { return std::erf(x); }, {-3, 3}, 40}));

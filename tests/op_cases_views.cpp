@@ -87,12 +87,12 @@ std::vector<Row> pieces() {
                              "columns", {2, 3}, [](const Tensor& x) { return backwards(unbind(x, 1), 0); },
                              picked({6}, [](const At& i) { return i[0] % 2 * 3 + 2 - i[0] / 2; })),
                          moving(
-                             "one of three", {3, 2}, [](const Tensor& x) { return unbind(x)[1]; },
+                             "one of three", {3, 2}, [](const Tensor& x) { return unbind(x).at(1); },
                              picked({2}, [](const At& i) { return 2 + i[0]; })),
                          moving(
                              "a vector", {3},
                              [](const Tensor& x) {
-                               return stack({unbind(x)[2], unbind(x)[0]});
+                               return stack({unbind(x).at(2), unbind(x).at(0)});
                              },
                              picked({2}, [](const At& i) { return 2 - 2 * i[0]; }))},
                         {bad<IndexError>([] { unbind(ones({})); }, "unbind: a 0-dim tensor has no dim to split")}));

@@ -112,15 +112,18 @@ double Ladder::measured_noise(size_t i) {
   return noise;
 }
 
-// Constant on every fine rung, and what ends that is a jump, not a last bit.
-bool Ladder::is_step_function(size_t i) {
+// Constant on every fine rung, and what ends that is a jump, not a last bit: the slope is 0, and `bound` what rounding hides
+// over the widest of these rungs.
+bool Ladder::is_step_function(size_t i, double& bound) {
+  bound = 0;
   int flat = 0;
   for (int k = kRungs - 1; k >= 0; --k, ++flat) {
     const Pair& p = pair(k);
     if (!p.valid) return false;
-    if (p.plus[i] == p.minus[i]) continue;
     const double peak = std::max(std::abs(p.plus[i]), std::abs(p.minus[i]));
-    return flat >= 3 && std::abs(p.plus[i] - p.minus[i]) > 1e4 * std::max(line_.eps * peak, line_.noise);
+    const double rounding = std::max(line_.eps * peak, line_.noise);
+    if (p.plus[i] != p.minus[i]) return flat >= 3 && std::abs(p.plus[i] - p.minus[i]) > 1e4 * rounding;
+    bound = 4 * rounding / step(k);
   }
   return true;
 }
@@ -143,6 +146,21 @@ Verdict Ladder::judge_linear(size_t i, double analytic, double terms) {
   return finish(v);
 }
 
+// A finer credible rung with a smaller bound that holds the analytic value overrules `best`: where the slope is 0, no relative
+// bound is small but that of the coarse rungs that reach across a kink.
+Ladder::Rung Ladder::finer_that_agrees(const Rung& best, size_t i, double noise, double analytic, double terms) {
+  if (!best.valid || agrees(analytic, best.r, kAllowed * best.est + 1e-11 * terms)) return best;
+  Rung last = rung(0, i, noise);
+  for (int k = 1; k + 1 < kRungs; ++k) {
+    const Rung next = rung(k, i, noise);
+    if (credible(last, next) && last.h < best.h && last.est < best.est &&
+        agrees(analytic, last.r, kAllowed * last.est + 1e-11 * terms))
+      return last;
+    last = next;
+  }
+  return best;
+}
+
 Verdict Ladder::judge(size_t i, double analytic, double terms) {
   if (line_.linear) return judge_linear(i, analytic, terms);
   Verdict v;
@@ -155,8 +173,8 @@ Verdict Ladder::judge(size_t i, double analytic, double terms) {
     }
     last = next;
   }
-  if (is_step_function(i)) {
-    v.judgement = analytic == 0 ? Judgement::pass : Judgement::wrong;
+  if (is_step_function(i, v.bound)) {
+    v.judgement = agrees(analytic, 0, kAllowed * v.bound) ? Judgement::pass : Judgement::wrong;
     v.step = step(kRungs - 1);
     if (v.judgement == Judgement::wrong) look_for_kink(i, analytic, terms, v);
     return finish(v);
@@ -172,6 +190,7 @@ Verdict Ladder::judge(size_t i, double analytic, double terms) {
     }
     last = next;
   }
+  best = finer_that_agrees(best, i, noise, analytic, terms);
   if (best.valid) {
     v.numeric = best.r, v.bound = best.est, v.step = best.h;
     v.judgement = agrees(analytic, best.r, kAllowed * best.est + 1e-11 * terms) ? Judgement::pass : Judgement::wrong;

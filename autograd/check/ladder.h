@@ -56,9 +56,10 @@ class Ladder {
   const Pair& pair(int rung);
   Rung rung(int k, size_t i, double noise);
   bool credible(const Rung& a, const Rung& b) const;
+  Rung finer_that_agrees(const Rung& best, size_t i, double noise, double analytic, double terms);
   bool settles(const Rung& a, const Rung& b, double analytic, double terms) const;
   double measured_noise(size_t i);
-  bool is_step_function(size_t i);
+  bool is_step_function(size_t i, double& bound);
   Verdict judge_linear(size_t i, double analytic, double terms);
   // Slopes at both sides; decides between wrong, kink and jump.
   void look_for_kink(size_t i, double analytic, double terms, Verdict& v);

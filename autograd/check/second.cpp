@@ -89,8 +89,9 @@ void check_symmetry(Problem& p, const GradientMap& map, const Tensors& w) {
     right.add(v[k], hu[k]);
     size = std::max({size, largest(hu[k]), largest(hv[k]), largest(g[k])});
   }
-  const double eps = wanted[0].dtype() == kFloat32 ? std::numeric_limits<float>::epsilon() : 2.220446049250313e-16;
-  const double allowed = 64 * eps * (left.terms + right.terms + size);
+  const bool single = wanted[0].dtype() == kFloat32;
+  const double eps = single ? std::numeric_limits<float>::epsilon() : 2.220446049250313e-16;
+  const double allowed = 64 * eps * (left.terms + right.terms + size) + (single ? 8 * eps : 1e-12);
   if (std::abs(left.value - right.value) <= allowed || !std::isfinite(left.value + right.value)) return;
   p.find("symmetry", "the second derivative is not symmetric: u'Hv = " + number(left.value) +
                          ", v'Hu = " + number(right.value) + " (allowed " + number(allowed) + ")");

@@ -74,7 +74,8 @@ template <class T, Power kPower> HWY_INLINE Vec<T> taken(Vec<T> sum, Vec<T> a, V
   const Full<T> d;
   const Vec<T> v = hn::Sub(a, b);
   if constexpr (kPower == Power::count) {
-    return hn::Add(sum, hn::IfThenElseZero(hn::Ne(v, hn::Zero(d)), hn::Set(d, T{1})));
+    // Not Ne: of NaN it is true on SSE4 and false on AVX.
+    return hn::Add(sum, hn::IfThenZeroElse(hn::Eq(v, hn::Zero(d)), hn::Set(d, T{1})));
   } else if constexpr (kPower == Power::sum) {
     return hn::Add(sum, hn::Abs(v));
   } else if constexpr (kPower == Power::squares) {
