@@ -1,6 +1,10 @@
 // Trigonometric and hyperbolic functions.
 #include "tapegrad/ops/trigonometry.h"
 
+#include <cmath>
+
+#include "tapegrad/ops/activation.h"
+#include "tapegrad/ops/compare.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/kernels/map.h"
 #include "tapegrad/ops/math.h"
@@ -93,6 +97,27 @@ struct Cosh {
   SavedInput x{"x"};
   Tensor forward(const Tensor& v, const Tensor& out = {}) { return unary(name, Map::cosh, x.save(v), out); }
   Grads backward(const Tensor& dy) const { return {dy * sinh(*x)}; }
+};
+
+// y = ln cosh x;  dx = dy tanh x
+struct LogCosh {
+  static constexpr const char* name = "log_cosh";
+  static constexpr bool elementwise = true;
+  static constexpr bool saves_input = true;
+  SavedInput x{"x"};
+  Tensor forward(const Tensor& v, const Tensor& out = {}) {
+    x.save(v);
+    const Tensor y = computed(v);
+    if (!out.defined()) return y;
+    copy(out, y, name);
+    return out;
+  }
+  // cosh x = 1 + 2 sinh(x / 2)^2 keeps the digits next to 0; from 20 on e^(-2|x|) is below the last digit of |x| - ln 2.
+  static Tensor computed(const Tensor& v) {
+    const Tensor a = abs(v);
+    return where(a < 20, log1p(square(sinh(a * 0.5)) * 2), a - std::log(2.0));
+  }
+  Grads backward(const Tensor& dy) const { return {dy * tanh(*x)}; }
 };
 
 // y = arsinh x;  dx = dy / sqrt(x^2 + 1)
@@ -190,6 +215,10 @@ Tensor cosh(const Tensor& x) {
   check_defined("cosh", x, "x");
   return apply(Cosh{}, real(x));
 }
+Tensor log_cosh(const Tensor& x) {
+  check_defined("log_cosh", x, "x");
+  return apply(LogCosh{}, real(x));
+}
 Tensor asinh(const Tensor& x) {
   check_defined("asinh", x, "x");
   return apply(Asinh{}, real(x));
@@ -217,6 +246,7 @@ Tensor& acos_(const Tensor& x) { return in_place_unary(Acos{}, x, true); }
 Tensor& atan_(const Tensor& x) { return in_place_unary(Atan{}, x, true); }
 Tensor& sinh_(const Tensor& x) { return in_place_unary(Sinh{}, x, true); }
 Tensor& cosh_(const Tensor& x) { return in_place_unary(Cosh{}, x, true); }
+Tensor& log_cosh_(const Tensor& x) { return in_place_unary(LogCosh{}, x, true); }
 Tensor& asinh_(const Tensor& x) { return in_place_unary(Asinh{}, x, true); }
 Tensor& acosh_(const Tensor& x) { return in_place_unary(Acosh{}, x, true); }
 Tensor& atanh_(const Tensor& x) { return in_place_unary(Atanh{}, x, true); }

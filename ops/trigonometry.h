@@ -25,6 +25,8 @@ TAPEGRAD_API Tensor atan2(const Tensor& a, const Tensor& b);
 TAPEGRAD_API Tensor sinh(const Tensor& x);
 // y = (e^x + e^-x) / 2;  dx = dy sinh x.
 TAPEGRAD_API Tensor cosh(const Tensor& x);
+// y = ln cosh x, without overflow far from 0 and with all its digits next to it;  dx = dy tanh x.
+TAPEGRAD_API Tensor log_cosh(const Tensor& x);
 // y with sinh y = x;  dx = dy / sqrt(x^2 + 1).
 TAPEGRAD_API Tensor asinh(const Tensor& x);
 // y >= 0 with cosh y = x, NaN for x < 1;  dx = dy / sqrt(x^2 - 1).
@@ -44,6 +46,7 @@ TAPEGRAD_API Tensor& atan_(const Tensor& x);
 TAPEGRAD_API Tensor& atan2_(const Tensor& a, const Tensor& b);
 TAPEGRAD_API Tensor& sinh_(const Tensor& x);
 TAPEGRAD_API Tensor& cosh_(const Tensor& x);
+TAPEGRAD_API Tensor& log_cosh_(const Tensor& x);
 TAPEGRAD_API Tensor& asinh_(const Tensor& x);
 TAPEGRAD_API Tensor& acosh_(const Tensor& x);
 TAPEGRAD_API Tensor& atanh_(const Tensor& x);

@@ -117,6 +117,13 @@ std::vector<Row> trigonometry_rows() {
   slow({"atan", tapegrad::atan, atan_, [](double x) { return std::atan(x); }});
   slow({"sinh", tapegrad::sinh, sinh_, [](double x) { return std::sinh(x); }});
   slow({"cosh", tapegrad::cosh, cosh_, [](double x) { return std::cosh(x); }});
+  const auto log_cosh_of = [](double x) {
+    const double a = std::abs(x);
+    return a < 1 ? -0.5 * std::log1p(-std::tanh(a) * std::tanh(a)) : a + std::log1p(std::exp(-2 * a)) - std::log(2.);
+  };
+  slow({"log_cosh", log_cosh, log_cosh_, log_cosh_of});
+  rows.back().cases.push_back(other_call("far from 0", log_cosh, log_cosh_of, {-1e4, 1e4}));
+  rows.back().cases.push_back(other_call("next to 0", log_cosh, log_cosh_of, {-1e-7, 1e-7}, 0));
   slow({"asinh", tapegrad::asinh, asinh_, [](double x) { return std::asinh(x); }});
   slow({"acosh", tapegrad::acosh, acosh_, [](double x) { return std::acosh(x); }, {1.2, 5}});
   slow({"atanh", tapegrad::atanh, atanh_, [](double x) { return std::atanh(x); }, {-0.9, 0.9}});
