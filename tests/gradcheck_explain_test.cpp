@@ -34,7 +34,8 @@ TEST_CASE("gradcheck names the op at fault and the line that recorded it", "[gra
   REQUIRE(report.findings[0].culprit == "exp");
   CHECK_THAT(report.findings[0].cause, Contains("sign"));
   CHECK_THAT(report.findings[0].text, Contains("culprit  node 3 of ") && Contains("exp([3, 2])"));
-  CHECK_THAT(report.findings[0].where, Contains("gradcheck_explain_test"));
+  // The line with -g, else the function the call was inlined into.
+  CHECK_THAT(report.findings[0].where, Contains("gradcheck_explain_test.cpp:31") || Contains("caught"));
 }
 
 TEST_CASE("gradcheck finds the culprit among in-place writes, views and user functions", "[gradcheck]") {
@@ -52,7 +53,7 @@ TEST_CASE("gradcheck finds the culprit among in-place writes, views and user fun
   const auto f = [](const Tensor& x) {
     Tensor y = x * 2;
     y.mul_(x);
-    y[0] = tapegrad::sin(y[1]);
+    y[0] = tapegrad::sin(y[1].clone());
     return Cube::apply(y, 0.5) + y.t().t();
   };
   const auto report = caught(f, {leaf({3, 4})}, "numeric");

@@ -215,8 +215,9 @@ std::string Pattern::single() const {
 
 std::string Pattern::cause() const {
   for (const std::string& found :
-       {not_a_number(), zero(), constant_ratio(), tail(), first_only(b_.out_sizes, b_.out_name, true),
-        first_only(b_.in_sizes, b_.in_name, false), transposed(), shifted(), permuted(), missing_term(), single()}) {
+       {not_a_number(), zero(), constant_ratio(), first_only(b_.out_sizes, b_.out_name, true),
+        first_only(b_.in_sizes, b_.in_name, false), tail(), transposed(), shifted(), permuted(), missing_term(),
+        single()}) {
     if (!found.empty()) return found;
   }
   return "no simple factor: a missing or a wrong term";

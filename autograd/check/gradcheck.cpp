@@ -1,6 +1,8 @@
 // The gradient checker's entry: takes private copies, runs the checks in order of cost, puts the caller's state back.
 #include "tapegrad/autograd/check/gradcheck.h"
 
+#include <algorithm>
+
 #include "tapegrad/autograd/check/system.h"
 #include "tapegrad/core/random.h"
 
@@ -54,6 +56,9 @@ GradcheckReport check::checked(GradcheckFunction f, const Tensors& inputs, const
                      " inputs of which none does");
   const KeepState keep;
   run_checks(p);
+  // What has a number and a cause is read first.
+  std::stable_partition(report.findings.begin(), report.findings.end(),
+                        [](const GradcheckFinding& f) { return f.check == "numeric"; });
   if (options.explain && !report.ok()) explain(p);
   for (GradcheckFinding& finding : report.findings) {
     if (!finding.cause.empty()) finding.text += "\n  cause    " + finding.cause;

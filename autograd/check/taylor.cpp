@@ -36,7 +36,7 @@ double inner(const Tensors& a, const Tensors& b) {
   return sum;
 }
 
-// The order most of the steps agree on: the median of log2 of neighbours that are well above the rounding of f.
+// The order the smaller steps agree on: the median of log2 of neighbours that are well above the rounding of f.
 double observed(const Values& remainders, double rounding) {
   Values orders;
   for (size_t i = 0; i + 1 < remainders.size(); ++i) {
@@ -44,6 +44,7 @@ double observed(const Values& remainders, double rounding) {
     orders.push_back(std::log2(remainders[i] / remainders[i + 1]));
   }
   if (orders.size() < 2) return std::numeric_limits<double>::quiet_NaN();
+  orders.erase(orders.begin(), orders.begin() + static_cast<std::ptrdiff_t>(orders.size() / 2));
   std::nth_element(orders.begin(), orders.begin() + static_cast<std::ptrdiff_t>(orders.size() / 2), orders.end());
   return orders[orders.size() / 2];
 }
