@@ -198,7 +198,9 @@ Tensor& copy_(const Tensor& x, const Tensor& src) {
     throw ShapeError("copy_: the source must broadcast to the destination, got source " + to_string(src.sizes()) +
                      " and destination " + to_string(x.sizes()));
   const bool records = GradMode::is_enabled() && src.requires_grad() && x.is_floating_point();
-  return apply_in_place(Copy{}, x, records ? operand(src, x.dtype(), x.sizes()) : src.detach());
+  // An integer x takes the values and leaves src's history behind.
+  const Tensor& values = GradMode::is_enabled() ? src.detach() : src;
+  return apply_in_place(Copy{}, x, records ? operand(src, x.dtype(), x.sizes()) : values);
 }
 
 Tensor& fill_(const Tensor& x, const Scalar& value) {
