@@ -17,6 +17,9 @@
 #include "tapegrad/autograd/check/gradcheck.h"
 #include "tapegrad/autograd/dump.h"
 #include "tapegrad/autograd/function.h"
+#include "tapegrad/autograd/transform/checkpoint.h"
+#include "tapegrad/autograd/transform/jacobian.h"
+#include "tapegrad/autograd/transform/products.h"
 
 #include "tapegrad/ops/activation.h"
 #include "tapegrad/ops/blend.h"
@@ -51,6 +54,7 @@
 #include "tapegrad/nn/activations.h"
 #include "tapegrad/nn/bilinear.h"
 #include "tapegrad/nn/check.h"
+#include "tapegrad/nn/checkpoint.h"
 #include "tapegrad/nn/dropout.h"
 #include "tapegrad/nn/embedding.h"
 #include "tapegrad/nn/functional.h"

@@ -144,7 +144,7 @@ class Marks {
     }
     for (size_t i = 0; i < reached_.size(); ++i) {
       Node& n = *reached_[i].node;
-      for (int64_t k = 0; k < n.inputs(); ++k) {
+      for (int64_t k = 0; k < n.inputs() && !is_bound(s, n); ++k) {
         if (Node* next = n.edge(k).node()) visit(s, next);
       }
     }
@@ -174,6 +174,11 @@ class Marks {
     Ref<Node> node;
     uint16_t outer;  // its mark before
   };
+  static bool is_bound(const Sweep& s, Node& n) {
+    if (!s.bounded) return false;
+    const auto c = std::lower_bound(s.captured.begin(), s.captured.end(), Captured{&n, 0, {}});
+    return c != s.captured.end() && c->node == &n;
+  }
   static bool is_reached(const Sweep& s, Node* n) { return (Access::mark(*n) & ~(kDepthUnit - 1)) == s.mark; }
   void visit(const Sweep& s, Node* n) {
     if (is_reached(s, n)) return;
@@ -202,6 +207,13 @@ void want(Sweep& s, const std::vector<Tensor>& inputs) {
 Tensor& wanted_grad(Sweep& s, const TensorImpl& t) {
   if (!t.node) return s.leaves.lookup(&t)->grad;
   return std::lower_bound(s.captured.begin(), s.captured.end(), Captured{t.node, t.output, {}})->grad;
+}
+
+std::vector<Tensor> wanted_grads(Sweep& s, const std::vector<Tensor>& inputs) {
+  std::vector<Tensor> result;
+  result.reserve(inputs.size());
+  for (const Tensor& x : inputs) result.push_back(wanted_grad(s, *x.impl()));
+  return result;
 }
 
 }  // namespace
@@ -254,10 +266,22 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   present_leaves(s);
   for (const RetainedGrad& r : s.retained) check_kept(*r.tensor);
   for (RetainedGrad& r : s.retained) store_retained(r, create_graph);
-  std::vector<Tensor> result;
-  result.reserve(inputs.size());
-  for (const Tensor& x : inputs) result.push_back(wanted_grad(s, *x.impl()));
-  return result;
+  return wanted_grads(s, inputs);
+}
+
+std::vector<Tensor> inner_grad(std::vector<Tensor> outputs, const std::vector<Tensor>& inputs,
+                               std::vector<Tensor> grad_outputs, bool create_graph) {
+  SweepScope scope(create_graph, create_graph);
+  Sweep& s = *scope;
+  s.bounded = true;
+  want(s, inputs);
+  seed(s, outputs, grad_outputs);
+  const Marks marks(s, outputs);
+  outputs.clear();
+  grad_outputs.clear();
+  run_sweep(s);
+  for (RetainedGrad& r : s.retained) store_retained(r, create_graph);
+  return wanted_grads(s, inputs);
 }
 
 }  // namespace tapegrad::autograd

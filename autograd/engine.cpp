@@ -116,9 +116,12 @@ bool wants(Sweep& s, const Edge& edge) {
 
 namespace {
 
+// Whether the sweep ends at the node.
+bool is_bound(const Sweep& s, Node& node) { return s.bounded && has_mark(s, node, kCaptured); }
+
 // Hooks, retained gradients and captures of a node's outputs, before its rule sees the cotangents.
 void present_outputs(Sweep& s, Node& node, Grads& dy) {
-  if (NodeExtras* extras = Access::extras(node)) {
+  if (NodeExtras* extras = Access::extras(node); extras && !is_bound(s, node)) {
     for (const OutputHook& hook : std::vector<OutputHook>(extras->hooks)) {  // a copy: a hook may remove itself
       Tensor& grad = dy[hook.output];
       if (grad.defined()) grad = run_hooks({hook.hook}, grad, std::string("a result of ") + node.name());
@@ -215,6 +218,7 @@ constinit thread_local uint64_t lent_slots = 0;  // bit i: the running rule was 
 bool step(Sweep& s, Node& node) {
   Grads dy = take_cotangents(s, node);
   if (Access::extras(node) || has_mark(s, node, kCaptured)) present_outputs(s, node, dy);
+  if (is_bound(s, node)) return false;
   State& state = thread_state;
   const uint64_t wanted = needs_mask(s, node);
   if (node.freed() && !has_mark(s, node, kCaptured)) freed_graph(node);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "tapegrad/autograd/apply.h"
@@ -76,6 +77,37 @@ void backward(const Tensor& output, const Tensor& gradient, bool retain_graph, b
 void watch_recording(Node& node, const Tensor* const* inputs, int64_t count);
 // Under kKeepInputs: a value that is on the tape goes on without it, by this call.
 void note_severed(const char* what, const TensorImpl& t);
+
+// grad() for a rule that sweeps a graph of its own, which ends at `inputs`: nothing behind them is computed, and their
+// hooks and retained gradients are left to the sweep around. Undefined where nothing arrives. Outputs and their gradients
+// are let go of when the sweep begins: sweeps within sweeps would keep them all.
+std::vector<Tensor> inner_grad(std::vector<Tensor> outputs, const std::vector<Tensor>& inputs,
+                               std::vector<Tensor> grad_outputs, bool create_graph);
+
+// While alive, notes what the operations of this thread take from outside, with recording on or off: leaves that require
+// grad, and tensors recorded before.
+class Outside {
+ public:
+  Outside();
+  ~Outside() { thread_state.outside = outer_; }
+  Outside(const Outside&) = delete;
+  Outside& operator=(const Outside&) = delete;
+  void note(const Tensor* const* inputs, int64_t count, const char* op);
+  // Forgets t, if it was met.
+  void drop(const Tensor& t);
+  // In the order they were met.
+  const std::vector<Tensor>& met() const { return met_; }
+
+ private:
+  using Key = std::pair<const void*, uint32_t>;  // a node and its output, or a leaf
+  static Key key_of(const TensorImpl& t) {
+    return t.node ? Key(t.node, t.output) : Key(static_cast<const void*>(&t), 0);
+  }
+  Outside* outer_;
+  uint64_t first_;  // sequence number of what is recorded from now on
+  std::set<Key> known_;
+  std::vector<Tensor> met_;
+};
 
 // Stacks of recordings, for anomaly mode and for errors raised in backward.
 std::vector<void*> capture_stack();

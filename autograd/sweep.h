@@ -44,6 +44,7 @@ struct Sweep {
   bool create_graph = false;
   bool retain_graph = false;
   bool pruned = false;       // only nodes marked as leading lead to a wanted input; `leaves` has all wanted ones
+  bool bounded = false;      // the wanted inputs are where it ends, see inner_grad()
   uint16_t mark = 0;         // the sweep's depth, as it stands in the marks of nodes
   Ready top{0, nullptr};     // the latest ready node; in a chain the only one
   std::vector<Ready> ready;  // the others, a heap
@@ -85,6 +86,7 @@ struct Sweep {
     retained.clear();
     leaves.clear();
     pruned = false;
+    bounded = false;
   }
 };
 // Takes a Sweep of this thread for the scope; puts the nodes' scratch back, also when a rule throws.

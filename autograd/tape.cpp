@@ -189,6 +189,8 @@ Recording::Recording(const char* op, const Tensor* const* inputs, int64_t count,
     }
     needs |= uint64_t{1} << (i < 63 ? i : 63);
   }
+  if (state_.outside) [[unlikely]]
+    state_.outside->note(inputs, count, op);
   state_.needs = needs;
   needed_ = needs != 0;
 }

@@ -40,8 +40,10 @@ if(TAPEGRAD_SANITIZE)
   target_link_options(tapegrad INTERFACE $<BUILD_INTERFACE:-fsanitize=${TAPEGRAD_SANITIZE}>)
 endif()
 
-# Checks spend their time in the kernels; their own code, mostly the text of findings, is a quarter smaller like this.
-file(GLOB TAPEGRAD_CHECKS CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp")
+# Checks and transformations spend their time in the kernels; their own code, mostly the text of findings and errors, is a
+# quarter smaller like this.
+file(GLOB TAPEGRAD_CHECKS CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp"
+  "${PROJECT_SOURCE_DIR}/autograd/transform/*.cpp")
 set_source_files_properties(${TAPEGRAD_CHECKS} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O2>")
 
 set_target_properties(tapegrad PROPERTIES

@@ -301,6 +301,12 @@ void empty_cache() {
   pool::release_cached(d);
 }
 
+void reset_peak_bytes() {
+  pool::Depot& d = pool::depot();
+  std::lock_guard lock(d.mutex);
+  d.peak_bytes = pool::in_use(d);
+}
+
 AllocatorStats allocator_stats() {
   pool::Depot& d = pool::depot();
   std::lock_guard lock(d.mutex);

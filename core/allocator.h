@@ -17,6 +17,8 @@ struct AllocatorStats {
   int64_t system_allocations;  // times the system was asked for memory since the start
 };
 TAPEGRAD_API AllocatorStats allocator_stats();
+// peak_bytes starts over from what is handed out now.
+TAPEGRAD_API void reset_peak_bytes();
 
 // Gives every cached block back to the system that this thread or no thread holds. Blocks in use stay.
 TAPEGRAD_API void empty_cache();

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tapegrad/core/tensor.h"
+#include "tapegrad/autograd/tensor_function.h"
 
 namespace tapegrad {
 
@@ -81,37 +81,8 @@ class TAPEGRAD_API GradcheckError : public Error {
   GradcheckReport report_;
 };
 
-// The function under check, borrowed for the length of a call: anything that takes a vector of tensors (or one, two or
-// three tensors) and returns a tensor or a vector of tensors.
-class GradcheckFunction {
- public:
-  template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, GradcheckFunction>)
-  GradcheckFunction(const F& f) : object_(address(f)), call_(&call<F>) {}
-  std::vector<Tensor> operator()(const std::vector<Tensor>& inputs) const { return call_(object_, inputs); }
-
- private:
-  template <class F> static const void* address(const F& f) {
-    if constexpr (std::is_function_v<F>) return reinterpret_cast<const void*>(&f);
-    else return &f;
-  }
-  template <class F> static std::vector<Tensor> call(const void* object, const std::vector<Tensor>& in) {
-    F& f = [&]() -> F& {
-      if constexpr (std::is_function_v<F>) return *reinterpret_cast<F*>(const_cast<void*>(object));
-      else return *const_cast<F*>(static_cast<const F*>(object));
-    }();
-    using V = std::vector<Tensor>;
-    if constexpr (requires { f(in); }) return listed(f(in));
-    else if constexpr (requires { f(in[0], in[0], in[0]); }) return listed(f(in.at(0), in.at(1), in.at(2)));
-    else if constexpr (requires { f(in[0], in[0]); }) return listed(f(in.at(0), in.at(1)));
-    else return V(listed(f(in.at(0))));
-  }
-  static std::vector<Tensor> listed(const Tensor& y) { return {y}; }
-  static std::vector<Tensor> listed(std::vector<Tensor> y) { return y; }
-
-  const void* object_;
-  std::vector<Tensor> (*call_)(const void*, const std::vector<Tensor>&);
-};
+// The function under check, borrowed for the length of a call.
+using GradcheckFunction = autograd::TensorFunction;
 
 // Checks the gradients of f at `inputs`, by those that require grad. Never throws for a wrong gradient. The inputs, their
 // grad(), grad mode and the default generator are left as they were. ValueError when no floating input requires grad.
