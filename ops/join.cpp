@@ -129,7 +129,9 @@ template <class Source> Tensor& overwrite(const Tensor& x, Source source) {
 // x = src, which broadcasts to x and is converted.
 Tensor& copied_into(const char* op, const Tensor& x, const Tensor& src) {
   const bool records = GradMode::is_enabled() && src.requires_grad() && x.is_floating_point();
-  return apply_in_place_as(op, Copy{}, x, records ? operand(src, x.dtype(), x.sizes()) : src.detach());
+  // An integer x takes the values and leaves src's history behind.
+  const Tensor& values = GradMode::is_enabled() ? src.detach() : src;
+  return apply_in_place_as(op, Copy{}, x, records ? operand(src, x.dtype(), x.sizes()) : values);
 }
 
 bool is_legacy_empty(const Tensor& x) { return x.dim() == 1 && x.numel() == 0; }
