@@ -40,11 +40,11 @@ if(TAPEGRAD_SANITIZE)
   target_link_options(tapegrad INTERFACE $<BUILD_INTERFACE:-fsanitize=${TAPEGRAD_SANITIZE}>)
 endif()
 
-# Checks and transformations spend their time in the kernels; their own code, mostly the text of findings and errors, is a
-# quarter smaller like this.
-file(GLOB TAPEGRAD_CHECKS CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp"
-  "${PROJECT_SOURCE_DIR}/autograd/transform/*.cpp")
-set_source_files_properties(${TAPEGRAD_CHECKS} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O2>")
+# Checks, transformations, modules and readers spend their time in the kernels; their own code, mostly the text of findings and
+# errors, is compiled for size.
+file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp"
+  "${PROJECT_SOURCE_DIR}/autograd/transform/*.cpp" "${PROJECT_SOURCE_DIR}/nn/*.cpp" "${PROJECT_SOURCE_DIR}/nn/data/*.cpp")
+set_source_files_properties(${TAPEGRAD_COLD} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-Os>")
 
 set_target_properties(tapegrad PROPERTIES
   VERSION ${PROJECT_VERSION}
