@@ -26,7 +26,8 @@ std::vector<Row> pieces() {
            },
            columns_in({1, 2, 3, 0}, 2, 4)),
        moving(
-           "one piece of three", {2, 5}, [](const Tensor& x) { return split(x, 2, 1)[1]; }, columns_in({2, 3}, 2, 5)),
+           "one piece of three", {2, 5}, [](const Tensor& x) { return split(x, 2, 1).at(x.size(1) > 2); },
+           columns_in({2, 3}, 2, 5)),
        moving(
            "zero-size", {0, 3}, [](const Tensor& x) { return split(x, 2)[0]; }, rows_in({}, 3)),
        moving(
