@@ -29,55 +29,92 @@ Tensor pooled(const Tensor& v) { return amax(reshape(v, {v.size(0) / 2, 2}), {1}
 std::vector<PlantedError> wrong_values() {
   const Tensor x = leaf({3, 4}, 0.2, 1.2);
   return {
-      {"sign", "numeric", wrong_tanh([](const Tensor& dy, const Tensor& v) { return -tanh_rule(dy, v); }), {x}, {}, "ratio    -1"},
-      {"factor 2", "numeric", wrong_tanh([](const Tensor& dy, const Tensor& v) { return 2 * tanh_rule(dy, v); }), {x}, {}, "factor 2"},
-      {"transposed matmul gradient", "numeric",
+      {"sign",
+       "numeric",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) { return -tanh_rule(dy, v); }),
+       {x},
+       {},
+       "ratio    -1"},
+      {"factor 2",
+       "numeric",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) { return 2 * tanh_rule(dy, v); }),
+       {x},
+       {},
+       "factor 2"},
+      {"transposed matmul gradient",
+       "numeric",
        of(planted([](const Tensor& a, const Tensor& b) { return mm(a, b); },
                   [](const Tensor& dy, const Tensor&, const Tensor& b) { return t(mm(dy, t(b))); },
                   [](const Tensor& dy, const Tensor& a, const Tensor&) { return mm(t(a), dy); })),
-       {leaf({3, 3}), leaf({3, 3})}, {}, "transposed"},
-      {"one of 1000 elements off by 0.5", "numeric",
+       {leaf({3, 3}), leaf({3, 3})},
+       {},
+       "transposed"},
+      {"one of 1000 elements off by 0.5",
+       "numeric",
        wrong_tanh(
            [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) + changed(zeros_like(v), 777, 0.5) * dy; }),
-       {leaf({1000})}, {}, "in0[777]"},
-      {"one of 10,000 elements off by 1e-2", "numeric",
-       wrong_tanh([](const Tensor& dy,
-                     const Tensor& v) { return tanh_rule(dy, v) + changed(zeros_like(v), 4321, 1e-2) * dy; }),
-       {leaf({100, 100})}, {}, "in0[43,21]"},
-      {"relative error 9e-4", "numeric",
-       wrong_tanh([](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) * (1 + 9e-4); }), {x}},
-      {"float constant", "numeric",
+       {leaf({1000})},
+       {},
+       "in0[777]"},
+      {"one of 10,000 elements off by 1e-2",
+       "numeric",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) {
+         return tanh_rule(dy, v) + changed(zeros_like(v), 4321, 1e-2) * dy;
+       }),
+       {leaf({100, 100})},
+       {},
+       "in0[43,21]"},
+      {"relative error 9e-4",
+       "numeric",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) * (1 + 9e-4); }),
+       {x}},
+      {"float constant",
+       "numeric",
        of(planted([](const Tensor& v) { return v * 0.1; },
                   [](const Tensor& dy, const Tensor&) { return dy * static_cast<double>(0.1f); })),
-       {x}, {}, "float32 constant"},
-      {"gradient 0 for 5e-6 x", "numeric",
+       {x},
+       {},
+       "float32 constant"},
+      {"gradient 0 for 5e-6 x",
+       "numeric",
        of(planted([](const Tensor& v) { return v * 5e-6; }, [](const Tensor& dy, const Tensor&) { return dy * 0; })),
        {x}},
-      {"straight through by accident", "numeric",
+      {"straight through by accident",
+       "numeric",
        of(planted([](const Tensor& v) { return sign(v); }, [](const Tensor& dy, const Tensor&) { return dy * 1.0; })),
        {x}},
-      {"NaN at a masked element", "numeric",
-       of([](const Tensor& v) { return where(v > 0, tapegrad::sqrt(v), 0.0); }), {leaf_at({1, -1, 2})}, {}, "NaN where"},
-      {"sum over the wrong dim of a square", "numeric",
+      {"NaN at a masked element",
+       "numeric",
+       of([](const Tensor& v) { return where(v > 0, tapegrad::sqrt(v), 0.0); }),
+       {leaf_at({1, -1, 2})},
+       {},
+       "sqrt makes the inf"},
+      {"sum over the wrong dim of a square",
+       "numeric",
        of(planted(
            [](const Tensor& v) {
              return expand(v, {4, 4}) * 1.0;
            },
            [](const Tensor& dy, const Tensor&) { return sum(dy, 1); })),
        {leaf({4})}},
-      {"mean by the wrong count", "numeric",
+      {"mean by the wrong count",
+       "numeric",
        of(planted([](const Tensor& v) { return mean(v, 0); },
                   [](const Tensor& dy, const Tensor& v) { return expand(unsqueeze(dy, 0), v.sizes()) / v.size(1); })),
-       {leaf({5, 2})}, {}, "factor 2.5"},
+       {leaf({5, 2})},
+       {},
+       "factor 2.5"},
       {"second output's gradient dropped", "numeric", of([](const Tensors& in) { return apply(Two{}, in[0]); }), {x}},
-      {"pooled gradient to the wrong index", "numeric",
+      {"pooled gradient to the wrong index",
+       "numeric",
        of(planted(pooled,
                   [](const Tensor& dy, const Tensor& v) {
                     const Tensor first = unsqueeze(dy, 1) * tensor({1, 0}, kFloat64);
                     return reshape(first, v.sizes());
                   })),
        {leaf_at({0.1, 0.9, 0.8, 0.3, -0.5, 0.2})}},
-      {"outside the subgradient at a kink", "numeric",
+      {"outside the subgradient at a kink",
+       "numeric",
        of(planted([](const Tensor& v) { return tapegrad::abs(v); },
                   [](const Tensor& dy, const Tensor& v) { return dy * where(v == 0, full_like(v, 2), sign(v)); })),
        {leaf_at({0, 1})}},
@@ -88,39 +125,53 @@ std::vector<PlantedError> at_odds_with_itself() {
   const Tensor x = leaf({3, 4}, 0.2, 1.2);
   static Tensor state;
   return {
-      {"wrong when only one input requires grad", "subset",
-       wrong_product([](const Tensor& dy, const Tensor&, const Tensor& b) {
-         return dy * b * (autograd::needs(1) ? 1 : 2);
-       }),
+      {"wrong when only one input requires grad",
+       "subset",
+       wrong_product(
+           [](const Tensor& dy, const Tensor&, const Tensor& b) { return dy * b * (autograd::needs(1) ? 1 : 2); }),
        {leaf({3}), leaf({3})}},
-      {"wrong when inputs alias", "aliasing",
+      {"wrong when inputs alias",
+       "aliasing",
        wrong_product([](const Tensor& dy, const Tensor& a, const Tensor& b) {
          return a.data_ptr() == b.data_ptr() ? dy * b * 2 : dy * b;
        }),
        {leaf({3}), leaf({3})}},
-      {"overwrites the cotangent", "cotangent", wrong_tanh([](const Tensor& dy, const Tensor& v) {
+      {"overwrites the cotangent",
+       "cotangent",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) {
          const NoGradGuard no_grad;
          const Tensor g = tanh_rule(dy, v);
          dy.mul_(0.5);
          return g;
        }),
        {x}},
-      {"ignores the strides of the cotangent", "cotangent layout", wrong_tanh([](const Tensor& dy, const Tensor& v) {
+      {"ignores the strides of the cotangent",
+       "cotangent layout",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) {
          if (dy.stride(0) == 0 || dy.stride(1) == 0) return tanh_rule(dy, v);  // stay inside
          return tanh_rule(clone(flat_memory_of(dy)), v);
        }),
-       {leaf({2, 2})}, {}, "transposed cotangent"},
-      {"wrong for an expanded cotangent", "cotangent layout", wrong_tanh([](const Tensor& dy, const Tensor& v) {
-         return tanh_rule(dy, v) * (dy.stride(0) == 0 ? 3 : 1);
-       }),
+       {leaf({2, 2})},
+       {},
+       "transposed cotangent"},
+      {"wrong for an expanded cotangent",
+       "cotangent layout",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) * (dy.stride(0) == 0 ? 3 : 1); }),
        {x}},
-      {"|g| for g", "linearity",
-       wrong_tanh([](const Tensor& dy, const Tensor& v) { return tanh_rule(tapegrad::abs(dy), v); }), {x}},
-      {"g*g for g", "linearity", wrong_tanh([](const Tensor& dy, const Tensor& v) { return tanh_rule(dy * dy, v); }),
+      {"|g| for g",
+       "linearity",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) { return tanh_rule(tapegrad::abs(dy), v); }),
        {x}},
-      {"clamped g for g", "linearity",
-       wrong_tanh([](const Tensor& dy, const Tensor& v) { return tanh_rule(clamp(dy, -2, 2), v); }), {x}},
-      {"state kept in the op object", "two forwards",
+      {"g*g for g",
+       "linearity",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) { return tanh_rule(dy * dy, v); }),
+       {x}},
+      {"clamped g for g",
+       "linearity",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) { return tanh_rule(clamp(dy, -2, 2), v); }),
+       {x}},
+      {"state kept in the op object",
+       "two forwards",
        of(planted(
            [](const Tensor& v) {
              state = clone(v.detach());
@@ -135,32 +186,44 @@ std::vector<PlantedError> at_odds_with_itself() {
 std::vector<PlantedError> of_orders_dtypes_and_memory() {
   const Tensor x = leaf({3, 4}, 0.2, 1.2);
   return {
-      {"detached backward", "second order",
-       wrong_tanh([](const Tensor& dy, const Tensor& v) { return dy * (1 - square(tapegrad::tanh(v.detach()))); }), {x},
+      {"detached backward",
+       "second order",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) { return dy * (1 - square(tapegrad::tanh(v.detach()))); }),
+       {x},
        {.order = 2}},
-      {"second derivative by the cotangent lost", "second order",
-       wrong_tanh([](const Tensor& dy, const Tensor& v) { return tanh_rule(dy.detach(), v); }), {x}, {.order = 2}, "w0"},
-      {"float32 kernel wrong and float64 right", "float32", wrong_tanh([](const Tensor& dy, const Tensor& v) {
-         return tanh_rule(dy, v) * (v.dtype() == kFloat32 ? 1.001 : 1);
-       }),
+      {"second derivative by the cotangent lost",
+       "second order",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) { return tanh_rule(dy.detach(), v); }),
+       {x},
+       {.order = 2},
+       "w0"},
+      {"float32 kernel wrong and float64 right",
+       "float32",
+       wrong_tanh(
+           [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v) * (v.dtype() == kFloat32 ? 1.001 : 1); }),
        {leaf({3, 4}, 0.2, 1.2, kFloat32)}},
-      {"reads storage order", "input layout",
-       of(planted([](const Tensor& v) { return tapegrad::tanh(flat_memory_of(v)); }, tanh_rule)), {x}},
-      {"ignores the offset", "input layout",
+      {"reads storage order",
+       "input layout",
+       of(planted([](const Tensor& v) { return tapegrad::tanh(flat_memory_of(v)); }, tanh_rule)),
+       {x}},
+      {"ignores the offset",
+       "input layout",
        of(planted(
-           [](const Tensor& v) {
-             return tapegrad::tanh(clone(alias(v, v.sizes(), v.strides(), -v.storage_offset())));
-           },
+           [](const Tensor& v) { return tapegrad::tanh(clone(alias(v, v.sizes(), v.strides(), -v.storage_offset()))); },
            tanh_rule)),
        {x}},
-      {"forward modifies its input", "forward", of([](const Tensor& v) {
+      {"forward modifies its input",
+       "forward",
+       of([](const Tensor& v) {
          const NoGradGuard no_grad;
          v.mul_(2);
          return v * 1;
        }),
        {x}},
-      {"gradient of the wrong dtype", "backward throws",
-       wrong_tanh([](const Tensor& dy, const Tensor& v) { return to(tanh_rule(dy, v), kFloat32); }), {x}},
+      {"gradient of the wrong dtype",
+       "backward throws",
+       wrong_tanh([](const Tensor& dy, const Tensor& v) { return to(tanh_rule(dy, v), kFloat32); }),
+       {x}},
   };
 }
 
@@ -178,10 +241,10 @@ TEST_CASE("gradcheck catches every planted error", "[gradcheck]") {
   for (const auto& family : {wrong_values(), at_odds_with_itself(), of_orders_dtypes_and_memory()}) {
     for (const PlantedError& error : family) {
       const GradcheckReport report = gradcheck_report(error.f, error.in, error.options);
-      const bool found =
-          found_by(report, error.check) && report.text().find(error.says) != std::string::npos;
+      const bool found = found_by(report, error.check) && report.text().find(error.says) != std::string::npos;
       ++total, caught += found;
-      INFO(error.name << ": no finding of \"" << error.check << "\" that says \"" << error.says << "\"\n" << report.text());
+      INFO(error.name << ": no finding of \"" << error.check << "\" that says \"" << error.says << "\"\n"
+                      << report.text());
       CHECK(found);
     }
   }

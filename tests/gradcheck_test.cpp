@@ -95,8 +95,8 @@ TEST_CASE("gradcheck catches what depends on layout, dtype and forward", "[gradc
 TEST_CASE("gradcheck catches wrong second derivatives", "[gradcheck]") {
   const Tensor x = leaf({3, 4}, 0.2, 1.2);
   const GradcheckOptions second{.order = 2};
-  caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v).detach(); }), {x}, "second order",
-         second);
+  caught(planted(tanh_of, [](const Tensor& dy, const Tensor& v) { return tanh_rule(dy, v).detach(); }), {x},
+         "second order", second);
   accepted(planted(tanh_of, tanh_rule), {x}, second);
   CHECK(gradgradcheck([](const Tensor& a, const Tensor& b) { return tapegrad::exp(a) * b / (b * b + 1); },
                       {leaf({3, 1}), leaf({4})}));
