@@ -173,3 +173,19 @@ TEST_CASE("gradcheck accepts", "[gradcheck]") {
     },
     {leaf({3})});
 }
+
+TEST_CASE("gradcheck accepts a point close to one of many kinks", "[gradcheck]") {
+  // At 50 a kink lies among the samples that measure noise, and far inside the long steps.
+  for (uint64_t seed : {50, 51, 52}) {
+    Generator generator(seed);
+    Tensor a = rand({5, 7}, generator, kFloat64) * 4 - 2;
+    Tensor b = rand({67, 7}, generator, kFloat64) * 4 - 2;
+    accepted([](const Tensor& x, const Tensor& y) { return cdist(x, y, 1); }, {a.requires_grad_(), b.requires_grad_()},
+             {.seed = seed, .consistency = false});
+  }
+}
+
+TEST_CASE("gradcheck measures by what rounding leaves of values on the way", "[gradcheck]") {
+  // The larger element's is 0 up to the last bits of 15.
+  accepted([](const Tensor& x) { return log_softmax(x, 0); }, {leaf_at({-15, 15})});
+}

@@ -123,17 +123,22 @@ double Ladder::measured_noise(size_t i) {
 }
 
 // Constant on every fine rung, and what ends that is a jump, not a last bit: the slope is 0, and `bound` what rounding hides
-// over the widest of these rungs.
-bool Ladder::is_step_function(size_t i, double& bound) {
-  bound = 0;
+// over the widest of these rungs. A small jump is the last bit of a value on the way, the `quantum` of what can be seen.
+bool Ladder::is_step_function(size_t i, double& bound, double& quantum) {
+  bound = quantum = 0;
   int flat = 0;
   for (int k = kRungs - 1; k >= 0; --k, ++flat) {
     const Pair& p = pair(k);
     if (!p.valid) return false;
     const double peak = std::max(std::abs(p.plus[i]), std::abs(p.minus[i]));
     if (!std::isfinite(peak)) return false;
-    const double rounding = std::max(line_.eps * peak, line_.noise);
-    if (p.plus[i] != p.minus[i]) return flat >= 3 && std::abs(p.plus[i] - p.minus[i]) > 1e4 * rounding;
+    // Of values on the way as well, which may be larger than a result near 0.
+    const double rounding = std::max({line_.eps * peak, line_.noise, line_.eps * line_.scale});
+    const double step_up = std::abs(p.plus[i] - p.minus[i]);
+    if (step_up != 0) {
+      if (flat >= 3 && step_up <= 1e4 * rounding) quantum = step_up;
+      return flat >= 3 && quantum == 0;
+    }
     bound = 4 * rounding / step(k);
   }
   return true;
@@ -198,7 +203,8 @@ Verdict Ladder::judge(size_t i, double analytic, double terms) {
     }
     last = next;
   }
-  if (is_step_function(i, v.bound)) {
+  double quantum = 0;
+  if (is_step_function(i, v.bound, quantum)) {
     v.judgement = agrees(analytic, 0, kAllowed * v.bound) ? Judgement::pass : Judgement::wrong;
     v.step = step(kRungs - 1);
     if (v.judgement == Judgement::wrong) look_for_kink(i, analytic, terms, v);
@@ -208,7 +214,7 @@ Verdict Ladder::judge(size_t i, double analytic, double terms) {
     look_for_kink(i, analytic, terms, v);
     if (v.judgement == Judgement::jump) return finish(v);
   }
-  const double noise = measured_noise(i);
+  const double noise = std::max(measured_noise(i), 2 * quantum);
   Rung best;
   last = rung(0, i, noise);
   for (int k = 1; k + 1 < kRungs; ++k) {

@@ -62,7 +62,7 @@ class Ladder {
   Rung finer_that_agrees(const Rung& best, size_t i, double noise, double analytic, double terms);
   bool settles(const Rung& a, const Rung& b, double analytic, double terms) const;
   double measured_noise(size_t i);
-  bool is_step_function(size_t i, double& bound);
+  bool is_step_function(size_t i, double& bound, double& quantum);
   bool jumps(size_t i);
   Verdict judge_linear(size_t i, double analytic, double terms);
   // Slopes at both sides; decides between wrong, kink and jump.
