@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
+#include <mutex>
 
 #include "tapegrad/autograd/autograd.h"
 #include "tapegrad/autograd/internal.h"
@@ -90,7 +92,7 @@ struct Place {
 
 // The calls that one return address stands for, innermost first, by addr2line: several when functions were inlined.
 // Empty without the tool.
-std::vector<Place> places_of(const Frame& frame) {
+std::vector<Place> places_by_tool(const Frame& frame) {
   char offset[32];
   std::snprintf(offset, sizeof offset, "0x%zx", static_cast<size_t>(frame.offset));
   const std::string command = "addr2line -f -i -C -e " + shell_quoted(frame.module) + " " + offset + " 2>/dev/null";
@@ -105,6 +107,16 @@ std::vector<Place> places_of(const Frame& frame) {
   }
   pclose(pipe);
   return places;
+}
+
+// The same, from memory after the first time: a process costs milliseconds.
+std::vector<Place> places_of(const Frame& frame) {
+  static std::mutex mutex;
+  static std::map<std::pair<std::string, uintptr_t>, std::vector<Place>> known;
+  const std::lock_guard lock(mutex);
+  const auto [at, added] = known.try_emplace({frame.module, frame.offset});
+  if (added) at->second = places_by_tool(frame);
+  return at->second;
 }
 
 }  // namespace

@@ -37,6 +37,10 @@ template <class Op>
 concept ViewOp = requires {
   requires Op::is_view;
 };  // the output aliases input 0
+template <class Op>
+concept Repeatable = requires(Op& op) {
+  op.repeat();
+};  // draws random numbers, and after repeat() the same ones
 
 namespace detail {
 
@@ -156,6 +160,7 @@ template <class Op, size_t N> class OpNode final : public Node {
   [[gnu::cold]] Ref<Node> fresh() const override {
     Op op = op_;
     detail::for_each_saved(op, [](Saved& saved) { saved.reset(); });
+    if constexpr (Repeatable<Op>) op.repeat();
     return Ref<Node>::adopt(detail::new_node<Op, N>(std::move(op), inputs()).detach());
   }
   [[gnu::cold]] std::vector<Tensor> forward_again(const std::vector<Tensor>& in) override {

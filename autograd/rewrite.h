@@ -1,4 +1,4 @@
-// A hook of the engine for tests of the gradient checker: gradients rewritten on their way out of a rule. Internal.
+// A hook of the engine for the gradient checker and its tests: gradients seen or rewritten on their way out of a rule. Internal.
 #pragma once
 
 #include <functional>
@@ -7,7 +7,7 @@
 
 namespace tapegrad::autograd {
 
-// Stands in for node.backward(dy), which it may call.
+// Stands in for node.backward(dy), which it may call; rewritten(node, dy) leaves that to the guard around.
 using Rewriter = std::function<Grads(Node& node, Grads& dy)>;
 
 // While alive, every rule this thread runs goes through `rewriter`.
@@ -24,6 +24,6 @@ class TAPEGRAD_API RewriteGuard {
   RewriteGuard* outer_;
 };
 
-Grads rewritten(Node& node, Grads& dy);
+TAPEGRAD_API Grads rewritten(Node& node, Grads& dy);
 
 }  // namespace tapegrad::autograd

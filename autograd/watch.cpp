@@ -47,6 +47,14 @@ RewriteGuard::~RewriteGuard() {
   if (!outer_) thread_state.watch = static_cast<uint8_t>(thread_state.watch & ~kRewrite);
 }
 
-Grads rewritten(Node& node, Grads& dy) { return rewriting->rewriter_(node, dy); }
+Grads rewritten(Node& node, Grads& dy) {
+  RewriteGuard* const inner = rewriting;
+  if (!inner) return node.backward(dy);
+  const struct Outer {
+    RewriteGuard* inner;
+    ~Outer() { rewriting = inner; }
+  } restore{std::exchange(rewriting, inner->outer_)};
+  return inner->rewriter_(node, dy);
+}
 
 }  // namespace tapegrad::autograd

@@ -19,14 +19,21 @@ struct Dropout {
   static constexpr bool elementwise = true;
   double p;
   Generator generator;
+  uint64_t seed = 0, draw = 0;  // of the mask
   SavedInput mask{"mask"};
   Tensor forward(const Tensor& x, const Tensor& out = {}) {
+    seed = generator.seed(), draw = generator.draw();
     const Tensor m = new_tensor(x.sizes(), x.dtype());
     kernels::keep_mask(name, m, p, generator);
     mask.save(m);
     return kernels::binary(name, Map::mul, x, m, out);
   }
   Grads backward(const Tensor& dy) const { return {dy * *mask}; }
+  // From now on forward draws the same mask.
+  void repeat() {
+    generator = Generator(seed);
+    generator.set_draw(draw);
+  }
 };
 
 void check_floating(const char* op, const char* argument, const Tensor& x) {

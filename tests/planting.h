@@ -1,6 +1,8 @@
 // Operations with any value and any rule, to plant bugs in, and what the gradient checker is asked of them.
 #pragma once
 
+#include <functional>
+
 #include "message.h"
 #include "tapegrad/tapegrad.h"
 
@@ -9,6 +11,7 @@ namespace planting {
 using namespace tapegrad;
 
 using Tensors = std::vector<Tensor>;
+using Function = std::function<Tensors(const Tensors&)>;
 using Value = Tensor (*)(const Tensor&);
 using Rule = Tensor (*)(const Tensor& dy, const Tensor& x);
 using Value2 = Tensor (*)(const Tensor&, const Tensor&);
@@ -107,6 +110,11 @@ inline void accepted(GradcheckFunction f, const Tensors& in, const GradcheckOpti
 
 inline Tensor tanh_of(const Tensor& x) { return tapegrad::tanh(x); }
 inline Tensor tanh_rule(const Tensor& dy, const Tensor& x) { return dy * (1 - square(tapegrad::tanh(x))); }
+
+// Anything gradcheck takes, to be kept in a table.
+template <class F> Function of(F f) {
+  return [f](const Tensors& in) { return GradcheckFunction(f)(in); };
+}
 
 // x with element i of its row-major order changed by `by`.
 inline Tensor changed(const Tensor& x, int64_t i, double by) {

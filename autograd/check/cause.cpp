@@ -33,6 +33,10 @@ class Pattern {
     return std::any_of(checked_.begin(), checked_.end(),
                        [&](size_t e) { return !b_.wrong[e] && b_.numeric[e] != 0 && where(e); });
   }
+  // Off by less than what tells one value from another.
+  bool none_clearly_off() const {
+    return std::all_of(wrong_.begin(), wrong_.end(), [&](size_t e) { return near(b_.analytic[e], b_.numeric[e]); });
+  }
   std::string not_a_number() const;
   std::string zero() const;
   std::string constant_ratio() const;
@@ -96,15 +100,15 @@ std::string Pattern::of_ratio(double ratio) const {
 }
 
 std::string Pattern::constant_ratio() const {
-  double sum = 0;
+  double ratio = 0, error = INFINITY;  // that of the entry whose numeric value is known best
   for (size_t e : wrong_) {
     if (b_.numeric[e] == 0 || b_.analytic[e] == 0) return "";
-    sum += b_.analytic[e] / b_.numeric[e];
+    const double relative = b_.bound[e] / std::abs(b_.numeric[e]);
+    if (relative < error) ratio = b_.analytic[e] / b_.numeric[e], error = relative;
   }
-  const double ratio = sum / static_cast<double>(wrong_.size());
   for (size_t e : wrong_) {
     // As far as the numeric value is known.
-    const double known = 1e-5 * std::abs(ratio - 1) + 10 * b_.bound[e] / std::abs(b_.numeric[e]);
+    const double known = 1e-5 * std::abs(ratio - 1) + 10 * (b_.bound[e] / std::abs(b_.numeric[e]) + error);
     if (!(std::abs(b_.analytic[e] / b_.numeric[e] - ratio) <= known)) return "";
   }
   if (wrong_.size() == 1 && some_right([](size_t) { return true; }) && !close(ratio, -1) && !close(ratio, 2)) return "";
@@ -143,6 +147,7 @@ std::string Pattern::first_only(const Shape& sizes, const std::string& name, boo
 // Whether every checked numeric entry stands, in the analytic row, where `from` says.
 bool Pattern::moved(size_t (*from)(size_t, size_t, size_t), size_t rows, size_t cols) const {
   const size_t part = rows * cols;
+  if (none_clearly_off()) return false;
   for (size_t e : checked_) {
     const size_t start = e - e % part;
     if (!near(b_.analytic[start + from(e % part, rows, cols)], b_.numeric[e])) return false;
@@ -172,7 +177,7 @@ std::string Pattern::shifted() const {
 
 // Within each row the same values, at other places.
 std::string Pattern::permuted() const {
-  if (n_ < 2 || checked_.size() != b_.analytic.size()) return "";
+  if (n_ < 2 || checked_.size() != b_.analytic.size() || none_clearly_off()) return "";
   for (size_t start = 0; start < b_.analytic.size(); start += n_) {
     const auto sorted = [&](const Values& v) {
       Values row(v.begin() + static_cast<std::ptrdiff_t>(start), v.begin() + static_cast<std::ptrdiff_t>(start + n_));
@@ -215,9 +220,8 @@ std::string Pattern::single() const {
 
 std::string Pattern::cause() const {
   for (const std::string& found :
-       {not_a_number(), zero(), constant_ratio(), first_only(b_.out_sizes, b_.out_name, true),
-        first_only(b_.in_sizes, b_.in_name, false), tail(), transposed(), shifted(), permuted(), missing_term(),
-        single()}) {
+       {not_a_number(), zero(), constant_ratio(), transposed(), shifted(), first_only(b_.out_sizes, b_.out_name, true),
+        first_only(b_.in_sizes, b_.in_name, false), tail(), permuted(), missing_term(), single()}) {
     if (!found.empty()) return found;
   }
   return "no simple factor: a missing or a wrong term";

@@ -1,10 +1,12 @@
 // Whose fault a finding is: each recorded op's own rule is checked at the values it saw; if all hold, the way between them is.
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <unordered_set>
 
 #include "tapegrad/autograd/check/system.h"
 #include "tapegrad/autograd/graph.h"
+#include "tapegrad/autograd/rewrite.h"
 #include "tapegrad/autograd/watch.h"
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/random.h"
@@ -107,6 +109,7 @@ class Explanation {
     const Kind kind = kind_of(f.check);
     View& view = view_of(kind);
     if (!view.trace) return;
+    if (f.cause.rfind("NaN", 0) == 0 && name_source_of_nan(f, view)) return;
     if (!name_culprit(f, view, kind) && (kind == Kind::numeric || f.check == "forward mode")) name_path(f, view);
   }
 
@@ -119,6 +122,7 @@ class Explanation {
   View& view_of(Kind kind);
   const GradcheckReport& report_of(View& view, size_t node, Kind kind);
   bool name_culprit(GradcheckFinding& f, View& view, Kind kind);
+  bool name_source_of_nan(GradcheckFinding& f, View& view);
   void name_path(GradcheckFinding& f, View& view);
   std::string path_fault(const GradcheckFinding& f, const Trace& trace);
   bool tape_agrees(const GradcheckFinding& f, const Trace& trace, bool& same_values);
@@ -205,6 +209,38 @@ bool Explanation::name_culprit(GradcheckFinding& f, View& view, Kind kind) {
     return true;
   }
   return false;
+}
+
+bool all_finite(const Grads& g) {
+  for (const Tensor& t : g) {
+    if (!t.defined()) continue;
+    for (double v : values_of(t)) {
+      if (!std::isfinite(v)) return false;
+    }
+  }
+  return true;
+}
+
+// The first rule of a sweep that makes what is not finite from what is.
+bool Explanation::name_source_of_nan(GradcheckFinding& f, View& view) {
+  const Trace& trace = *view.trace;
+  Node* source = nullptr;
+  const autograd::RewriteGuard seen([&](Node& node, Grads& dy) {
+    const bool finite = all_finite(dy);
+    Grads dx = autograd::rewritten(node, dy);
+    if (!source && finite && !all_finite(dx)) source = &node;
+    return dx;
+  });
+  const Outputs outputs = recorded_outputs(trace.y);
+  Draws draws(p_.options.seed + 9);
+  vjp(outputs.y, pick(trace.leaves, p_.wanted), cotangents(outputs.y, draws));
+  if (!source) return false;
+  f.culprit = source->name();
+  f.where = recorded_at(*source);
+  f.text += "\n  culprit  " + f.culprit + (f.where.empty() ? "" : ", recorded at " + f.where) +
+            ": its rule makes NaN or infinity from a finite gradient";
+  f.cause = "NaN where the derivative is finite: 0 * inf behind a mask? " + f.culprit + " makes the inf";
+  return true;
 }
 
 // Whether the gradient is right for what is on the tape, if not for f.

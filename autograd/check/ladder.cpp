@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace tapegrad::check {
 namespace {
@@ -13,6 +14,8 @@ constexpr double kTight = 3e-10;  // relative bound with which a rung may decide
 constexpr double kSides[] = {1e-3, 1e-5, 1e-7};
 constexpr double kSpacings[] = {3e-13, 3e-10, 3e-8, 1e-6};
 constexpr int kNoiseSamples = 8;
+constexpr double kNoiseGrowth = 10;  // of noise from one spacing to the next
+constexpr int kFinest = 3;           // rungs that show a jump
 
 // Written so that a NaN never agrees.
 bool agrees(double a, double b, double allowed) { return std::abs(a - b) <= allowed; }
@@ -97,7 +100,7 @@ double Ladder::measured_noise(size_t i) {
       }
     }
   }
-  double noise = 0;
+  double levels[std::size(kSpacings)] = {};
   for (size_t s = 0; s < std::size(kSpacings); ++s) {
     std::vector<double> f;
     for (size_t k = 0; k < kNoiseSamples; ++k) {
@@ -107,23 +110,50 @@ double Ladder::measured_noise(size_t i) {
     if (f.size() < kNoiseSamples) continue;
     const double five = difference_noise(f, 5);
     const double six = difference_noise(f, 6);
-    if (five <= 4 * six && six <= 4 * five) noise = std::max({noise, five, six});  // else f's own course
+    if (five <= 4 * six && six <= 4 * five) levels[s] = std::max(five, six);  // else f's own course
+  }
+  // Noise is as large at the next spacing; what a kink between the samples leaves grows with the spacing.
+  double noise = 0;
+  for (size_t s = 0; s < std::size(kSpacings); ++s) {
+    const double finer = s > 0 ? levels[s - 1] : 0;
+    const double coarser = s + 1 < std::size(kSpacings) ? levels[s + 1] : 0;
+    if (std::max(finer, coarser) * kNoiseGrowth >= levels[s]) noise = std::max(noise, levels[s]);
   }
   return noise;
 }
 
 // Constant on every fine rung, and what ends that is a jump, not a last bit: the slope is 0, and `bound` what rounding hides
-// over the widest of these rungs.
-bool Ladder::is_step_function(size_t i, double& bound) {
-  bound = 0;
+// over the widest of these rungs. A small jump is the last bit of a value on the way, the `quantum` of what can be seen.
+bool Ladder::is_step_function(size_t i, double& bound, double& quantum) {
+  bound = quantum = 0;
   int flat = 0;
   for (int k = kRungs - 1; k >= 0; --k, ++flat) {
     const Pair& p = pair(k);
     if (!p.valid) return false;
     const double peak = std::max(std::abs(p.plus[i]), std::abs(p.minus[i]));
-    const double rounding = std::max(line_.eps * peak, line_.noise);
-    if (p.plus[i] != p.minus[i]) return flat >= 3 && std::abs(p.plus[i] - p.minus[i]) > 1e4 * rounding;
+    if (!std::isfinite(peak)) return false;
+    // Of values on the way as well, which may be larger than a result near 0.
+    const double rounding = std::max({line_.eps * peak, line_.noise, line_.eps * line_.scale});
+    const double step_up = std::abs(p.plus[i] - p.minus[i]);
+    if (step_up != 0) {
+      if (flat >= 3 && step_up <= 1e4 * rounding) quantum = step_up;
+      return flat >= 3 && quantum == 0;
+    }
     bound = 4 * rounding / step(k);
+  }
+  return true;
+}
+
+// The finest rungs all see the same two values, far more than rounding apart.
+bool Ladder::jumps(size_t i) {
+  const Pair& finest = pair(kRungs - 1);
+  if (!finest.valid) return false;
+  const double gap = finest.plus[i] - finest.minus[i];
+  const double peak = std::max(std::abs(finest.plus[i]), std::abs(finest.minus[i]));
+  if (!(std::abs(gap) > 1e4 * std::max(line_.eps * peak, line_.noise))) return false;
+  for (int k = kRungs - 2; k >= kRungs - kFinest; --k) {
+    const Pair& p = pair(k);
+    if (!p.valid || !agrees(p.plus[i] - p.minus[i], gap, 0.01 * std::abs(gap))) return false;
   }
   return true;
 }
@@ -169,17 +199,22 @@ Verdict Ladder::judge(size_t i, double analytic, double terms) {
     const Rung next = rung(k, i, 0);
     if (settles(last, next, analytic, terms)) {
       const Rung& best = last.est < next.est ? last : next;
-      return finish({Judgement::pass, best.r, best.est, best.h, 0, 0, 0});
+      return passed(i, analytic, terms, {Judgement::pass, best.r, best.est, best.h});
     }
     last = next;
   }
-  if (is_step_function(i, v.bound)) {
+  double quantum = 0;
+  if (is_step_function(i, v.bound, quantum)) {
     v.judgement = agrees(analytic, 0, kAllowed * v.bound) ? Judgement::pass : Judgement::wrong;
     v.step = step(kRungs - 1);
     if (v.judgement == Judgement::wrong) look_for_kink(i, analytic, terms, v);
     return finish(v);
   }
-  const double noise = measured_noise(i);
+  if (jumps(i)) {
+    look_for_kink(i, analytic, terms, v);
+    if (v.judgement == Judgement::jump) return finish(v);
+  }
+  const double noise = std::max(measured_noise(i), 2 * quantum);
   Rung best;
   last = rung(0, i, noise);
   for (int k = 1; k + 1 < kRungs; ++k) {
@@ -195,20 +230,57 @@ Verdict Ladder::judge(size_t i, double analytic, double terms) {
     v.numeric = best.r, v.bound = best.est, v.step = best.h;
     v.judgement = agrees(analytic, best.r, kAllowed * best.est + 1e-11 * terms) ? Judgement::pass : Judgement::wrong;
   }
-  if (v.judgement != Judgement::pass) look_for_kink(i, analytic, terms, v);
+  if (v.judgement == Judgement::pass) return passed(i, analytic, terms, v);
+  look_for_kink(i, analytic, terms, v);
+  return finish(v);
+}
+
+void Ladder::set_centre(Values f) {
+  centre_known_ = centre_valid_ = true;
+  centre_ = std::move(f);
+}
+
+const Values* Ladder::centre() {
+  if (!std::exchange(centre_known_, true)) centre_valid_ = evaluate(0, centre_);
+  return centre_valid_ ? &centre_ : nullptr;
+}
+
+// Both sides' mean is off the centre in proportion to the step, not to its square, over the finest steps taken.
+bool Ladder::bends(size_t i) {
+  const Values* f = centre();
+  if (!f || !std::isfinite((*f)[i])) return false;
+  double finer = 0;
+  int seen = 0;
+  for (int k = kRungs - 1; k >= 0 && seen < kFinest; --k) {
+    const Pair& p = pairs_[static_cast<size_t>(k)];
+    if (!p.known || !p.valid) continue;
+    const double h = step(k);
+    const double peak = std::max({std::abs(p.plus[i]), std::abs(p.minus[i]), std::abs((*f)[i])});
+    const double bend = std::abs(p.plus[i] + p.minus[i] - 2 * (*f)[i]) / h;
+    if (!(bend > 1e3 * std::max(line_.eps * peak, line_.noise) / h)) return false;
+    if (seen > 0 && finer < 0.7 * bend) return false;
+    finer = bend;
+    ++seen;
+  }
+  return seen == kFinest;
+}
+
+Verdict Ladder::passed(size_t i, double analytic, double terms, Verdict v) {
+  if (!bends(i)) return finish(v);
+  Verdict kink = v;
+  look_for_kink(i, analytic, terms, kink);
+  if (kink.judgement == Judgement::jump) return finish(kink);
+  if (kink.judgement == Judgement::kink) v.at_kink = true, v.low = kink.low, v.high = kink.high;
   return finish(v);
 }
 
 void Ladder::look_for_kink(size_t i, double analytic, double terms, Verdict& v) {
-  if (!centre_known_) {
-    centre_known_ = true;
-    centre_valid_ = evaluate(0, centre_);
-    for (size_t k = 0; k < sides_.size(); ++k) {
-      const double t = kSides[k] * line_.scale;
-      sides_[k].valid = evaluate(t, sides_[k].plus) && evaluate(-t, sides_[k].minus);
-    }
+  if (!centre() || !std::isfinite(centre_[i])) return;
+  for (size_t k = 0; k < sides_.size(); ++k) {
+    if (std::exchange(sides_[k].known, true)) continue;
+    const double t = kSides[k] * line_.scale;
+    sides_[k].valid = evaluate(t, sides_[k].plus) && evaluate(-t, sides_[k].minus);
   }
-  if (!centre_valid_ || !std::isfinite(centre_[i])) return;
   double gap[3], right[3], left[3];
   for (size_t k = 0; k < sides_.size(); ++k) {
     if (!sides_[k].valid) return;

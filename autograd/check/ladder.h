@@ -29,6 +29,7 @@ struct Verdict {
   double step = 0;
   int evaluations = 0;       // of the whole ladder so far
   double low = 0, high = 0;  // one-sided slopes at a kink
+  bool at_kink = false;      // it passes, being the mean of both slopes
 };
 
 // Evaluations are shared by all outputs and made when they are first needed.
@@ -37,6 +38,8 @@ class Ladder {
   explicit Ladder(Line line);
   // Holds `analytic` against the derivative of output i; `terms` is the sum of the absolute terms analytic is made of.
   Verdict judge(size_t i, double analytic, double terms);
+  // f at the point itself, where the caller has it.
+  void set_centre(Values f);
   // Absolute noise of the values that is known beforehand.
   void set_noise(double noise) { line_.noise = noise; }
 
@@ -59,10 +62,15 @@ class Ladder {
   Rung finer_that_agrees(const Rung& best, size_t i, double noise, double analytic, double terms);
   bool settles(const Rung& a, const Rung& b, double analytic, double terms) const;
   double measured_noise(size_t i);
-  bool is_step_function(size_t i, double& bound);
+  bool is_step_function(size_t i, double& bound, double& quantum);
+  bool jumps(size_t i);
   Verdict judge_linear(size_t i, double analytic, double terms);
   // Slopes at both sides; decides between wrong, kink and jump.
   void look_for_kink(size_t i, double analytic, double terms, Verdict& v);
+  const Values* centre();
+  bool bends(size_t i);
+  // For what passes: says so at a kink too, where differences to both sides may average to the analytic value.
+  Verdict passed(size_t i, double analytic, double terms, Verdict v);
   Verdict finish(Verdict v) const;
 
   Line line_;

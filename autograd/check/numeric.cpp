@@ -70,6 +70,7 @@ class Numeric {
     const auto& list = p_.options.linear_in;
     return std::find(list.begin(), list.end(), s_.x_index[k]) != list.end();
   }
+  bool movable(size_t k, size_t j, double x);
   void full(size_t k);
   Values weighted_rows(size_t k, const Values& w);
   void probe(size_t k);
@@ -100,7 +101,9 @@ class Numeric {
 bool Numeric::accept(Verdict& v, double analytic, const std::string& where) {
   if (v.judgement != Judgement::inconclusive) ++p_.report.checked;
   switch (v.judgement) {
-    case Judgement::pass: return true;
+    case Judgement::pass:
+      if (!v.at_kink) return true;
+      [[fallthrough]];
     case Judgement::kink:
       if (p_.options.kinks == Kinks::note)
         p_.note("kink at " + where + ": " + number(analytic) + " lies between the slopes " + number(v.low) + " and " +
@@ -139,6 +142,14 @@ void excuse_nan(std::vector<Block>& blocks, size_t j, size_t n) {
   }
 }
 
+// From an infinity or a NaN no step leads anywhere.
+bool Numeric::movable(size_t k, size_t j, double x) {
+  if (std::isfinite(x)) return true;
+  p_.note("no verdict by " + s_.x_names[k] + position(static_cast<int64_t>(j), s_.x[k].sizes()) + ", which is " +
+          number(x));
+  return false;
+}
+
 void Numeric::full(size_t k) {
   Values w(static_cast<size_t>(outputs_));
   for (double& e : w) e = draws_.weight();
@@ -152,10 +163,14 @@ void Numeric::full(size_t k) {
                       std::vector<bool>(entries), std::vector<bool>(entries)});
   }
   Moved moved(s_, k);
+  Values centre;
+  const bool centred = s_.eval(s_.x, centre);
   for (size_t j = 0; j < n; ++j) {
     const double x = moved.base()[j];
+    if (!movable(k, j, x)) continue;
     Ladder ladder({[&, j](double t, Values& f) { return moved.element(j, t, f); },
                    [x](double t) { return (x + t) - (x - t); }, std::max(std::abs(x), 1e-3), 0, s_.eps, linear(k)});
+    if (centred) ladder.set_centre(centre);
     bool infinite = false;  // some derivative by x[j] does not exist
     for (size_t o = 0; o < blocks.size(); ++o) {
       Block& b = blocks[o];
@@ -209,8 +224,14 @@ Verdict Numeric::along(size_t k, Moved& moved, const Values& w, const Values& d,
   Values centre;
   if (s_.eval(s_.x, centre)) {
     double squares = 0;
-    for (size_t i = 0; i < centre.size(); ++i) squares += w[i] == 0 ? 0 : w[i] * w[i] * centre[i] * centre[i];
+    long double sum = 0;
+    for (size_t i = 0; i < centre.size(); ++i) {
+      if (w[i] == 0) continue;
+      squares += w[i] * w[i] * centre[i] * centre[i];
+      sum += static_cast<long double>(w[i]) * centre[i];
+    }
     ladder.set_noise(std::max(input_noise, s_.eps * std::sqrt(squares)));
+    ladder.set_centre({static_cast<double>(sum)});
   }
   return ladder.judge(0, analytic, terms);
 }
@@ -218,7 +239,7 @@ Verdict Numeric::along(size_t k, Moved& moved, const Values& w, const Values& d,
 // Holds one element's derivative of <w, f> against its differences.
 void Numeric::try_element(Probe& probe, size_t j) {
   Block& b = probe.block;
-  if (b.checked[j] || b.wrong[j]) return;
+  if (b.checked[j] || b.wrong[j] || !std::isfinite(probe.moved.base()[j])) return;
   Values d(b.analytic.size());
   d[j] = 1;
   const double analytic = b.analytic[j];
@@ -242,7 +263,9 @@ void Numeric::bisect(Probe& probe, const Values& d, const std::vector<size_t>& s
     terms += std::abs(probe.block.analytic[j] * d[j]);
   }
   const Verdict v = along(probe.k, probe.moved, probe.w, part, analytic, terms, false, 0);
-  if (v.judgement == Judgement::pass) {
+  if (v.judgement == Judgement::pass && !(v.at_kink && p_.options.kinks == Kinks::fail)) {
+    if (v.at_kink && p_.options.kinks == Kinks::note)
+      p_.note("kink on a direction through " + probe.block.in_name + ", passed by the mean of the slopes at its sides");
     ++p_.report.checked;
     probe.threshold = std::max(probe.threshold, 10 * v.bound + 1e-11 * terms);
     return;
@@ -279,7 +302,7 @@ void Numeric::probe(size_t k) {
     }
     // Weights, not signs: errors in several entries must not be able to cancel.
     Values d(n);
-    for (double& e : d) e = draws_.weight();
+    for (size_t j = 0; j < n; ++j) d[j] = movable(k, j, moved.base()[j]) ? draws_.weight() : 0;
     Probe probe{k,
                 moved,
                 w,
@@ -299,6 +322,7 @@ void Numeric::probe(size_t k) {
                  std::vector<bool>(n)}};
     std::vector<size_t> support(n);
     std::iota(support.begin(), support.end(), 0);
+    support.erase(std::remove_if(support.begin(), support.end(), [&](size_t j) { return d[j] == 0; }), support.end());
     bisect(probe, d, support);
     threshold = std::max(threshold, probe.threshold);
     if (probe.guilty == 0) continue;

@@ -143,6 +143,17 @@ System gradient_system(Problem& p, const std::shared_ptr<GradientMap>& map, cons
   return s;
 }
 
+// Elements that only outputs without a value depend on, as 0 * inf tells, stay where they are.
+void rest_where_not_finite(Tensors& v, const Tensors& g) {
+  for (size_t k = 0; k < g.size(); ++k) {
+    if (!g[k].defined()) continue;
+    Values along = values_of(v[k]);
+    const Values slope = values_of(g[k]);
+    for (size_t j = 0; j < along.size(); ++j) along[j] = std::isfinite(slope[j]) ? along[j] : 0;
+    v[k] = tensor_of(along, v[k]);
+  }
+}
+
 }  // namespace
 
 void check_forward_mode(Problem& p) {
@@ -152,14 +163,25 @@ void check_forward_mode(Problem& p) {
   const Outputs y = recorded_outputs(p.run(leaves));
   if (y.y.empty()) return;
   Tensors w = cotangents(y.y, draws);
+  bool partial = false;  // some outputs have no value
   for (size_t i = 0; i < w.size(); ++i) {
     Values weight = values_of(w[i]);
     const Values value = values_of(y.y[i]);
-    for (size_t j = 0; j < weight.size(); ++j) weight[j] = std::isfinite(value[j]) ? weight[j] : 0;
+    for (size_t j = 0; j < weight.size(); ++j) {
+      if (std::isfinite(value[j])) continue;
+      weight[j] = 0;
+      partial = true;
+    }
     w[i] = tensor_of(weight, w[i]);
   }
-  const Tensors v = cotangents(wanted, draws);
+  Tensors v = cotangents(wanted, draws);
   Tensors t, g;
+  try {
+    g = vjp(y.y, wanted, w);
+  } catch (const Error&) {
+    return;  // reported by the checks of backward
+  }
+  if (partial) rest_where_not_finite(v, g);
   try {
     t = autograd::jvp(y.y, wanted, v);
   } catch (const AutogradError& e) {
@@ -168,11 +190,6 @@ void check_forward_mode(Problem& p) {
   } catch (const Error& e) {
     p.find("forward mode", std::string("the tangent throws: ") + e.what());
     return;
-  }
-  try {
-    g = vjp(y.y, wanted, w);
-  } catch (const Error&) {
-    return;  // reported by the checks of backward
   }
   for (size_t i = 0; i < t.size(); ++i) {
     if (!t[i].defined() || (t[i].dtype() == y.y[i].dtype() && IntArrayRef(t[i].sizes()) == IntArrayRef(y.y[i].sizes())))
