@@ -202,3 +202,26 @@ TEST_CASE("functional_call's graph keeps the given tensors when the call is over
   CHECK(allclose(g[2], sum(dy, 0)));
   CHECK_FALSE(equal(fc.weight.detach(), w.detach()));
 }
+
+TEST_CASE("gradcheck says that a slope lies outside a kink", "[gradcheck]") {
+  const auto outside = planted([](const Tensor& x) { return tapegrad::abs(x); },
+                               [](const Tensor& dy, const Tensor& x) { return dy * (sign(x) + 3 * (x == 0)); });
+  auto report = caught(outside, {leaf_at({0.5, 0.0, -2.0})}, "numeric");
+  CHECK_THAT(report.findings[0].cause,
+             Contains("d in0[1] the slopes of the two sides are -1 and 1") && Contains("not a subgradient"));
+  report = caught([](const Tensor& x) { return relu(x); }, {leaf_at({0.5, 0.0})}, "numeric", {.kinks = Kinks::fail});
+  CHECK_THAT(report.findings[0].cause, Contains("which options.kinks forbids"));
+  CHECK(report.findings[0].culprit == "relu");
+  // A second mistake away from the kink has a cause of its own.
+  const auto sign_too = planted([](const Tensor& x) { return tapegrad::abs(x); },
+                                [](const Tensor& dy, const Tensor& x) { return dy * (-sign(x) + 3 * (x == 0)); });
+  report = caught(sign_too, {leaf_at({0.5, 0.0, -2.0})}, "numeric");
+  CHECK(report.findings[0].cause.find("kink") == std::string::npos);
+}
+
+TEST_CASE("gradcheck calls slightly wrong values imprecise, not misplaced", "[gradcheck]") {
+  const auto report =
+      caught(planted(tanh_of, [](const Tensor& dy, const Tensor& x) { return tanh_rule(dy, x) * (1 + 1e-7 * x); }),
+             {leaf({5})}, "numeric");
+  CHECK_THAT(report.findings[0].cause, Contains("precision: right to a millionth"));
+}

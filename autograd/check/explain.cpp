@@ -161,7 +161,7 @@ const GradcheckReport& Explanation::report_of(View& view, size_t node, Kind kind
   }
   GradcheckOptions options{.order = kind == Kind::second ? 2 : 1, .full_limit = 1024, .probes = 2};
   options.seed = p_.options.seed;
-  options.kinks = Kinks::accept;
+  options.kinks = p_.options.kinks == Kinks::fail ? Kinks::fail : Kinks::accept;
   options.consistency = options.forward = kind == Kind::all;
   options.explain = false;
   options.layout_sensitive = p_.options.layout_sensitive;

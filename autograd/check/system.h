@@ -116,6 +116,8 @@ struct Block {
   std::vector<int> evaluations;
   std::vector<bool> wrong;
   std::vector<bool> checked;
+  size_t at_kinks = 0;    // wrong entries that lie at one
+  std::string kink = {};  // the story of the first
 };
 // What a wrong block says, with the cause read from where and how it is wrong.
 GradcheckFinding describe(const Block& block, int64_t output, int64_t input);
