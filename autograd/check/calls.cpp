@@ -71,6 +71,7 @@ void Consistency::input_layouts() {
     Tensors y;
     expect("input layout", fresh(inputs, p_.wanted, &y), what);
     for (size_t i = 0; i < y.size(); ++i) {
+      if (!y[i].defined()) continue;
       const double size = largest(y[i]) + carried;
       const double bound = 64 * eps_of(y[i].dtype()) * size * std::sqrt(static_cast<double>(y[i].numel()));
       if (distance(y[i], plain[i]) <= bound) continue;
@@ -131,7 +132,7 @@ void Consistency::aliased() {
       for (size_t j = 0; j < v.size(); ++j) sum[j] += v[j];
     }
     const double size = std::max(largest(apart[k]), largest(apart[k + 1]));
-    const double bound = allowed(k) + 64 * eps_of(x.dtype()) * size * std::sqrt(static_cast<double>(x.numel()));
+    const double bound = allowed(k) + 64 * eps_of(x, w_) * size * std::sqrt(static_cast<double>(x.numel()));
     const double off = distance(together, tensor_of(sum, x));
     if (off <= bound) continue;
     p_.find("aliasing",

@@ -1,19 +1,21 @@
-// A Catch2 matcher, for version 2 and 3 (include Catch2 first): REQUIRE_THAT(f, HasCorrectGradient({x, w}));
+// A Catch2 matcher, for version 2 and 3: REQUIRE_THAT(f, HasCorrectGradient({x, w}));
 #pragma once
+
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+#else
+#include <catch2/catch.hpp>
+#endif
 
 #include "tapegrad/autograd/check/gradcheck.h"
 
 namespace tapegrad {
 
 namespace detail {
-#ifdef CATCH_VERSION_MAJOR
 #if CATCH_VERSION_MAJOR >= 3
 using MatcherBase = Catch::Matchers::MatcherGenericBase;
 #else
 struct MatcherBase {};
-#endif
-#else
-#error "catch_matcher.h: include Catch2 before this header"
 #endif
 }  // namespace detail
 

@@ -41,6 +41,7 @@ class Pattern {
   std::string zero() const;
   std::string constant_ratio() const;
   std::string of_ratio(double ratio) const;
+  std::string slight() const;
   std::string tail() const;
   std::string first_only(const Shape& sizes, const std::string& name, bool output) const;
   bool moved(size_t (*from)(size_t j, size_t rows, size_t cols), size_t rows, size_t cols) const;
@@ -113,6 +114,12 @@ std::string Pattern::constant_ratio() const {
   }
   if (wrong_.size() == 1 && some_right([](size_t) { return true; }) && !close(ratio, -1) && !close(ratio, 2)) return "";
   return of_ratio(ratio);
+}
+
+std::string Pattern::slight() const {
+  if (!std::all_of(wrong_.begin(), wrong_.end(), [&](size_t e) { return close(b_.analytic[e], b_.numeric[e]); }))
+    return "";
+  return "precision: right to a millionth and no further: a float32 constant or kernel in a float64 path?";
 }
 
 std::string Pattern::tail() const {
@@ -220,8 +227,9 @@ std::string Pattern::single() const {
 
 std::string Pattern::cause() const {
   for (const std::string& found :
-       {not_a_number(), zero(), constant_ratio(), transposed(), shifted(), first_only(b_.out_sizes, b_.out_name, true),
-        first_only(b_.in_sizes, b_.in_name, false), tail(), permuted(), missing_term(), single()}) {
+       {not_a_number(), zero(), constant_ratio(), slight(), transposed(), shifted(),
+        first_only(b_.out_sizes, b_.out_name, true), first_only(b_.in_sizes, b_.in_name, false), tail(), permuted(),
+        missing_term(), single()}) {
     if (!found.empty()) return found;
   }
   return "no simple factor: a missing or a wrong term";

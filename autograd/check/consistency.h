@@ -6,6 +6,8 @@
 namespace tapegrad::check {
 
 double eps_of(DType dtype);
+// Of the coarsest among the dtypes of x and these outputs.
+double eps_of(const Tensor& x, const Tensors& y);
 
 class Consistency {
  public:

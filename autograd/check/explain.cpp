@@ -68,8 +68,8 @@ struct Trace {
 class Replayed {
  public:
   explicit Replayed(const Trace& trace) : trace_(trace) {}
-  // f's outputs with `leaves` in place of the trace's; false when a node cannot be run again.
-  bool operator()(const Tensors& leaves, Tensors& y) const {
+  // f's outputs with `leaves` in place of the trace's. ValueError when a node cannot be run again.
+  void operator()(const Tensors& leaves, Tensors& y) const {
     const NoGradGuard no_grad;
     std::vector<Tensors> values;
     const auto value_of = [&](const Edge& edge) {
@@ -86,14 +86,14 @@ class Replayed {
         if (n->edge(i)) in[static_cast<size_t>(i)] = value_of(n->edge(i));
       }
       values.push_back(n->replay(in));
-      if (static_cast<int64_t>(values.back().size()) != n->outputs()) return false;
+      if (static_cast<int64_t>(values.back().size()) != n->outputs())
+        throw ValueError(std::string("gradcheck: ") + n->name() + " cannot be run again");
     }
     y.clear();
     for (const Tensor& t : trace_.y) {
       const bool recorded = t.defined() && t.requires_grad();
       y.push_back(recorded ? value_of(Edge::to(*t.impl())) : t);
     }
-    return true;
   }
 
  private:
@@ -165,7 +165,7 @@ const GradcheckReport& Explanation::report_of(View& view, size_t node, Kind kind
   }
   GradcheckOptions options{.order = kind == Kind::second ? 2 : 1, .full_limit = 1024, .probes = 2};
   options.seed = p_.options.seed;
-  options.kinks = Kinks::accept;
+  options.kinks = p_.options.kinks == Kinks::fail ? Kinks::fail : Kinks::accept;
   options.consistency = options.forward = kind == Kind::all;
   options.explain = false;
   options.layout_sensitive = p_.options.layout_sensitive;
@@ -247,8 +247,8 @@ bool Explanation::name_source_of_nan(GradcheckFinding& f, View& view) {
 bool Explanation::tape_agrees(const GradcheckFinding& f, const Trace& trace, bool& same_values) {
   const Replayed replayed(trace);
   Tensors y;
-  same_values = replayed(trace.leaves, y);
-  if (!same_values) return false;
+  replayed(trace.leaves, y);
+  same_values = true;
   for (size_t i = 0; i < y.size(); ++i) {
     const bool number = y[i].defined() && y[i].is_floating_point();
     if (number && distance(y[i], trace.y[i]) > 1e-9 * (1 + largest(y[i]))) same_values = false;
@@ -273,7 +273,7 @@ bool Explanation::tape_agrees(const GradcheckFinding& f, const Trace& trace, boo
     for (size_t j = 0; j < v.size(); ++j) v[j] += t * d[j];
     leaves[input] = tensor_of(v, leaves[input]);
     Tensors at;
-    if (!replayed(leaves, at)) return false;
+    replayed(leaves, at);
     double sum = 0;
     for (size_t i = 0; i < outputs.place.size(); ++i) {
       const Values out = values_of(at[outputs.place[i]]);
@@ -305,11 +305,15 @@ std::string Explanation::path_fault(const GradcheckFinding& f, const Trace& trac
 void Explanation::name_path(GradcheckFinding& f, View& view) {
   Trace& trace = *view.trace;
   std::string checked = std::to_string(trace.graph->nodes.size()) + " recorded ops are each right alone";
+  for (size_t i = 0; i < view.reports.size(); ++i) {
+    const bool tried = view.reports[i] && view.reports[i]->evaluations == 0;
+    if (tried) checked += ", but " + std::string(trace.graph->nodes[i]->name()) + " cannot be run alone";
+  }
   if (trace.graph->nodes.empty()) checked = "nothing is recorded between inputs and outputs";
   f.text += "\n  culprit  no op: " + checked;
   try {
     f.cause = path_fault(f, trace);
-  } catch (const Error&) { return; }  // a node cannot be run again on other values
+  } catch (const Error&) {}  // a node cannot be run again on other values
   std::vector<std::string> told;
   for (auto event = trace.severed.rbegin(); event != trace.severed.rend() && told.size() < 3; ++event) {
     const std::string where = autograd::describe_stack(event->stack);

@@ -120,6 +120,15 @@ bool Numeric::accept(Verdict& v, double analytic, const std::string& where) {
          p_.options.atol.value_or(0) + p_.options.rtol.value_or(0) * std::abs(v.numeric);
 }
 
+void note_kink(Block& b, const std::string& where, const Verdict& v) {
+  if (!(v.low < v.high)) return;
+  ++b.at_kinks;
+  if (!b.kink.empty()) return;
+  b.kink = "kink: at " + where + " the slopes of the two sides are " + number(v.low) + " and " + number(v.high) +
+           (v.judgement == Judgement::kink ? ", which options.kinks forbids"
+                                           : "; the analytic value is not between them: not a subgradient");
+}
+
 // Row i of the Jacobian by x[k], times a weight of either sign, for every i.
 Values Numeric::weighted_rows(size_t k, const Values& w) {
   const size_t n = static_cast<size_t>(s_.x[k].numel());
@@ -183,6 +192,7 @@ void Numeric::full(size_t k) {
         const std::string where = s_.what + " " + b.out_name + position(static_cast<int64_t>(i), b.out_sizes) +
                                   " / d " + b.in_name + position(static_cast<int64_t>(j), b.in_sizes);
         b.wrong[at] = !accept(v, analytic, where);
+        if (b.wrong[at]) note_kink(b, where, v);
         infinite = infinite || v.judgement == Judgement::inconclusive;
         b.checked[at] = v.judgement != Judgement::inconclusive;
         b.analytic[at] = analytic, b.numeric[at] = v.numeric, b.bound[at] = v.bound, b.step[at] = v.step;
@@ -244,8 +254,9 @@ void Numeric::try_element(Probe& probe, size_t j) {
   d[j] = 1;
   const double analytic = b.analytic[j];
   Verdict v = along(probe.k, probe.moved, probe.w, d, analytic, std::abs(analytic), true, j);
-  b.wrong[j] =
-      !accept(v, analytic, s_.what + " <w, f> / d " + b.in_name + position(static_cast<int64_t>(j), b.in_sizes));
+  const std::string where = s_.what + " <w, f> / d " + b.in_name + position(static_cast<int64_t>(j), b.in_sizes);
+  b.wrong[j] = !accept(v, analytic, where);
+  if (b.wrong[j]) note_kink(b, where, v);
   b.checked[j] = v.judgement != Judgement::inconclusive;
   b.numeric[j] = v.numeric, b.bound[j] = v.bound, b.step[j] = v.step, b.evaluations[j] = v.evaluations;
   probe.guilty += b.wrong[j];

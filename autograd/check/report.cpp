@@ -41,7 +41,7 @@ GradcheckFinding describe(const Block& b, int64_t output, int64_t input) {
   f.analytic = b.analytic[worst];
   f.numeric = b.numeric[worst];
   f.bound = b.bound[worst];
-  f.cause = cause_of(b);
+  f.cause = b.at_kinks == wrong.size() ? b.kink : cause_of(b);
   f.text = "gradcheck: " + entry_name(b, worst) + " is wrong\n  " + values_line(b, worst) + "\n  ratio    " +
            number(f.analytic / f.numeric) + "   " + std::to_string(wrong.size()) + " of " +
            std::to_string(std::count(b.checked.begin(), b.checked.end(), true)) + " checked entries of " + b.in_name +

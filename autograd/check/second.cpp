@@ -24,6 +24,8 @@ struct Sum {
   }
 };
 
+bool narrow(const Tensor& x) { return x.dtype() == kFloat32; }
+
 Tensors zeros_for_absent(const Tensors& g, const Tensors& like) {
   Tensors full = g;
   for (size_t i = 0; i < g.size(); ++i) {
@@ -209,7 +211,7 @@ void check_forward_mode(Problem& p) {
     size = std::max(size, largest(g[k]));
     n = std::max(n, v[k].numel());
   }
-  const bool single = wanted[0].dtype() == kFloat32;
+  const bool single = std::any_of(wanted.begin(), wanted.end(), narrow) || std::any_of(y.y.begin(), y.y.end(), narrow);
   const double eps = single ? std::numeric_limits<float>::epsilon() : 2.220446049250313e-16;
   const double allowed = 64 * eps * std::sqrt(static_cast<double>(n)) * (forward.terms + reverse.terms + size) +
                          (single ? 8 * eps : 1e-12);

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "tapegrad/core/copy.h"
+#include "tapegrad/ops/inplace.h"
 
 namespace tapegrad::check {
 
@@ -23,7 +24,10 @@ double Draws::uniform(double low, double high) {
 Tensors Problem::run(const Tensors& x) const {
   if (options.reseed) options.reseed();
   ++report.evaluations;
-  return f(x);
+  if (!copies) return f(x);
+  Tensors own;
+  for (const Tensor& t : x) own.push_back(t.defined() ? recorded_copy(t) : t);
+  return f(own);
 }
 
 void Problem::find(std::string check, const std::string& what, int64_t output, int64_t input) const {
@@ -62,6 +66,12 @@ Tensor strided(const Tensor& x, const Shape& strides, int64_t offset) {
 Tensor copy_in_layout(const Tensor& x) {
   return has_overlap(x) || x.numel() == 0 ? clone_of(x.detach())
                                           : strided(x, x.strides(), std::min<int64_t>(x.storage_offset(), 16));
+}
+
+Tensor recorded_copy(const Tensor& x) {
+  const Tensor y = copy_in_layout(x);
+  if (x.requires_grad()) copy_(y, x);
+  return y;
 }
 
 Tensor laid_out(const Tensor& x, Layout layout) {

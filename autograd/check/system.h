@@ -32,6 +32,7 @@ struct Problem {
   Tensors inputs;              // private copies in the caller's dtypes and layouts
   std::vector<size_t> wanted;  // those whose gradients are checked
   std::vector<std::string> names;
+  bool copies = false;  // f writes in place to what it is given, and so gets recorded copies
 
   // f(inputs), after reseeding. Counts.
   Tensors run(const Tensors& x) const;
@@ -44,6 +45,8 @@ struct Problem {
 Tensors leaves_of(const Tensors& inputs, const std::vector<size_t>& wanted);
 // A copy with x's strides (contiguous where x overlaps itself), its gaps filled with NaN.
 Tensor copy_in_layout(const Tensor& x);
+// x as f may write to it: memory of its own with x's strides, recorded where recording is on.
+Tensor recorded_copy(const Tensor& x);
 // The elements of x with the layout asked for: sizes stay, strides change. NaN between the elements where there is room.
 enum class Layout { contiguous, gapped, transposed, expanded };
 Tensor laid_out(const Tensor& x, Layout layout);
@@ -113,6 +116,8 @@ struct Block {
   std::vector<int> evaluations;
   std::vector<bool> wrong;
   std::vector<bool> checked;
+  size_t at_kinks = 0;    // wrong entries that lie at one
+  std::string kink = {};  // the story of the first
 };
 // What a wrong block says, with the cause read from where and how it is wrong.
 GradcheckFinding describe(const Block& block, int64_t output, int64_t input);

@@ -63,6 +63,7 @@ class CheckpointNode final : public Node {
     kept_.owner.reset();
   }
   size_t allocated_bytes() const override { return sizeof(*this); }
+  Tensors replay(const Tensors& inputs) const override;
   // While it is being recorded: what f was given, and what it took from outside.
   void save(const Tensors& inputs, const Tensors& outside);
 
@@ -139,6 +140,18 @@ CheckpointNode::Run CheckpointNode::run_again() const {
   return run;
 }
 
+// f would still use its own where it takes tensors from outside, so then it cannot be run on others.
+Tensors CheckpointNode::replay(const Tensors& inputs) const {
+  if (!kept_.owner || saved_.size() != given_) return {};
+  std::optional<DefaultGeneratorGuard> random;
+  if (kept_.random) {
+    Generator generator(kept_.random->seed);
+    generator.set_draw(kept_.random->draw);
+    random.emplace(std::move(generator));
+  }
+  return detail::checkpoint(kept_.owner, kept_.f, inputs, {.preserve_rng_state = kept_.random.has_value()});
+}
+
 Grads CheckpointNode::backward(Grads& dy) {
   const bool recorded = GradMode::is_enabled();
   Run run = run_again();
@@ -183,7 +196,7 @@ Tensors run_plain(TensorFunction f, const Tensors& inputs) {
   Tensors given;
   std::vector<uint32_t> versions;
   for (const Tensor& x : inputs) {
-    given.push_back(x.defined() ? x.detach() : x);
+    given.push_back(x.defined() ? alias(x) : x);  // not detach(), which would be told as a way off the tape
     versions.push_back(x.defined() ? x.version() : 0);
   }
   Tensors y = f(given);
