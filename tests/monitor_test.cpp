@@ -339,3 +339,15 @@ TEST_CASE("GradientMonitor refuses what it cannot watch", "[monitor]") {
   loss.backward();
   CHECK_THAT(message_of<AutogradError>([&] { monitor.watch(loss); }), Contains("must come before backward()"));
 }
+
+TEST_CASE("two monitors that look for NaN both find it", "[monitor]") {
+  nn::Linear fc(3, 2);
+  const nn::GradientMonitorOptions options{.find_op = true};
+  nn::GradientMonitor first(fc, options), second(fc, options);
+  sum(sqrt(fc(ones({4, 3})) * 0)).backward();
+  for (nn::GradientMonitor* monitor : {&first, &second}) {
+    monitor->step();
+    REQUIRE(monitor->warnings().size() == 2);
+    CHECK_THAT(monitor->warnings()[0].text, Contains("made by the backward of sqrt"));
+  }
+}
