@@ -138,3 +138,22 @@ TEST_CASE("taylor_test says when nothing is recorded", "[gradcheck]") {
   CHECK_THROWS_WITH(taylor_test([](const Tensor& t) { return tapegrad::sum(t.detach()); }, {x}, {x}),
                     Contains("taylor_test: the result of f must depend on x on the tape"));
 }
+
+TEST_CASE("gradcheck promises nothing about directions through kinks alone", "[gradcheck]") {
+  const auto report =
+      gradcheck_report([](const Tensor& x) { return tapegrad::relu(x); }, {leaf_at({0, 0})}, {.full_limit = 0});
+  INFO(report.text());
+  CHECK(report.ok());
+  REQUIRE(report.directions.size() == 1);
+  CHECK(report.directions[0].threshold > 0.5);  // weights of 0.5 and more, by slopes of 0 and 1
+}
+
+TEST_CASE("gradcheck blames one op for NaN, in both modes", "[gradcheck]") {
+  const auto masked = [](const Tensor& x) { return where(x > 0, tapegrad::sqrt(x), zeros_like(x)); };
+  const auto report = gradcheck_report(masked, {leaf_at({-1, 2})});
+  REQUIRE(report.findings.size() == 2);
+  for (const GradcheckFinding& finding : report.findings) {
+    CHECK(finding.culprit == "sqrt");
+    CHECK_THAT(finding.cause, Contains("sqrt makes the inf"));
+  }
+}

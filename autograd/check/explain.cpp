@@ -109,7 +109,8 @@ class Explanation {
     const Kind kind = kind_of(f.check);
     View& view = view_of(kind);
     if (!view.trace) return;
-    if (f.cause.rfind("NaN", 0) == 0 && name_source_of_nan(f, view)) return;
+    const bool may_be_nan = f.cause.rfind("NaN", 0) == 0 || f.check == "forward mode";
+    if (may_be_nan && name_source_of_nan(f, view)) return;
     if (!name_culprit(f, view, kind) && (kind == Kind::numeric || f.check == "forward mode")) name_path(f, view);
   }
 

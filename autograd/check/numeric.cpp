@@ -258,6 +258,9 @@ void Numeric::try_element(Probe& probe, size_t j) {
   b.checked[j] = v.judgement != Judgement::inconclusive;
   b.numeric[j] = v.numeric, b.bound[j] = v.bound, b.step[j] = v.step, b.evaluations[j] = v.evaluations;
   probe.guilty += b.wrong[j];
+  // At a kink every slope between those of the sides is accepted.
+  if (v.low < v.high) probe.threshold = std::max(probe.threshold, v.high - v.low);
+  else if (b.checked[j]) probe.threshold = std::max(probe.threshold, 10 * v.bound + 1e-11 * std::abs(analytic));
 }
 
 // Halves a wrong direction until single elements are left.
