@@ -331,6 +331,10 @@ TEST_CASE("GradientMonitor refuses what it cannot watch", "[monitor]") {
              Contains("window must be positive, got 0"));
   CHECK_THAT(message_of<ValueError>([&] { nn::GradientMonitor(fc, {.vanishing = NAN}); }),
              Contains("vanishing must be positive, got nan"));
+  CHECK_THAT(message_of<ValueError>([&] { nn::GradientMonitor(fc, {.dead = 50}); }),
+             Contains("dead is a share, at most 1, got 50"));
+  CHECK_THAT(message_of<ValueError>([&] { nn::GradientMonitor(fc, {.fast = 1e-9}); }),
+             Contains("slow must be less than fast, got 1e-07 and 1e-09"));
   nn::GradientMonitor monitor(fc);
   CHECK_THAT(message_of<ValueError>([&] { monitor.step(); }),
              Contains("step() must find a gradient, got 2 parameters of which none has one"));
