@@ -51,6 +51,16 @@ void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, 
   autograd::backward(*this, gradient, retain_graph.value_or(create_graph), create_graph);
 }
 
+Scalar Tensor::item() const {
+  if (!defined()) throw ValueError("item: the tensor must be defined, got an undefined tensor (Tensor())");
+  if (numel() != 1)
+    throw ValueError("item: the tensor must have one element, got " + std::to_string(numel()) + " in shape " +
+                     to_string(sizes()));
+  if (keeps_inputs()) [[unlikely]]
+    note_severed("item", *impl_);
+  return dispatch(dtype(), [&]<class T>() { return Scalar(*reinterpret_cast<const T*>(impl_->data)); });
+}
+
 Tensor Tensor::detach() const {
   if (keeps_inputs() && impl_) [[unlikely]]
     note_severed("detach", *impl_);

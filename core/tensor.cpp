@@ -182,14 +182,6 @@ int64_t Tensor::stride(int64_t d) const {
 
 int64_t Tensor::storage_offset() const { return (state().data - state().storage->data()) / element_size(); }
 
-Scalar Tensor::item() const {
-  if (!defined()) throw ValueError("item: the tensor must be defined, got an undefined tensor (Tensor())");
-  if (numel() != 1)
-    throw ValueError("item: the tensor must have one element, got " + std::to_string(numel()) + " in shape " +
-                     to_string(sizes()));
-  return dispatch(dtype(), [&]<class T>() { return Scalar(*reinterpret_cast<const T*>(impl_->data)); });
-}
-
 void Tensor::undefined() { throw ValueError("tensor: it must be defined, got an undefined tensor (Tensor())"); }
 
 void Tensor::wrong_type(const char* op, DType asked) const {

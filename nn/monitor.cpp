@@ -43,6 +43,9 @@ void check_options(const GradientMonitorOptions& o) {
   positive("slow", o.slow);
   positive("dead", o.dead);
   positive("window", static_cast<double>(o.window));
+  if (o.dead > 1) throw ValueError(fmt::format("GradientMonitor: dead is a share, at most 1, got {:g}", o.dead));
+  if (o.slow >= o.fast)
+    throw ValueError(fmt::format("GradientMonitor: slow must be less than fast, got {:g} and {:g}", o.slow, o.fast));
   if (o.history < 2) throw ValueError(fmt::format("GradientMonitor: history must be at least 2, got {}", o.history));
 }
 

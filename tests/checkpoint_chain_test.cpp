@@ -187,6 +187,8 @@ TEST_CASE("Revolve runs as few layers as the binomial schedule allows", "[checkp
   }
   CHECK(autograd::revolve_evaluations(1'000'000'000, 60) < 10'000'000'000);
   CHECK(autograd::revolve_evaluations(5, 1'000'000'000'000) == 9);
+  CHECK(autograd::revolve_evaluations(64, INT64_MAX) == 127);
+  CHECK(autograd::revolve_cut(64, INT64_MAX) == autograd::revolve_cut(64, 64));
 }
 
 TEST_CASE("Revolve keeps as many states as it may", "[checkpoint][revolve][memory]") {

@@ -331,6 +331,10 @@ TEST_CASE("GradientMonitor refuses what it cannot watch", "[monitor]") {
              Contains("window must be positive, got 0"));
   CHECK_THAT(message_of<ValueError>([&] { nn::GradientMonitor(fc, {.vanishing = NAN}); }),
              Contains("vanishing must be positive, got nan"));
+  CHECK_THAT(message_of<ValueError>([&] { nn::GradientMonitor(fc, {.dead = 50}); }),
+             Contains("dead is a share, at most 1, got 50"));
+  CHECK_THAT(message_of<ValueError>([&] { nn::GradientMonitor(fc, {.fast = 1e-9}); }),
+             Contains("slow must be less than fast, got 1e-07 and 1e-09"));
   nn::GradientMonitor monitor(fc);
   CHECK_THAT(message_of<ValueError>([&] { monitor.step(); }),
              Contains("step() must find a gradient, got 2 parameters of which none has one"));
@@ -338,4 +342,16 @@ TEST_CASE("GradientMonitor refuses what it cannot watch", "[monitor]") {
   const Tensor loss = relu(fc(ones({1, 2}))).sum();
   loss.backward();
   CHECK_THAT(message_of<AutogradError>([&] { monitor.watch(loss); }), Contains("must come before backward()"));
+}
+
+TEST_CASE("two monitors that look for NaN both find it", "[monitor]") {
+  nn::Linear fc(3, 2);
+  const nn::GradientMonitorOptions options{.find_op = true};
+  nn::GradientMonitor first(fc, options), second(fc, options);
+  sum(sqrt(fc(ones({4, 3})) * 0)).backward();
+  for (nn::GradientMonitor* monitor : {&first, &second}) {
+    monitor->step();
+    REQUIRE(monitor->warnings().size() == 2);
+    CHECK_THAT(monitor->warnings()[0].text, Contains("made by the backward of sqrt"));
+  }
 }

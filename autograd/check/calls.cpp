@@ -53,33 +53,46 @@ void Consistency::subsets() {
   }
 }
 
-void Consistency::input_layouts() {
-  if (p_.options.layout_sensitive) return;
-  const std::pair<Layout, const char*> layouts[] = {{Layout::gapped, "inputs with gaps and an offset"},
-                                                    {Layout::transposed, "transposed inputs"}};
-  Tensors plain;
-  Tensors inputs;
-  for (const Tensor& x : p_.inputs) inputs.push_back(x.defined() ? laid_out(x, Layout::contiguous) : x);
-  fresh(inputs, p_.wanted, &plain);
+// The same outputs and gradients for these inputs, whose strides alone are others.
+void Consistency::input_layout(const Tensors& inputs, const Tensors& plain, const std::string& what) {
   // Another order of summation is another rounding of values on the way, which may be larger than a result near 0.
   double carried = 0;
   for (size_t k = 0; k < g_.size(); ++k) carried += largest(g_[k]) * largest(p_.inputs[p_.wanted[k]]);
+  Tensors y;
+  try {
+    p_.run(leaves_of(inputs, p_.wanted));
+  } catch (const Error& e) {  // an error is no wrong gradient: view() takes no transposed tensor
+    p_.note("f was not checked with " + what + ", which it refuses: " + e.what());
+    return;
+  }
+  expect("input layout", fresh(inputs, p_.wanted, &y), what);
+  for (size_t i = 0; i < y.size(); ++i) {
+    if (!y[i].defined()) continue;
+    const double size = largest(y[i]) + carried;
+    const double bound = 64 * (p_.coarse ? eps_of(kFloat32) : eps_of(y[i].dtype())) * size *
+                         std::sqrt(static_cast<double>(y[i].numel()));
+    if (distance(y[i], plain[i]) <= bound) continue;
+    p_.find("input layout",
+            what + " give another output " + std::to_string(i) + ", off by " + number(distance(y[i], plain[i])) +
+                " (does it read storage order or forget the offset?)",
+            static_cast<int64_t>(i));
+  }
+}
+
+void Consistency::input_layouts() {
+  if (p_.options.layout_sensitive) return;
+  const std::pair<Layout, const char*> layouts[] = {{Layout::gapped, "inputs with gaps and an offset"},
+                                                    {Layout::transposed, "transposed inputs"},
+                                                    {Layout::channels_last, "channels-last inputs"}};
+  const auto laid = [&](Layout layout) {
+    Tensors inputs;
+    for (const Tensor& x : p_.inputs) inputs.push_back(x.defined() ? laid_out(x, layout) : x);
+    return inputs;
+  };
+  Tensors plain;
+  fresh(laid(Layout::contiguous), p_.wanted, &plain);
   for (const auto& [layout, what] : layouts) {
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (p_.inputs[i].defined()) inputs[i] = laid_out(p_.inputs[i], layout);
-    }
-    Tensors y;
-    expect("input layout", fresh(inputs, p_.wanted, &y), what);
-    for (size_t i = 0; i < y.size(); ++i) {
-      if (!y[i].defined()) continue;
-      const double size = largest(y[i]) + carried;
-      const double bound = 64 * eps_of(y[i].dtype()) * size * std::sqrt(static_cast<double>(y[i].numel()));
-      if (distance(y[i], plain[i]) <= bound) continue;
-      p_.find("input layout",
-              std::string(what) + " give another output " + std::to_string(i) + ", off by " +
-                  number(distance(y[i], plain[i])) + " (does it read storage order or forget the offset?)",
-              static_cast<int64_t>(i));
-    }
+    if (layout != Layout::channels_last || any_image(p_.inputs)) input_layout(laid(layout), plain, what);
   }
 }
 
@@ -105,41 +118,46 @@ void Consistency::two_forwards() {
          "backward of the first of two forwards (is state kept outside the graph?)");
 }
 
-// f(x, x): the sum of both gradients.
+// f(x, x): the sum of both gradients. All pairs of up to four inputs, neighbours above.
 void Consistency::aliased() {
-  for (size_t k = 0; k + 1 < p_.wanted.size(); ++k) {
-    const size_t a = p_.wanted[k];
-    const size_t b = p_.wanted[k + 1];
-    const Tensor& x = p_.inputs[a];
-    if (x.dtype() != p_.inputs[b].dtype() || !(IntArrayRef(x.sizes()) == IntArrayRef(p_.inputs[b].sizes()))) continue;
-    Tensors inputs = p_.inputs;
-    inputs[b] = clone_of(x);
-    Tensors apart;
-    try {
-      apart = fresh(inputs, p_.wanted);
-    } catch (const Error&) {
-      continue;  // equal values lie outside f's domain
-    }
-    Tensors leaves = leaves_of(inputs, p_.wanted);
-    leaves[b] = leaves[a];
-    const Outputs y = recorded_outputs(p_.run(leaves));
-    if (y.y.size() != w_.size()) continue;
-    const Tensor together = vjp(y.y, {leaves[a]}, w_)[0];
-    Values sum(static_cast<size_t>(x.numel()));
-    for (const Tensor& g : {apart[k], apart[k + 1]}) {
-      if (!g.defined()) continue;
-      const Values v = values_of(g);
-      for (size_t j = 0; j < v.size(); ++j) sum[j] += v[j];
-    }
-    const double size = std::max(largest(apart[k]), largest(apart[k + 1]));
-    const double bound = allowed(k) + 64 * eps_of(x, w_) * size * std::sqrt(static_cast<double>(x.numel()));
-    const double off = distance(together, tensor_of(sum, x));
-    if (off <= bound) continue;
-    p_.find("aliasing",
-            p_.input_name(a) + " passed as " + p_.input_name(b) +
-                " as well: the gradient is not the sum of both, off by " + number(off),
-            -1, static_cast<int64_t>(a));
+  const size_t n = p_.wanted.size();
+  for (size_t k = 0; k < n; ++k) {
+    for (size_t l = k + 1; l < (n > 4 ? std::min(k + 2, n) : n); ++l) aliased(k, l);
   }
+}
+
+void Consistency::aliased(size_t k, size_t l) {
+  const size_t a = p_.wanted[k];
+  const size_t b = p_.wanted[l];
+  const Tensor& x = p_.inputs[a];
+  if (x.dtype() != p_.inputs[b].dtype() || !(IntArrayRef(x.sizes()) == IntArrayRef(p_.inputs[b].sizes()))) return;
+  Tensors inputs = p_.inputs;
+  inputs[b] = clone_of(x);
+  Tensors apart;
+  try {
+    apart = fresh(inputs, p_.wanted);
+  } catch (const Error&) {
+    return;  // equal values lie outside f's domain
+  }
+  Tensors leaves = leaves_of(inputs, p_.wanted);
+  leaves[b] = leaves[a];
+  const Outputs y = recorded_outputs(p_.run(leaves));
+  if (y.y.size() != w_.size()) return;
+  const Tensor together = vjp(y.y, {leaves[a]}, w_)[0];
+  Values sum(static_cast<size_t>(x.numel()));
+  for (const Tensor& g : {apart[k], apart[l]}) {
+    if (!g.defined()) continue;
+    const Values v = values_of(g);
+    for (size_t j = 0; j < v.size(); ++j) sum[j] += v[j];
+  }
+  const double size = std::max(largest(apart[k]), largest(apart[l]));
+  const double bound = allowed(k) + 64 * eps(x) * size * std::sqrt(static_cast<double>(x.numel()));
+  const double off = distance(together, tensor_of(sum, x));
+  if (off <= bound) return;
+  p_.find("aliasing",
+          p_.input_name(a) + " passed as " + p_.input_name(b) +
+              " as well: the gradient is not the sum of both, off by " + number(off),
+          -1, static_cast<int64_t>(a));
 }
 
 // A write after forward: an error or the unchanged gradient, never another one.

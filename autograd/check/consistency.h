@@ -5,6 +5,9 @@
 
 namespace tapegrad::check {
 
+// Whether there is a tensor of four dims, which has a channels-last layout.
+bool any_image(const Tensors& list);
+
 double eps_of(DType dtype);
 // Of the coarsest among the dtypes of x and these outputs.
 double eps_of(const Tensor& x, const Tensors& y);
@@ -18,6 +21,7 @@ class Consistency {
   Tensors grads(const Tensors& w) { return vjp(y_.y, pick(leaves_, p_.wanted), w); }
   // A fresh forward over `inputs`, and the gradients for w_ by `wanted`.
   Tensors fresh(const Tensors& inputs, const std::vector<size_t>& wanted, Tensors* outputs = nullptr);
+  double eps(const Tensor& x) const { return p_.coarse ? eps_of(kFloat32) : eps_of(x, w_); }
   double allowed(size_t k) const;
   void expect(const char* check, const Tensors& g, const std::string& what);
   void expect_bits(const char* check, const Tensors& g, const std::string& what);
@@ -29,8 +33,10 @@ class Consistency {
   void one_output_at_a_time();
   void subsets();
   void input_layouts();
+  void input_layout(const Tensors& inputs, const Tensors& plain, const std::string& what);
   void two_forwards();
   void aliased();
+  void aliased(size_t k, size_t l);
   void written_after();
   void collected();
   void freed();

@@ -109,7 +109,8 @@ class Explanation {
     const Kind kind = kind_of(f.check);
     View& view = view_of(kind);
     if (!view.trace) return;
-    if (f.cause.rfind("NaN", 0) == 0 && name_source_of_nan(f, view)) return;
+    const bool may_be_nan = f.cause.rfind("NaN", 0) == 0 || f.check == "forward mode";
+    if (may_be_nan && name_source_of_nan(f, view)) return;
     if (!name_culprit(f, view, kind) && (kind == Kind::numeric || f.check == "forward mode")) name_path(f, view);
   }
 
@@ -125,6 +126,7 @@ class Explanation {
   bool name_source_of_nan(GradcheckFinding& f, View& view);
   void name_path(GradcheckFinding& f, View& view);
   std::string path_fault(const GradcheckFinding& f, const Trace& trace);
+  bool not_linear(const GradcheckFinding& f, const Trace& trace);
   bool tape_agrees(const GradcheckFinding& f, const Trace& trace, bool& same_values);
 
   Problem& p_;
@@ -288,7 +290,35 @@ bool Explanation::tape_agrees(const GradcheckFinding& f, const Trace& trace, boo
   return judgement == Judgement::pass || judgement == Judgement::kink;
 }
 
+// Whether options.linear_in names the input and f is not linear in it.
+bool Explanation::not_linear(const GradcheckFinding& f, const Trace& trace) {
+  const auto& list = p_.options.linear_in;
+  if (f.input < 0 || std::find(list.begin(), list.end(), f.input) == list.end()) return false;
+  const auto input = static_cast<size_t>(f.input);
+  const Values base = values_of(trace.leaves[input]);
+  const auto at = [&](double t) {
+    Values v = base;
+    for (double& e : v) e += t * (1 + std::abs(e));
+    Tensors x = trace.leaves;
+    x[input] = tensor_of(v, x[input]);
+    return p_.run(leaves_of(x, p_.wanted));
+  };
+  const Tensors low = at(-1), middle = at(0), high = at(1);
+  for (size_t i = 0; i < middle.size(); ++i) {
+    if (!middle[i].defined() || !middle[i].is_floating_point()) continue;
+    const Values a = values_of(low[i]), b = values_of(middle[i]), c = values_of(high[i]);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const double size = std::abs(a[j]) + std::abs(b[j]) + std::abs(c[j]);
+      if (std::abs(a[j] + c[j] - 2 * b[j]) > 1e-9 * size) return true;
+    }
+  }
+  return false;
+}
+
 std::string Explanation::path_fault(const GradcheckFinding& f, const Trace& trace) {
+  if (not_linear(f, trace))
+    return "not linear: options.linear_in names " + p_.input_name(static_cast<size_t>(f.input)) +
+           ", in which f is not linear";
   bool same_values = false;
   if (tape_agrees(f, trace, same_values)) {
     return "detached: " + (f.input < 0 ? "f" : p_.input_name(static_cast<size_t>(f.input))) +
@@ -326,6 +356,26 @@ void Explanation::name_path(GradcheckFinding& f, View& view) {
 }
 
 }  // namespace
+
+bool through_float32(const Problem& p) {
+  Tensors inputs;
+  for (const Tensor& x : p.inputs)
+    inputs.push_back(x.defined() && x.is_floating_point() ? converted(clone_of(x), kFloat64) : x);
+  try {
+    const Trace trace(p, inputs);
+    for (size_t k : p.wanted) {
+      const auto leading = trace.leading_to(trace.leaves[k]);
+      for (Node* n : trace.graph->nodes) {
+        const auto& in = inputs_of(*n);
+        for (size_t i = 0; i < in.size() && static_cast<int64_t>(i) < n->inputs(); ++i) {
+          const Node* from = n->edge(static_cast<int64_t>(i)).node();
+          if (from && leading.count(from) && in[i].dtype() == kFloat32) return true;
+        }
+      }
+    }
+  } catch (const Error&) {}  // f does not run there; that is a finding of its own
+  return false;
+}
 
 void explain(Problem& p) {
   Explanation explanation(p);

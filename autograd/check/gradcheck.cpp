@@ -26,6 +26,8 @@ class KeepState {
 // Cheap ones first; a function that fails one order is not asked for the next.
 void run_checks(check::Problem& p) {
   if (!check::check_forward(p)) return;
+  p.coarse = check::through_float32(p);
+  if (p.coarse) p.note("f computes through float32: differences and bounds are as coarse as that");
   if (p.options.consistency) check::check_consistency(p);
   if (p.options.forward) check::check_forward_mode(p);
   if (p.options.numeric) {
@@ -37,6 +39,25 @@ void run_checks(check::Problem& p) {
   }
   if (p.options.order >= 2 && p.report.ok()) check::check_order_two(p);
   if (p.options.order >= 3 && p.report.ok()) check::check_order_three(p);
+}
+
+void check_options(const GradcheckOptions& o, size_t inputs) {
+  if (o.order < 1 || o.order > 3)
+    throw ValueError("gradcheck: order must be 1, 2 or 3, got " + std::to_string(o.order));
+  if (o.probes < 1) throw ValueError("gradcheck: probes must be at least 1, got " + std::to_string(o.probes));
+  const auto not_negative = [](const char* name, double value) {
+    if (!(value >= 0))
+      throw ValueError(std::string("gradcheck: ") + name + " must not be negative, got " + check::number(value));
+  };
+  not_negative("full_limit", static_cast<double>(o.full_limit));
+  not_negative("nondet_tol", o.nondet_tol);
+  not_negative("rtol", o.rtol.value_or(0));
+  not_negative("atol", o.atol.value_or(0));
+  for (int64_t i : o.linear_in) {
+    if (i < 0 || static_cast<size_t>(i) >= inputs)
+      throw ValueError("gradcheck: linear_in must name inputs by their numbers, of which there are " +
+                       std::to_string(inputs) + ", got " + std::to_string(i));
+  }
 }
 
 }  // namespace
@@ -68,8 +89,7 @@ GradcheckReport check::checked(GradcheckFunction f, const Tensors& inputs, const
 
 GradcheckReport gradcheck_report(GradcheckFunction f, const std::vector<Tensor>& inputs,
                                  const GradcheckOptions& options) {
-  if (options.order < 1 || options.order > 3)
-    throw ValueError("gradcheck: order must be 1, 2 or 3, got " + std::to_string(options.order));
+  check_options(options, inputs.size());
   if (!options.input_names.empty() && options.input_names.size() != inputs.size())
     throw ValueError("gradcheck: input_names must name every input, got " + std::to_string(options.input_names.size()) +
                      " names for " + std::to_string(inputs.size()) + " inputs");

@@ -85,7 +85,9 @@ class TAPEGRAD_API GradcheckError : public Error {
 using GradcheckFunction = autograd::TensorFunction;
 
 // Checks the gradients of f at `inputs`, by those that require grad. Never throws for a wrong gradient. The inputs, their
-// grad(), grad mode and the default generator are left as they were. ValueError when no floating input requires grad.
+// grad(), grad mode and the default generator are left as they were. ValueError: no floating input requires grad, f returns
+// no tensor, an option out of range. DTypeError: f refuses float64 copies of its float32 inputs. What f throws goes on,
+// and what a rule throws unless it is a tapegrad::Error, which is a finding.
 TAPEGRAD_API GradcheckReport gradcheck_report(GradcheckFunction f, const std::vector<Tensor>& inputs,
                                               const GradcheckOptions& options = {});
 // The same, true or a GradcheckError.
@@ -96,7 +98,9 @@ TAPEGRAD_API bool gradgradcheck(GradcheckFunction f, const std::vector<Tensor>& 
 
 // Orders, observed as the step shrinks, of what is left of f(x + h u) - f(x) after no, the first and the second term of its
 // Taylor series by the tape: about 1, 2 and 3 when both derivatives are right. For whole models, at the cost of two sweeps. NaN
-// where nothing is left but rounding (f is linear or quadratic along u). f must return one element.
+// where nothing is left but rounding (f is linear or quadratic along u). x and u are taken in float64; draws of f are not
+// seeded. ValueError: no x, or not one u for each. ShapeError: u unlike its x, or f returns anything but one element. DTypeError:
+// x or u not floating. AutogradError: f's result does not require grad.
 TAPEGRAD_API std::array<double, 3> taylor_test(GradcheckFunction f, const std::vector<Tensor>& x,
                                                const std::vector<Tensor>& u);
 

@@ -91,7 +91,7 @@ void check_symmetry(Problem& p, const GradientMap& map, const Tensors& w) {
     right.add(v[k], hu[k]);
     size = std::max({size, largest(hu[k]), largest(hv[k]), largest(g[k])});
   }
-  const bool single = wanted[0].dtype() == kFloat32;
+  const bool single = p.coarse || wanted[0].dtype() == kFloat32;
   const double eps = single ? std::numeric_limits<float>::epsilon() : 2.220446049250313e-16;
   const double allowed = 64 * eps * (left.terms + right.terms + size) + (single ? 8 * eps : 1e-12);
   if (std::abs(left.value - right.value) <= allowed || !std::isfinite(left.value + right.value)) return;
@@ -108,11 +108,14 @@ System gradient_system(Problem& p, const std::shared_ptr<GradientMap>& map, cons
     s.x_index.push_back(static_cast<int64_t>(i));
     s.outputs.push_back(s.x.back().sizes());
     s.y_names.push_back("g" + std::to_string(i));
-    if (s.x.back().dtype() == kFloat32) s.eps = std::numeric_limits<float>::epsilon();
+    s.y_index.push_back(static_cast<int64_t>(i));
+    if (p.coarse || s.x.back().dtype() == kFloat32) s.eps = std::numeric_limits<float>::epsilon();
   }
   for (size_t i = 0; i < w.size(); ++i) {
     s.x.push_back(clone_of(w[i]));
-    s.x_names.push_back("w" + std::to_string(map->place[i]));
+    std::string name = "w" + std::to_string(map->place[i]);
+    if (std::find(p.names.begin(), p.names.end(), name) != p.names.end()) name[0] = 'v';  // at order three
+    s.x_names.push_back(std::move(name));
     s.x_index.push_back(-1);
   }
   s.what = "order 2: d";
@@ -211,7 +214,8 @@ void check_forward_mode(Problem& p) {
     size = std::max(size, largest(g[k]));
     n = std::max(n, v[k].numel());
   }
-  const bool single = std::any_of(wanted.begin(), wanted.end(), narrow) || std::any_of(y.y.begin(), y.y.end(), narrow);
+  const bool single =
+      p.coarse || std::any_of(wanted.begin(), wanted.end(), narrow) || std::any_of(y.y.begin(), y.y.end(), narrow);
   const double eps = single ? std::numeric_limits<float>::epsilon() : 2.220446049250313e-16;
   const double allowed = 64 * eps * std::sqrt(static_cast<double>(n)) * (forward.terms + reverse.terms + size) +
                          (single ? 8 * eps : 1e-12);

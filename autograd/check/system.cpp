@@ -90,6 +90,9 @@ Tensor laid_out(const Tensor& x, Layout layout) {
       }
       return strided(x, strides, 0);
     }
+    case Layout::channels_last:
+      if (x.dim() != 4) return clone_of(x.detach());
+      return strided(x, Shape{x.size(1) * x.size(2) * x.size(3), 1, x.size(3) * x.size(1), x.size(1)}, 0);
     case Layout::expanded: {  // the first row for all
       Shape first = x.sizes();
       if (x.dim() == 0) return clone_of(x.detach());

@@ -33,6 +33,7 @@ struct Problem {
   std::vector<size_t> wanted;  // those whose gradients are checked
   std::vector<std::string> names;
   bool copies = false;  // f writes in place to what it is given, and so gets recorded copies
+  bool coarse = false;  // f computes through float32, also from float64
 
   // f(inputs), after reseeding. Counts.
   Tensors run(const Tensors& x) const;
@@ -48,7 +49,7 @@ Tensor copy_in_layout(const Tensor& x);
 // x as f may write to it: memory of its own with x's strides, recorded where recording is on.
 Tensor recorded_copy(const Tensor& x);
 // The elements of x with the layout asked for: sizes stay, strides change. NaN between the elements where there is room.
-enum class Layout { contiguous, gapped, transposed, expanded };
+enum class Layout { contiguous, gapped, transposed, channels_last, expanded };
 Tensor laid_out(const Tensor& x, Layout layout);
 
 bool same_bits(const Tensor& a, const Tensor& b);
@@ -84,6 +85,7 @@ struct System {
   std::function<std::vector<Values>(const Values& w)> vjp;  // by each x
   std::vector<std::string> x_names, y_names;
   std::vector<int64_t> x_index;   // input numbers for findings
+  std::vector<int64_t> y_index;   // output numbers for findings
   std::string what = "d";         // how an entry is written
   const char* check = "numeric";  // under which name findings are filed
   bool probes_only = false;
@@ -97,6 +99,8 @@ void check_forward_mode(Problem& p);
 void check_numeric(Problem& p, System& s);
 void check_order_two(Problem& p);
 void check_order_three(Problem& p);
+// Whether what f makes of float64 copies of its inputs goes through float32 on its way.
+bool through_float32(const Problem& p);
 // Adds to every finding whose fault it is.
 void explain(Problem& p);
 // gradcheck_report with names for the inputs.

@@ -74,6 +74,9 @@ std::array<double, 3> taylor_test(GradcheckFunction f, const std::vector<Tensor>
   Tensors leaves;
   for (const Tensor& t : at) leaves.push_back(clone_of(t).requires_grad_());
   const Tensor y = value(leaves);
+  if (!y.requires_grad())
+    throw AutogradError("taylor_test: the result of f must depend on x on the tape, got a " +
+                        std::string(name_of(y.dtype())) + " that does not require grad (detached?)");
   const Tensors one{filled_tensor(y.sizes(), y.dtype(), 1)};
   const Tensors g = check::vjp({y}, leaves, one, true, true);
   Tensors recorded_g, weights;

@@ -7,7 +7,8 @@ namespace tapegrad::autograd {
 
 // A transformation takes f, a function of one or several tensors that returns one or several, and the inputs where it is
 // differentiated. f is run with recording on, over tensors of its own: the inputs, their grad(), their place on the tape
-// and the caller's grad mode stay as they are. Integer inputs are constants.
+// and the caller's grad mode stay as they are. f must not write to its inputs (they share memory with the caller's: an error
+// where they require grad, unless recording is off). Integer inputs are constants.
 //
 // Results are not recorded unless create_graph; then they are functions of the inputs (and of v) that can be
 // differentiated again. Where a result does not depend on an input, or an input is of integers, the derivative is zeros

@@ -40,6 +40,7 @@ void check(const char* name, int64_t steps, int64_t least, int64_t snapshots) {
 
 int64_t revolve_cut(int64_t steps, int64_t snapshots) {
   check("revolve_cut", steps, 2, snapshots);
+  snapshots = std::min(snapshots, steps);  // more are of no use
   const int64_t r = repeats(steps, snapshots);
   // Both parts must fit what their snapshots reverse with r - 1 and r repeats.
   return std::max({int64_t{1}, binomial(snapshots, r - 2), steps - binomial(snapshots - 1, r)});
@@ -47,6 +48,7 @@ int64_t revolve_cut(int64_t steps, int64_t snapshots) {
 
 int64_t revolve_evaluations(int64_t steps, int64_t snapshots) {
   check("revolve_evaluations", steps, 1, snapshots);
+  snapshots = std::min(snapshots, steps);
   const int64_t r = repeats(steps, snapshots);
   return steps + r * steps - binomial(snapshots + 1, r - 1);
 }
