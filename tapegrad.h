@@ -14,6 +14,7 @@
 
 #include "tapegrad/autograd/apply.h"
 #include "tapegrad/autograd/autograd.h"
+#include "tapegrad/autograd/capture.h"
 #include "tapegrad/autograd/check/gradcheck.h"
 #include "tapegrad/autograd/dump.h"
 #include "tapegrad/autograd/function.h"

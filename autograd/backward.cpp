@@ -1,6 +1,7 @@
 // What backward and grad do around a sweep: seeds in front, paths to the wanted inputs, leaves behind.
 #include <mutex>
 
+#include "tapegrad/autograd/replay/recorder.h"
 #include "tapegrad/autograd/sweep.h"
 #include "tapegrad/core/copy.h"
 
@@ -113,6 +114,8 @@ void check_kept(const TensorImpl& t) {
 }
 
 void store_leaf(TensorImpl& leaf, Tensor grad, bool recorded) {
+  if (thread_state.recorder) [[unlikely]]
+    thread_state.recorder->note_leaf(leaf);
   std::lock_guard lock(leaf_mutex(&leaf));
   Tensor& kept = meta_of(leaf).grad;
   if (!kept.defined()) {

@@ -153,7 +153,7 @@ void check_nan(Node& node, const Grads& dx) {
   for (int64_t i = 0; i < dx.size(); ++i) {
     if (!dx[i].defined()) continue;
     const Tensor flat = converted(contiguous_of(dx[i]), kFloat64);
-    const double* v = flat.data_ptr<double>();
+    const double* v = flat.elements<double>();
     if (std::none_of(v, v + flat.numel(), [](double e) { return std::isnan(e); })) continue;
     throw AutogradError(std::string("backward of ") + node.name() + ": gradient by input " + std::to_string(i) +
                         " must be free of NaN in anomaly mode, shape " + to_string(dx[i].sizes()) + recorded_at(node));

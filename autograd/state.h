@@ -11,6 +11,9 @@ namespace autograd {
 
 class Node;
 class Outside;
+namespace replay {
+struct Recorder;
+}
 
 // What recording and sweeping do beside their work; while all are off, that costs one test.
 enum WatchBits : uint8_t {
@@ -25,9 +28,10 @@ struct State {
   uint32_t tape = 0;   // this thread's tape, 0 before its first node
   uint64_t needs = 0;  // bit i: input i of the op that runs now wants a gradient
   uint64_t next_sequence = 1;
-  int64_t live_nodes = 0;      // recorded by this thread minus freed by it
-  Node* current = nullptr;     // the node whose rule runs now
-  Outside* outside = nullptr;  // notes what operations take from outside, see there
+  int64_t live_nodes = 0;                // recorded by this thread minus freed by it
+  Node* current = nullptr;               // the node whose rule runs now
+  Outside* outside = nullptr;            // notes what operations take from outside, see there
+  replay::Recorder* recorder = nullptr;  // of the capture that runs now
 };
 
 TAPEGRAD_API State& state_of_thread();

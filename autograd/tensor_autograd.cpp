@@ -58,6 +58,9 @@ Scalar Tensor::item() const {
                      to_string(sizes()));
   if (keeps_inputs()) [[unlikely]]
     note_severed("item", *impl_);
+  tapegrad::detail::check_host_read(
+      "item() reads a value on the host, which a replay would not do again (return the tensor, and "
+      "read it after the run)");
   return dispatch(dtype(), [&]<class T>() { return Scalar(*reinterpret_cast<const T*>(impl_->data)); });
 }
 

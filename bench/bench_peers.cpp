@@ -140,12 +140,12 @@ int run(const Options& options) {
   Peer kept(here / "bench_peers_torch",
             {{"GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592"}});
   if (!ours.alive()) usage("bench_peers_tapegrad does not start; it belongs beside this program");
-  std::vector<Column> columns{{&ours, ""}, {&ours, "limit:"}};
+  std::vector<Column> columns{{&ours, ""}, {&ours, "replay:"}, {&ours, "limit:"}};
   if (shipped.alive() && kept.alive()) columns.insert(columns.end(), {{&shipped, ""}, {&kept, ""}});
   else std::printf("libtorch is not measured: bench_peers_torch was not built (Debian: libtorch-dev)\n");
 
   std::printf("%s; %s; one thread each, medians of %d interleaved rounds, %s time\n\n", ours.about().c_str(),
-              columns.size() > 2 ? shipped.about().c_str() : "no peer", options.rounds,
+              columns.size() > kShipped ? shipped.about().c_str() : "no peer", options.rounds,
               options.cpu ? "processor" : "wall");
   print_head();
   std::vector<Result> results;
@@ -167,7 +167,7 @@ int run(const Options& options) {
   std::ofstream out(options.json);
   write_json(out, results,
              {{"tapegrad", ours.about()},
-              {"peer", columns.size() > 2 ? shipped.about() : ""},
+              {"peer", columns.size() > kShipped ? shipped.about() : ""},
               {"cpu", cpu_name()},
               {"load", load},
               {"clock", options.cpu ? "processor" : "wall"},

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "tapegrad/core/iterate.h"
-#include "tapegrad/core/launch.h"
+#include "tapegrad/core/kept_launch.h"
 
 namespace tapegrad {
 namespace {
@@ -44,16 +44,73 @@ template <class To, class From> void convert_run(char* const* at, const int64_t*
     *reinterpret_cast<To*>(dst) = convert<To>(*reinterpret_cast<const From*>(src));
 }
 
-using Run = void (*)(char* const*, const int64_t*, int64_t);
-
-Run convert_run_for(DType to, DType from) {
-  return dispatch(to,
-                  [&]<class To>() { return dispatch(from, [&]<class From>() { return Run(convert_run<To, From>); }); });
+// The same as a tile.
+template <class To, class From> void convert_tile(char* const* at, const int64_t* stride, int64_t n, const double*) {
+  convert_run<To, From>(at, stride, n);
 }
 
+Walk::Tile convert_tile_for(DType to, DType from) {
+  return dispatch(
+      to, [&]<class To>() { return dispatch(from, [&]<class From>() { return Walk::Tile(convert_tile<To, From>); }); });
+}
+
+// A launch over memory without gaps; the second operand may be a number.
+bool flat_walk(Walk& w, Walk::Tile tile, char* dst, const char* src, int64_t n, int64_t item) {
+  w.tile = tile;
+  w.operands = 2;
+  w.rank = 1;
+  w.size[0] = n;
+  w.data[0] = dst;
+  w.data[1] = const_cast<char*>(src);
+  w.stride[0][0] = w.item = item;
+  w.stride[0][1] = src ? item : 0;
+  return true;
+}
+
+template <class T> struct FlatFill {
+  T* y;
+  int64_t n;
+  T v;
+  void operator()() const {
+    parallel_for(0, n, kParallelGrain, [this](int64_t first, int64_t last) { std::fill(y + first, y + last, v); });
+  }
+  bool walk(Walk& w) const {
+    w.number_at = 1;
+    std::memcpy(w.number, &v, sizeof v);
+    return flat_walk(w, convert_tile<T, T>, reinterpret_cast<char*>(y), nullptr, n, sizeof(T));
+  }
+};
+
+struct FlatCopy {
+  char* to;
+  const char* from;
+  int64_t bytes, item;
+  Walk::Tile tile;
+  void operator()() const {
+    parallel_for(0, bytes, kParallelGrain * 8, [this](int64_t first, int64_t last) {
+      std::memcpy(to + first, from + first, static_cast<size_t>(last - first));
+    });
+  }
+  bool walk(Walk& w) const { return flat_walk(w, tile, to, from, bytes / item, item); }
+};
+
+struct StridedCopy {
+  StridedLoop<2> loop;
+  Walk::Tile tile;
+  int64_t item;
+  void operator()() const {
+    loop.run([this](char* const* at, const int64_t* stride, int64_t n) { tile(at, stride, n, nullptr); });
+  }
+  bool walk(Walk& w) const {
+    w.tile = tile;
+    loop.describe(w, item);
+    return true;
+  }
+};
+
 bool same_layout(const Tensor& a, const Tensor& b) {
-  return a.data_ptr() == b.data_ptr() && a.dtype() == b.dtype() && IntArrayRef(a.sizes()) == IntArrayRef(b.sizes()) &&
-         IntArrayRef(a.strides()) == IntArrayRef(b.strides());
+  return a.impl()->data == b.impl()->data && a.dtype() == b.dtype() &&
+         IntArrayRef(a.sizes()) == IntArrayRef(b.sizes()) && IntArrayRef(a.strides()) == IntArrayRef(b.strides());
 }
 
 }  // namespace
@@ -63,9 +120,7 @@ void fill(const Tensor& dst, const Scalar& value, const char* op) {
   dispatch(dst.dtype(), [&]<class T>() {
     const T v = value.to<T>();
     if (dst.is_contiguous()) {
-      launch("fill", LaunchKind::map, {&dst}, {}, [y = reinterpret_cast<T*>(dst.data_ptr()), n = dst.numel(), v] {
-        parallel_for(0, n, kParallelGrain, [=](int64_t first, int64_t last) { std::fill(y + first, y + last, v); });
-      });
+      launch("fill", LaunchKind::map, {&dst}, {}, FlatFill<T>{reinterpret_cast<T*>(dst.impl()->data), dst.numel(), v});
       return;
     }
     StridedLoop<1> loop(dst.sizes());
@@ -97,60 +152,91 @@ void copy(const Tensor& dst, const Tensor& src, const char* op) {
   }
   if (dst.is_contiguous() && src.is_contiguous() && dst.dtype() == src.dtype() && dst.numel() == src.numel()) {
     launch("copy", LaunchKind::copy, {&dst}, {&src},
-           [to = dst.impl()->data, from = src.impl()->data, n = dst.nbytes()] {
-             parallel_for(0, n, kParallelGrain * 8, [=](int64_t first, int64_t last) {
-               std::memcpy(to + first, from + first, static_cast<size_t>(last - first));
-             });
-           });
+           FlatCopy{dst.impl()->data, src.impl()->data, dst.nbytes(), dst.element_size(),
+                    convert_tile_for(dst.dtype(), dst.dtype())});
     return;
   }
   StridedLoop<2> loop(dst.sizes());
   loop.operand(0, dst);
   loop.operand(1, src);
   loop.prepare();
-  const Run run = convert_run_for(dst.dtype(), src.dtype());
-  launch("copy", LaunchKind::copy, {&dst}, {&src}, [loop, run] { loop.run(run); });
+  launch("copy", LaunchKind::copy, {&dst}, {&src},
+         StridedCopy{loop, convert_tile_for(dst.dtype(), src.dtype()), dst.element_size()});
 }
 
 namespace {
 
-// Both without gaps: no loop over dims to set up.
-template <class T> void add_flat(const Tensor& dst, const Tensor& src) {
-  launch("add_into", LaunchKind::map, {&dst}, {&src, &dst},
-         [y = reinterpret_cast<T*>(dst.data_ptr()), x = reinterpret_cast<const T*>(src.data_ptr()), n = dst.numel()] {
-           parallel_for(0, n, kParallelGrain, [=](int64_t first, int64_t last) {
-             for (int64_t i = first; i < last; ++i) y[i] = static_cast<T>(y[i] + x[i]);
-           });
-         });
+// Operands y, y, x.
+template <class T> void add_tile(char* const* at, const int64_t* stride, int64_t n, const double*) {
+  if (stride[0] == sizeof(T) && stride[2] == sizeof(T)) {
+    auto* y = reinterpret_cast<T*>(at[0]);
+    auto* x = reinterpret_cast<const T*>(at[2]);
+    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(y[i] + x[i]);
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    auto& y = *reinterpret_cast<T*>(at[0] + i * stride[0]);
+    y = static_cast<T>(y + *reinterpret_cast<const T*>(at[2] + i * stride[2]));
+  }
 }
+
+// Both without gaps: no loop over dims to set up.
+template <class T> struct FlatAdd {
+  T* y;
+  const T* x;
+  int64_t n;
+  void operator()() const {
+    parallel_for(0, n, kParallelGrain, [this](int64_t first, int64_t last) {
+      char* const at[] = {reinterpret_cast<char*>(y + first), nullptr,
+                          reinterpret_cast<char*>(const_cast<T*>(x + first))};
+      constexpr int64_t stride[] = {sizeof(T), sizeof(T), sizeof(T)};
+      add_tile<T>(at, stride, last - first, nullptr);
+    });
+  }
+  bool walk(Walk& w) const {
+    w.tile = add_tile<T>;
+    w.operands = 3;
+    w.rank = 1;
+    w.size[0] = n;
+    w.data[0] = w.data[1] = reinterpret_cast<char*>(y);
+    w.data[2] = reinterpret_cast<char*>(const_cast<T*>(x));
+    std::fill_n(w.stride[0], 3, w.item = sizeof(T));
+    return true;
+  }
+};
+
+template <class T> struct StridedAdd {
+  StridedLoop<3> loop;
+  bool overlaps;  // perhaps
+  void operator()() const {
+    // Where elements may coincide, one thread adds them one after the other.
+    loop.run([](char* const* at, const int64_t* stride, int64_t n) { add_tile<T>(at, stride, n, nullptr); },
+             overlaps ? std::numeric_limits<int64_t>::max() : kParallelGrain);
+  }
+  bool walk(Walk& w) const {
+    w.tile = add_tile<T>;
+    loop.describe(w, sizeof(T));
+    return !overlaps;
+  }
+};
 
 }  // namespace
 
 void add_into(const Tensor& dst, const Tensor& src) {
   if (dst.is_contiguous() && src.is_contiguous() && dst.numel() == src.numel())
-    return dispatch(dst.dtype(), [&]<class T>() { add_flat<T>(dst, src); });
-  StridedLoop<2> loop(dst.sizes());
-  loop.operand(0, dst);
-  loop.operand(1, src);
-  loop.prepare();
-  const bool overlaps = !dst.is_contiguous();  // perhaps
-  dispatch(dst.dtype(), [&]<class T>() {
-    launch("add_into", LaunchKind::map, {&dst}, {&src, &dst}, [loop, overlaps] {
-      const auto run = [](char* const* at, const int64_t* stride, int64_t n) {
-        if (stride[0] == sizeof(T) && stride[1] == sizeof(T)) {
-          auto* y = reinterpret_cast<T*>(at[0]);
-          auto* x = reinterpret_cast<const T*>(at[1]);
-          for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(y[i] + x[i]);
-          return;
-        }
-        for (int64_t i = 0; i < n; ++i) {
-          auto& y = *reinterpret_cast<T*>(at[0] + i * stride[0]);
-          y = static_cast<T>(y + *reinterpret_cast<const T*>(at[1] + i * stride[1]));
-        }
-      };
-      // Where elements may coincide, one thread adds them one after the other.
-      loop.run(run, overlaps ? std::numeric_limits<int64_t>::max() : kParallelGrain);
+    return dispatch(dst.dtype(), [&]<class T>() {
+      launch("add_into", LaunchKind::map, {&dst}, {&src, &dst},
+             FlatAdd<T>{reinterpret_cast<T*>(dst.impl()->data), reinterpret_cast<const T*>(src.impl()->data),
+                        dst.numel()});
     });
+  StridedLoop<3> loop(dst.sizes());
+  loop.operand(0, dst);
+  loop.operand(1, dst);
+  loop.operand(2, src);
+  loop.prepare();
+  const bool overlaps = !dst.is_contiguous();
+  dispatch(dst.dtype(), [&]<class T>() {
+    launch("add_into", LaunchKind::map, {&dst}, {&src, &dst}, StridedAdd<T>{loop, overlaps});
   });
 }
 

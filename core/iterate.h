@@ -35,6 +35,19 @@ template <int N> class StridedLoop {
     join();
   }
   int64_t numel() const { return numel_; }
+  // For a kept launch; call after prepare(). `item`: bytes of an element of operand 0.
+  template <class Walk> void describe(Walk& w, int64_t item) const {
+    w.operands = N;
+    w.rank = std::max(rank_, 1);
+    w.size[0] = 1;
+    std::fill_n(w.stride[0], N, 0);
+    for (int d = 0; d < rank_; ++d) {
+      w.size[d] = sizes_[d];
+      std::copy_n(strides_[d], N, w.stride[d]);
+    }
+    std::copy_n(data_, N, w.data);
+    w.item = item;
+  }
 
   // inner(char* const* data, const int64_t* strides, int64_t n) for every run; on several threads when there is work.
   template <class Inner> void run(const Inner& inner, int64_t grain = kParallelGrain) const {

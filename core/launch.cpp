@@ -1,7 +1,11 @@
-// Kept launches: who keeps now, and how a kept closure lives and dies.
+// Kept launches: who keeps now, what is known of their memory, and how a kept closure lives and dies.
 #include "tapegrad/core/launch.h"
 
+#include <algorithm>
+#include <unordered_map>
 #include <utility>
+
+#include "tapegrad/core/kept_launch.h"
 
 namespace tapegrad {
 
@@ -11,49 +15,79 @@ constinit thread_local LaunchList* current_list __attribute__((tls_model("initia
 
 LaunchList* keeping() { return detail::current_list; }
 
-namespace {
-
-// Aliases, so that a kept launch neither sees nor prolongs the tape.
-std::vector<Tensor> held(std::initializer_list<const Tensor*> tensors) {
-  std::vector<Tensor> result;
-  for (const Tensor* t : tensors) {
-    if (t && t->defined()) result.push_back(alias(*t));
-  }
-  return result;
+KeptLaunch::KeptLaunch(const char* launch_name, LaunchKind launch_kind, const detail::Closure& c)
+    : name(launch_name), kind(launch_kind), closure(c) {
+  const auto told = [&](auto* tell, auto& record) {
+    if (!tell) return;
+    record = std::make_unique<std::remove_reference_t<decltype(*record)>>();
+    if (!tell(closure.object, *record)) record.reset();
+  };
+  told(closure.walk, walk);
+  told(closure.sum, sum);
 }
-
-}  // namespace
-
-KeptLaunch::KeptLaunch(const char* n, LaunchKind k, void* c, void (*r)(void*), void (*d)(void*))
-    : name(n), kind(k), closure(c), run(r), destroy(d) {}
 
 KeptLaunch::KeptLaunch(KeptLaunch&& other) noexcept
     : name(other.name),
       kind(other.kind),
-      closure(std::exchange(other.closure, nullptr)),
-      run(other.run),
-      destroy(other.destroy),
-      outputs(std::move(other.outputs)),
-      inputs(std::move(other.inputs)) {}
+      closure(other.closure),
+      walk(std::move(other.walk)),
+      sum(std::move(other.sum)),
+      operands(std::move(other.operands)) {
+  other.closure.object = nullptr;
+}
 
 KeptLaunch& KeptLaunch::operator=(KeptLaunch&& other) noexcept {
   std::swap(name, other.name);
   std::swap(kind, other.kind);
   std::swap(closure, other.closure);
-  std::swap(run, other.run);
-  std::swap(destroy, other.destroy);
-  outputs.swap(other.outputs);
-  inputs.swap(other.inputs);
+  walk.swap(other.walk);
+  sum.swap(other.sum);
+  operands.swap(other.operands);
   return *this;
 }
 
 KeptLaunch::~KeptLaunch() {
-  if (closure) destroy(closure);
+  if (closure.object) closure.destroy(closure.object);
 }
 
-LaunchList::LaunchList() : outer_(std::exchange(detail::current_list, this)) {}
+struct LaunchList::State {
+  std::vector<KeptLaunch> launches;
+  std::vector<KeptStorage> storages;
+  std::unordered_map<const Storage*, size_t> index;
+  std::vector<std::pair<void*, size_t>> host;
+  std::vector<std::shared_ptr<const void>> held;
 
-LaunchList::~LaunchList() { stop(); }
+  size_t add(Storage* storage, bool created_here) {
+    const auto [at, added] = index.try_emplace(storage, storages.size());
+    if (added) {
+      storages.push_back({storage, created_here});
+      storage->watch();
+    }
+    return at->second;
+  }
+
+  LaunchOperand operand(const Tensor& x, bool written) {
+    const TensorImpl& t = *x.impl();
+    LaunchOperand o{add(t.storage.get(), false), t.data, t.data, written, t.contiguous, t.dtype, t.sizes};
+    if (t.numel == 0) return o;
+    for (int64_t d = 0; d < t.sizes.size(); ++d) {
+      const int64_t reach = (t.sizes[d] - 1) * t.strides[d] * item_size(t.dtype);
+      (reach < 0 ? o.low : o.high) += reach;
+    }
+    o.high += item_size(t.dtype);
+    return o;
+  }
+};
+
+LaunchList::LaunchList() : state_(new State), outer_(std::exchange(detail::current_list, this)) {}
+
+LaunchList::~LaunchList() {
+  stop();
+  for (const KeptStorage& s : state_->storages) {
+    if (s.storage) s.storage->unwatch();
+  }
+  delete state_;
+}
 
 void LaunchList::stop() {
   if (!std::exchange(active_, false)) return;
@@ -63,17 +97,75 @@ void LaunchList::stop() {
   if (*link) *link = outer_;
 }
 
-void LaunchList::keep(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
-                      std::initializer_list<const Tensor*> inputs, void* closure, void (*run)(void*),
-                      void (*destroy)(void*)) {
-  KeptLaunch launch(name, kind, closure, run, destroy);
-  launch.outputs = held(outputs);
-  launch.inputs = held(inputs);
-  launches_.push_back(std::move(launch));
+std::vector<KeptLaunch>& LaunchList::launches() const { return state_->launches; }
+const std::vector<KeptStorage>& LaunchList::storages() const { return state_->storages; }
+
+void LaunchList::drop(size_t i) {
+  KeptStorage& s = state_->storages[i];
+  if (!s.storage) return;
+  state_->index.erase(s.storage);
+  std::exchange(s.storage, nullptr)->unwatch();
 }
+
+void LaunchList::keep(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
+                      std::initializer_list<const Tensor*> inputs, const detail::Closure& closure) {
+  KeptLaunch launch(name, kind, closure);
+  for (const Tensor* t : outputs) {
+    if (t && t->defined()) launch.operands.push_back(state_->operand(*t, true));
+  }
+  for (const Tensor* t : inputs) {
+    if (t && t->defined()) launch.operands.push_back(state_->operand(*t, false));
+  }
+  if (seen_) seen_(context_, launch);
+  state_->launches.push_back(std::move(launch));
+}
+
+void LaunchList::note_host(void* data, size_t bytes) {
+  const std::pair<void*, size_t> range(data, bytes);
+  if (std::find(state_->host.begin(), state_->host.end(), range) == state_->host.end()) state_->host.push_back(range);
+}
+
+void LaunchList::hold(std::shared_ptr<const void> owner) { state_->held.push_back(std::move(owner)); }
+
+const std::vector<std::pair<void*, size_t>>& LaunchList::host() const { return state_->host; }
+
+void LaunchList::created(Storage* storage) { state_->add(storage, true); }
 
 void LaunchList::run() const {
-  for (const KeptLaunch& launch : launches_) launch.run(launch.closure);
+  for (const KeptLaunch& launch : state_->launches) launch.run();
 }
 
+void LaunchList::refuse(const char* what) const {
+  throw AutogradError("capture: " + std::string(what) + ", at " + where_());
+}
+
+namespace detail {
+
+void CheckedPointer::check(DType asked) const {
+  if (asked != tensor->dtype())
+    throw DTypeError(std::string(kernel) + ": a pointer must have its tensor's element type, which is " +
+                     name_of(tensor->dtype()) + ", got " + name_of(asked));
+}
+
+std::array<const Tensor*, 12> checked_operands(const char* name, std::initializer_list<const Tensor*> outputs,
+                                               std::initializer_list<const Tensor*> inputs, size_t pointers) {
+  std::array<const Tensor*, 12> operands{};
+  if (pointers != 0 && outputs.size() + inputs.size() != pointers)
+    throw ValueError(std::string(name) + ": the kernel must take one pointer for each of the " +
+                     std::to_string(outputs.size() + inputs.size()) + " outputs and inputs, got " +
+                     std::to_string(pointers) + " pointers");
+  size_t i = 0;
+  for (const auto list : {outputs, inputs}) {
+    for (const Tensor* t : list) {
+      if (!t || !t->defined())
+        throw ValueError(std::string(name) + ": operand " + std::to_string(i) +
+                         " of the launch must be defined, got an undefined tensor (Tensor())");
+      if (pointers != 0) operands[i] = t;
+      ++i;
+    }
+  }
+  return operands;
+}
+
+}  // namespace detail
 }  // namespace tapegrad

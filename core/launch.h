@@ -1,31 +1,50 @@
 // The launch point: every kernel passes through here and either runs, or runs and is also kept.
 #pragma once
 
+#include <array>
 #include <initializer_list>
+#include <memory>
 
 #include "tapegrad/core/tensor.h"
 
 namespace tapegrad {
 
-// What a launch does to its operands, for whoever rearranges kept launches. Only `map` may be fused.
+// What a launch does to its operands, for whoever rearranges kept launches. Those of kind `random` and `other` keep their
+// order among themselves.
 enum class LaunchKind : uint8_t { map, reduce, gemm, copy, random, other };
 
-// A kernel kept for another run: its closure, with the memory it reads and writes held alive.
-struct TAPEGRAD_API KeptLaunch {
-  const char* name;
-  LaunchKind kind;
-  void* closure;
-  void (*run)(void* closure);
-  void (*destroy)(void* closure);
-  std::vector<Tensor> outputs, inputs;
+struct Walk;
+struct SumWalk;
+struct KeptLaunch;
+struct KeptStorage;
 
-  KeptLaunch(const char* name, LaunchKind kind, void* closure, void (*run)(void*), void (*destroy)(void*));
-  KeptLaunch(KeptLaunch&& other) noexcept;
-  KeptLaunch& operator=(KeptLaunch&& other) noexcept;
-  ~KeptLaunch();
+namespace detail {
+
+// A kernel with all it needs to run again, and what it can tell about itself (see kept_launch.h).
+struct Closure {
+  void* object;
+  size_t bytes;
+  void (*run)(void* object);
+  void (*destroy)(void* object);
+  bool (*walk)(const void* object, Walk& walk);
+  bool (*sum)(const void* object, SumWalk& sum);
 };
 
-// While alive, keeps every launch of its thread; run() does them again, in order, over the same memory.
+template <class Fn> Closure closure_of(const Fn& fn) {
+  Closure c{
+      new Fn(fn), sizeof(Fn), [](void* f) { (*static_cast<Fn*>(f))(); }, [](void* f) { delete static_cast<Fn*>(f); },
+      nullptr,    nullptr};
+  if constexpr (requires(const Fn& f, Walk& w) { f.walk(w); })
+    c.walk = [](const void* f, Walk& w) { return static_cast<const Fn*>(f)->walk(w); };
+  if constexpr (requires(const Fn& f, SumWalk& w) { f.sum_walk(w); })
+    c.sum = [](const void* f, SumWalk& w) { return static_cast<const Fn*>(f)->sum_walk(w); };
+  return c;
+}
+
+}  // namespace detail
+
+// While alive, keeps every launch of its thread; run() does them again, in order, over the same memory. It holds that
+// memory, unseen by Storage::references().
 class TAPEGRAD_API LaunchList {
  public:
   LaunchList();
@@ -35,14 +54,42 @@ class TAPEGRAD_API LaunchList {
   // Stops keeping; the list can still be run.
   void stop();
   void run() const;
-  const std::vector<KeptLaunch>& launches() const { return launches_; }
+  std::vector<KeptLaunch>& launches() const;
+  const std::vector<KeptStorage>& storages() const;
+  // Lets go of storage `i`; launches that use it must not run any more.
+  void drop(size_t i);
   // Takes the closure over.
   void keep(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
-            std::initializer_list<const Tensor*> inputs, void* closure, void (*run)(void*), void (*destroy)(void*));
+            std::initializer_list<const Tensor*> inputs, const detail::Closure& closure);
+  void created(Storage* storage);
+  // Memory outside tensors that a launch reads and writes: counts and options of an optimizer, a generator's counter.
+  void note_host(void* data, size_t bytes);
+  const std::vector<std::pair<void*, size_t>>& host() const;
+  // Keeps what such memory belongs to for as long as the list.
+  void hold(std::shared_ptr<const void> owner);
+  // seen(context, launch) for every launch kept from here on, after it ran.
+  void watch(void (*seen)(void* context, const KeptLaunch& launch), void* context) {
+    seen_ = seen;
+    context_ = context;
+  }
+
+  // From here on reading elements on the host is an AutogradError, to which where() adds the place.
+  void refuse_host_reads(std::string (*where)()) { where_ = where; }
+  void check_host_read(const char* what) const {
+    if (where_ && !running_) refuse(what);
+  }
+  // Whether a launch of the user's own is running now; gives what it was.
+  bool set_running(bool running) { return std::exchange(running_, running); }
 
  private:
-  std::vector<KeptLaunch> launches_;
+  struct State;
+  [[noreturn]] void refuse(const char* what) const;
+  State* state_;
   LaunchList* outer_;
+  std::string (*where_)() = nullptr;
+  void (*seen_)(void*, const KeptLaunch&) = nullptr;
+  void* context_ = nullptr;
+  bool running_ = false;
   bool active_ = true;
 };
 
@@ -50,31 +97,109 @@ class TAPEGRAD_API LaunchList {
 TAPEGRAD_API LaunchList* keeping();
 
 namespace detail {
+
 #ifdef TAPEGRAD_BUILDING
 extern constinit thread_local LaunchList* current_list __attribute__((tls_model("initial-exec")));
 inline LaunchList* current() { return current_list; }
 #else
 inline LaunchList* current() { return keeping(); }
 #endif
+
 }  // namespace detail
 
 // Runs fn(), which computes `outputs` from `inputs`. fn must hold by value all it needs to run again: raw pointers and
-// sizes, no tensors, no references.
+// sizes, no tensors, no references. For kernels of the library.
 template <class Fn>
 void launch(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
             std::initializer_list<const Tensor*> inputs, const Fn& fn) {
   fn();
   if (LaunchList* list = detail::current()) [[unlikely]]
-    list->keep(
-        name, kind, outputs, inputs, new Fn(fn), [](void* closure) { (*static_cast<Fn*>(closure))(); },
-        [](void* closure) { delete static_cast<Fn*>(closure); });
+    list->keep(name, kind, outputs, inputs, detail::closure_of(fn));
 }
 
-// For kernels of users' own.
+namespace detail {
+
+// The first element of an operand, as whatever pointer a kernel asks for; the dtype was checked before.
+struct OperandPointer {
+  char* address;
+  template <class T> operator T*() const { return reinterpret_cast<T*>(address); }
+};
+// The same with the check.
+struct CheckedPointer {
+  const char* kernel;
+  const Tensor* tensor;
+  template <class T> operator T*() const {
+    if constexpr (!std::is_void_v<T>) check(dtype_of<std::remove_const_t<T>>());
+    return reinterpret_cast<T*>(tensor->impl()->data);
+  }
+  TAPEGRAD_API void check(DType asked) const;
+};
+
+template <class Fn, class P, size_t... I> constexpr bool takes(std::index_sequence<I...>) {
+  return std::is_invocable_v<const Fn&, decltype((void(I), std::declval<P>()))...>;
+}
+// How many pointers fn wants.
+template <class Fn, size_t N = 0> constexpr size_t pointers_of() {
+  static_assert(N <= 12, "launch: fn must be callable with nothing, or with one pointer per output and input");
+  if constexpr (N > 12) return 0;
+  else if constexpr (takes<Fn, OperandPointer>(std::make_index_sequence<N>{})) return N;
+  else return pointers_of<Fn, N + 1>();
+}
+
+template <size_t N, class Fn> struct PointerKernel {
+  Fn fn;
+  std::array<char*, N> at;
+  void operator()() const {
+    [&]<size_t... I>(std::index_sequence<I...>) { fn(OperandPointer{at[I]}...); }
+    (std::make_index_sequence<N>{});
+  }
+};
+
+// What a user's own kernel reads while it runs is its business.
+class RunningLaunch {
+ public:
+  RunningLaunch() : list_(current()), outer_(list_ && list_->set_running(true)) {}
+  ~RunningLaunch() {
+    if (list_) list_->set_running(outer_);
+  }
+  RunningLaunch(const RunningLaunch&) = delete;
+  RunningLaunch& operator=(const RunningLaunch&) = delete;
+
+ private:
+  LaunchList* list_;
+  bool outer_;
+};
+
+// ValueError unless all are defined, and `pointers` of them where that is not 0. Gives them in one list.
+TAPEGRAD_API std::array<const Tensor*, 12> checked_operands(const char* name,
+                                                            std::initializer_list<const Tensor*> outputs,
+                                                            std::initializer_list<const Tensor*> inputs,
+                                                            size_t pointers);
+
+}  // namespace detail
+
+// For kernels of users' own: runs fn(outputs' first elements..., inputs' first elements...), and runs it again whenever a
+// capture is replayed. fn holds by value what else it needs (sizes, constants): no references, and no pointers taken
+// outside, for a capture may move the memory. Instead of pointers fn may take nothing and hold the tensors.
+//     launch("scale", {&y}, {&x}, [n = x.numel(), s](float* y, const float* x) { for (...) y[i] = s * x[i]; });
+// ValueError: an undefined operand, or the wrong number of them; DTypeError: a pointer to another element type.
 template <class Fn>
 void launch(const char* name, std::initializer_list<const Tensor*> outputs, std::initializer_list<const Tensor*> inputs,
             const Fn& fn) {
-  launch(name, LaunchKind::other, outputs, inputs, fn);
+  constexpr size_t N = detail::pointers_of<Fn>();
+  const auto operands = detail::checked_operands(name, outputs, inputs, N);
+  const detail::RunningLaunch running;
+  if constexpr (N == 0) {
+    launch(name, LaunchKind::other, outputs, inputs, fn);
+  } else {
+    [&]<size_t... I>(std::index_sequence<I...>) {
+      fn(detail::CheckedPointer{name, operands[I]}...);
+      if (LaunchList* list = detail::current())
+        list->keep(name, LaunchKind::other, outputs, inputs,
+                   detail::closure_of(detail::PointerKernel<N, Fn>{fn, {operands[I]->impl()->data...}}));
+    }
+    (std::make_index_sequence<N>{});
+  }
 }
 
 }  // namespace tapegrad

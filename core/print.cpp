@@ -28,7 +28,7 @@ class Printer {
       : x_(x), options_(options), summary_(x.numel() > options.threshold), floating_(x.is_floating_point()) {
     floating_ ? choose_notation() : measure();
   }
-  std::string text(int64_t indent) const { return block(0, static_cast<const char*>(x_.data_ptr()), indent); }
+  std::string text(int64_t indent) const { return block(0, x_.impl()->data, indent); }
 
  private:
   Scalar read(const char* p) const {
@@ -40,9 +40,7 @@ class Printer {
   const char* item(int64_t d, const char* p, int64_t i) const { return p + i * x_.strides()[d] * x_.element_size(); }
 
   // visit(Scalar) for every element that is shown.
-  template <class Visit> void each(const Visit& visit) const {
-    each(0, static_cast<const char*>(x_.data_ptr()), visit);
-  }
+  template <class Visit> void each(const Visit& visit) const { each(0, x_.impl()->data, visit); }
   template <class Visit> void each(int64_t d, const char* p, const Visit& visit) const {
     if (d == x_.dim()) return visit(read(p));
     for (int64_t i = 0; i < x_.sizes()[d]; ++i) {
@@ -167,6 +165,7 @@ std::string to_string(const Tensor& x) { return to_string(x, print_options()); }
 
 std::string to_string(const Tensor& x, const PrintOptions& options) {
   if (!x.defined()) return "tensor(undefined)";
+  detail::check_host_read("printing a tensor reads values on the host, which a replay would not do again");
   const std::string prefix = "tensor(";
   const size_t indent = prefix.size();
   const bool empty = x.numel() == 0;

@@ -30,11 +30,7 @@ struct Layout {
   Shape sizes, strides;
 
   explicit Layout(const Tensor& x)
-      : data(static_cast<char*>(x.data_ptr())),
-        numel(x.numel()),
-        contiguous(x.is_contiguous()),
-        sizes(x.sizes()),
-        strides(x.strides()) {}
+      : data(x.impl()->data), numel(x.numel()), contiguous(x.is_contiguous()), sizes(x.sizes()), strides(x.strides()) {}
 
   template <class T> void store(int64_t first, int64_t count, const T* values) const {
     T* base = reinterpret_cast<T*>(data);
@@ -288,6 +284,8 @@ void Generator::manual_seed(uint64_t seed) {
 uint64_t Generator::draw() const { return __atomic_load_n(&state_->draw, __ATOMIC_RELAXED); }
 void Generator::set_draw(uint64_t draw) { __atomic_store_n(&state_->draw, draw, __ATOMIC_RELAXED); }
 [[gnu::noinline]] uint64_t Generator::next_draw() {
+  if (LaunchList* list = keeping()) [[unlikely]]
+    list->note_host(&state_->draw, sizeof state_->draw);
   return __atomic_fetch_add(&state_->draw, uint64_t{1}, __ATOMIC_RELAXED);
 }
 
@@ -353,7 +351,7 @@ void fill_permutation(const Tensor& x, Generator& generator) {
   if (x.dim() != 1) throw ShapeError("randperm: one dim is needed, got shape " + to_string(x.sizes()));
   if (has_overlap(x)) throw ShapeError("randperm: elements must not share memory, got stride 0");
   if (x.dtype() != kInt64) throw DTypeError("randperm: int64 is needed, got " + std::string(name_of(x.dtype())));
-  int64_t* data = x.data_ptr<int64_t>();
+  int64_t* data = x.elements<int64_t>();
   const int64_t n = x.numel(), stride = x.strides()[0];
   const auto run = [&]<int kWords>() {
     launch("randperm", LaunchKind::random, {&x}, {}, Permutation<kWords>{data, n, stride, generator});

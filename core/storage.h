@@ -1,6 +1,7 @@
 // A block of element memory, shared by a tensor and its views, with the version stamp that guards saved tensors.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 
 #include "tapegrad/core/export.h"
@@ -20,7 +21,8 @@ class TAPEGRAD_API Storage {
 
   char* data() const { return data_; }
   size_t bytes() const { return bytes_; }
-  uint32_t references() const { return refs_.load(); }
+  // Held by this many tensors; lists of kept launches that watch it do not count.
+  uint32_t references() const { return refs_.load() - watchers_.load(std::memory_order_relaxed); }
   // Counts writes; shared by all views.
   uint32_t version() const { return version_; }
   void bump_version() { ++version_; }
@@ -29,6 +31,15 @@ class TAPEGRAD_API Storage {
   void release() {
     if (refs_.decrement()) destroy();
   }
+  // Keeps the memory without being counted by references().
+  void watch() {
+    watchers_.fetch_add(1, std::memory_order_relaxed);
+    retain();
+  }
+  void unwatch() {
+    watchers_.fetch_sub(1, std::memory_order_relaxed);
+    release();
+  }
 
  private:
   Storage() = default;
@@ -36,6 +47,7 @@ class TAPEGRAD_API Storage {
 
   RefCount refs_;
   uint32_t version_ = 0;
+  std::atomic<uint32_t> watchers_{0};
   size_t bytes_ = 0;
   char* data_ = nullptr;
   Deleter deleter_ = nullptr;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <new>
 
+#include "tapegrad/core/launch.h"
 #include "tapegrad/core/pool.h"
 
 namespace tapegrad {
@@ -16,6 +17,8 @@ inline Ref<Storage> Storage::create(size_t bytes) {
   auto* storage = new (block) Storage;
   storage->bytes_ = bytes;
   storage->data_ = static_cast<char*>(block) + kStorageHeader;
+  if (LaunchList* list = detail::current_list) [[unlikely]]
+    list->created(storage);
   return Ref<Storage>::adopt(storage);
 }
 
@@ -181,6 +184,19 @@ int64_t Tensor::stride(int64_t d) const {
 }
 
 int64_t Tensor::storage_offset() const { return (state().data - state().storage->data()) / element_size(); }
+
+void detail::check_host_read(const char* what) {
+  if (const LaunchList* list = current_list) [[unlikely]]
+    list->check_host_read(what);
+}
+
+void* Tensor::data_ptr() const {
+  char* data = state().data;
+  detail::check_host_read(
+      "data_ptr() gives raw access to elements, and what is done with it a replay would not do again "
+      "(do it in a launch(), which hands its kernel the pointers)");
+  return data;
+}
 
 void Tensor::undefined() { throw ValueError("tensor: it must be defined, got an undefined tensor (Tensor())"); }
 

@@ -50,6 +50,11 @@ struct TAPEGRAD_API TensorImpl {
 
 template <class T, int N> class TensorAccessor;
 
+namespace detail {
+// AutogradError inside a capture: `what` reads elements on the host, which a replay would not do again.
+TAPEGRAD_API void check_host_read(const char* what);
+}  // namespace detail
+
 // A handle to a tensor: copies alias the same elements, gradient and place on the tape. Distinct tensors may be used by
 // distinct threads; one tensor may be read, but not written, by several.
 class TAPEGRAD_API Tensor : public TensorMethods {
@@ -90,15 +95,21 @@ class TAPEGRAD_API Tensor : public TensorMethods {
   // Dim wrapped into [0, dim()); IndexError.
   int64_t dim_index(int64_t d, const char* op = "dim") const { return wrap_dim(d, dim(), op); }
 
-  // First element. DTypeError when T is not the tensor's element type.
+  // First element. DTypeError when T is not the tensor's element type; AutogradError inside a capture, unless a launch of
+  // the caller's own is running.
   template <class T> T* data_ptr() const {
     if (dtype_of<std::remove_const_t<T>>() != dtype()) wrong_type("data_ptr", dtype_of<std::remove_const_t<T>>());
+    return static_cast<T*>(data_ptr());
+  }
+  void* data_ptr() const;
+  // The same for the library's own kernels, which are free to ask inside a capture.
+  template <class T> T* elements() const {
+    if (dtype_of<std::remove_const_t<T>>() != dtype()) wrong_type("elements", dtype_of<std::remove_const_t<T>>());
     return reinterpret_cast<T*>(impl_->data);
   }
-  void* data_ptr() const { return state().data; }
   // The same, for reading only.
   template <class T> const T* const_data_ptr() const { return data_ptr<T>(); }
-  const void* const_data_ptr() const { return state().data; }
+  const void* const_data_ptr() const { return data_ptr(); }
   // The one element, converted. ValueError when there are several or none.
   template <class T> T item() const { return item().to<T>(); }
   Scalar item() const;

@@ -52,7 +52,7 @@ void orthonormalise(const Tensor& v) {
     const Tensor before = v.slice(0, 0, first), few = v.slice(0, first, std::min(first + kFew, rows));
     for (int pass = 0; pass < 2; ++pass) {
       if (first > 0) few.sub_(mm(mm(few, before.t()), before));
-      orthonormalise_few(few.data_ptr<double>(), few.size(0), n);
+      orthonormalise_few(few.elements<double>(), few.size(0), n);
     }
   }
 }

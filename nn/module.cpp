@@ -1,8 +1,10 @@
 // Registration, listing and mode of modules.
 #include "tapegrad/nn/module.h"
 
+#include <memory>
 #include <unordered_set>
 
+#include "tapegrad/autograd/replay/recorder.h"
 #include "tapegrad/core/copy.h"
 #include "tapegrad/nn/internal.h"
 
@@ -123,7 +125,12 @@ void Module::train(bool on) {
   for (Module* module : modules()) module->state().training = on;
 }
 
-bool Module::is_training() const { return state().training; }
+bool Module::is_training() const {
+  if (autograd::state().recorder) [[unlikely]]
+    autograd::replay::note_flag(state().training, "the training mode of a module",
+                                std::make_shared<Ref<ModuleState>>(state_));
+  return state().training;
+}
 
 void Module::requires_grad_(bool value) {
   for (const Tensor& p : parameters()) p.set_requires_grad(value);

@@ -21,8 +21,8 @@ double norm_of_difference(const Tensor& a, const Tensor& b) {
   const Tensor x = contiguous_of(a.detach());
   const Tensor y = b.defined() ? contiguous_of(b.detach()) : Tensor();
   return dispatch_floating(x.dtype(), [&]<class T>() {
-    const T* v = x.data_ptr<T>();
-    const T* u = y.defined() ? y.data_ptr<T>() : nullptr;
+    const T* v = x.elements<T>();
+    const T* u = y.defined() ? y.elements<T>() : nullptr;
     double sum = 0;
     for (int64_t i = 0; i < x.numel(); ++i) {
       const double d = static_cast<double>(v[i]) - (u ? static_cast<double>(u[i]) : 0.0);
@@ -127,7 +127,7 @@ void GradientMonitor::watch(const std::string& name, const Tensor& activation, i
   int64_t inner = 1;
   for (int64_t d = along + 1; d < x.dim(); ++d) inner *= x.size(d);
   dispatch_floating(x.dtype(), [&]<class T>() {
-    const T* v = x.data_ptr<T>();
+    const T* v = x.elements<T>();
     for (int64_t i = 0; i < x.numel(); ++i) {
       if (v[i] > 0) known->fired[static_cast<size_t>(i / inner % units)] = known->looks + 1;
     }

@@ -16,7 +16,7 @@ bool finite(const Tensor& t) {
   if (!t.defined() || !t.is_floating_point()) return true;
   const Tensor x = contiguous_of(t.detach());
   return dispatch_floating(x.dtype(), [&]<class T>() {
-    const T* v = x.data_ptr<T>();
+    const T* v = x.elements<T>();
     return std::all_of(v, v + x.numel(), [](T e) { return std::isfinite(e); });
   });
 }

@@ -93,7 +93,7 @@ LoadResult Module::load_state_dict(const StateDict& dict, bool strict) {
   for (const auto& [name, t] : own) {
     const Tensor* src = dict.find(name);
     if (!src || !src->defined()) sources.emplace_back();
-    else if (src->data_ptr() != t.data_ptr() && written.contains(src->impl()->storage.get()))
+    else if (src->impl()->data != t.impl()->data && written.contains(src->impl()->storage.get()))
       sources.push_back(clone_of(*src));
     else sources.push_back(*src);
   }

@@ -57,7 +57,8 @@ void check_bool(const char* op, const Tensor& x, const char* argument) {
 // Whether every element of a bool tensor is true.
 bool all_true(const Tensor& x) {
   const Tensor flat = contiguous_of(x);
-  const bool* v = flat.data_ptr<bool>();
+  detail::check_host_read("equal() and allclose() read values on the host, which a replay would not do again");
+  const bool* v = flat.elements<bool>();
   return std::all_of(v, v + flat.numel(), [](bool b) { return b; });
 }
 

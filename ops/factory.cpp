@@ -145,7 +145,7 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, const 
   }
   Tensor y = new_tensor(range.count, dtype, "arange");
   dispatch(dtype, [&]<class T>() {
-    T* v = y.data_ptr<T>();
+    T* v = y.elements<T>();
     for (int64_t i = 0; i < range.count; ++i) v[i] = range.at(i).to<T>();
   });
   return finished("arange", y, options);
@@ -158,7 +158,7 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, const Ten
   const double first = start.to<double>(), last = end.to<double>();
   Tensor y = new_tensor(steps, options.dtype(), "linspace");
   dispatch(y.dtype(), [&]<class T>() {
-    T* v = y.data_ptr<T>();
+    T* v = y.elements<T>();
     const double by = steps > 1 ? (last - first) / static_cast<double>(steps - 1) : 0;
     // From both ends, so that the last value is exactly `end` and the sequence is symmetric.
     for (int64_t i = 0; i < steps; ++i)
@@ -297,7 +297,7 @@ Tensor tensor(const TensorData& data, const TensorOptions& options) {
   Tensor y = new_tensor(data.sizes(), options.dtype_or(natural_dtype), "tensor");
   for (int64_t i = 0; i < y.numel(); ++i) check_fits("tensor", data.value(i), y.dtype());
   dispatch(y.dtype(), [&]<class T>() {
-    T* v = y.data_ptr<T>();
+    T* v = y.elements<T>();
     for (int64_t i = 0; i < y.numel(); ++i) v[i] = data.value(i).to<T>();
   });
   return finished("tensor", y, options);

@@ -85,7 +85,7 @@ void check_frame(Mode mode, int64_t before, int64_t after, const Shape& sizes, i
 
 Tensor framed(const Tensor& x, int64_t dim, Mode mode, int64_t before, int64_t after) {
   Tensor index = new_tensor(before + x.sizes()[dim] + after, kInt64);
-  int64_t* at = index.data_ptr<int64_t>();
+  int64_t* at = index.elements<int64_t>();
   for (int64_t i = 0; i < index.numel(); ++i) at[i] = source_of(mode, i - before, x.sizes()[dim]);
   return index_select(x, dim, index);
 }

@@ -114,7 +114,7 @@ struct Dot {
     dispatch_floating(x.dtype(), [&]<class T>() {
       const auto fn = kernels::simd::floating<T>(kernels::simd::table()).dot;
       launch(name, LaunchKind::reduce, {&result}, {&left, &right},
-             [fn, pa = left.data_ptr<T>(), pb = right.data_ptr<T>(), dst = result.data_ptr<T>(), n = left.numel()] {
+             [fn, pa = left.elements<T>(), pb = right.elements<T>(), dst = result.elements<T>(), n = left.numel()] {
                *dst = fn(pa, pb, n);
              });
     });

@@ -138,7 +138,8 @@ void check_output_size(std::optional<int64_t> output_size, int64_t total) {
 // i, repeats[i] times each.
 Tensor interleaved(const Tensor& repeats, std::optional<int64_t> output_size) {
   const Tensor counts = contiguous_of(converted(repeats, kInt64));
-  const int64_t* count = counts.data_ptr<int64_t>();
+  detail::check_host_read("the shape of repeat_interleave's result depends on the repeats, and a replay keeps shapes");
+  const int64_t* count = counts.elements<int64_t>();
   int64_t total = 0;
   for (int64_t i = 0; i < counts.numel(); ++i) {
     check_repeat("repeat_interleave", count[i]);
@@ -147,7 +148,7 @@ Tensor interleaved(const Tensor& repeats, std::optional<int64_t> output_size) {
   }
   check_output_size(output_size, total);
   Tensor index = new_tensor(total, kInt64);
-  int64_t* at = index.data_ptr<int64_t>();
+  int64_t* at = index.elements<int64_t>();
   for (int64_t i = 0; i < counts.numel(); ++i) at = std::fill_n(at, count[i], i);
   return index;
 }

@@ -130,7 +130,7 @@ void check_divisor(const char* op, const Tensor& a, const Tensor& b, DType dtype
   if (!is_integral(dtype) || a.numel() == 0) return;
   const Tensor divisor = contiguous_of(converted(b, dtype));
   dispatch(dtype, [&]<class T>() {
-    launch(op, LaunchKind::other, {}, {&divisor}, [op, v = divisor.data_ptr<T>(), n = divisor.numel()] {
+    launch(op, LaunchKind::other, {}, {&divisor}, [op, v = divisor.elements<T>(), n = divisor.numel()] {
       if (std::find(v, v + n, T{0}) != v + n) divided_by_zero(op);
     });
   });

@@ -4,6 +4,7 @@
 
 #include "leaf.h"
 #include "message.h"
+#include "tapegrad/core/kept_launch.h"
 #include "tapegrad/tapegrad.h"
 
 using namespace tapegrad;

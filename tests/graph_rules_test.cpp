@@ -1,6 +1,7 @@
 // Rules of the graph that are easy to break: what is freed, what is shared, what must not keep itself alive.
 #include "leaf.h"
 #include "message.h"
+#include "tapegrad/core/kept_launch.h"
 #include "tapegrad/tapegrad.h"
 
 using namespace tapegrad;

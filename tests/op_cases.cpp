@@ -49,8 +49,7 @@ Array values_of(const Tensor& x) {
 }
 
 Tensor tensor_of(const Array& a, DType dtype) {
-  Tensor x = new_tensor(a.sizes, kFloat64);
-  for (int64_t i = 0; i < a.numel(); ++i) x.data_ptr<double>()[i] = a[i];
+  const Tensor x = tensor(a.v, kFloat64).view(a.sizes).clone();  // not a view
   return dtype == kFloat64 ? x : contiguous_of(to(x, dtype));
 }
 

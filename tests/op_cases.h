@@ -77,6 +77,7 @@ struct Row {
   bool elementwise = false;          // also tested at 0, +-inf, NaN, 1e+-38, and over vector tails
   bool view = false;                 // the result shares memory with operand 0
   bool needs_contiguous = false;     // refuses other layouts, by contract
+  bool reads_values = false;         // on the host, for the shape of its result or for an error: no part of a capture
   std::vector<Case> bench = {};      // calls to be timed (no reference)
   // Work of a benchmarked call; bytes are those of the operands and the result.
   std::function<double(const Tensors& in, const Tensor& out)> flops = {};
@@ -104,6 +105,9 @@ std::vector<Row> trigonometry_rows();
 std::vector<Row> special_rows();
 std::vector<Row> rounding_rows();
 std::vector<Row> blend_rows();
+
+// What cases that draw from the default generator seed it with.
+constexpr uint64_t kDrawSeed = 20;
 
 // Operands of a case with elements from their domains, the same for the same seed, contiguous, float args in `floating`.
 Tensors sample(const Case& c, DType floating, uint64_t seed);

@@ -80,6 +80,7 @@ std::vector<Row> embedding_rows() {
                        "one_hot: num_classes must be at least 1, or -1 to take it from the "
                        "elements, got -1 for shape [0]"),
        bad<DTypeError>([] { one_hot(ones({2})); }, "one_hot: index must be int64 or int32, got float32")}));
+  rows.back().reads_values = true;
   return rows;
 }
 

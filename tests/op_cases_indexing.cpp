@@ -98,6 +98,7 @@ std::vector<Row> indexing_rows() {
                        "index: a mask must have the shape of the dims it covers, mask is [4] from dim 0 of [3]"),
        bad<ValueError>([] { ones({3}).index({"*"}); },
                        "index: the only text an index may hold is \"...\", got \"*\"")});
+  row.reads_values = true;  // a mask
   row.cases = {moving(
                    "{1, 1:, None}", {2, 3},
                    [](const Tensor& x) {

@@ -114,6 +114,7 @@ std::vector<Row> repeats() {
                               "repeat_interleave: repeats must be int64 or int32, got float32"),
               bad<ValueError>([] { repeat_interleave(ones({2}), 2, 0, 5); },
                               "repeat_interleave: output_size must be the sum of the repeats, which is 4, got 5")}));
+  rows.back().reads_values = true;
   return rows;
 }
 

@@ -7,7 +7,13 @@
 namespace op_cases {
 namespace {
 
-constexpr uint64_t kSeed = 20;
+constexpr uint64_t kSeed = kDrawSeed;
+
+// The default generator at its first draw; so that a replay, which draws from it too, can be set there as well.
+Generator& seeded() {
+  manual_seed(kSeed);
+  return default_generator();
+}
 
 uint32_t word(int64_t i) { return philox(kSeed, 0, static_cast<uint64_t>(i) / 4).word[i % 4]; }
 
@@ -35,7 +41,7 @@ Reference unchanged() {
 Row dropout_row() {
   Row row{.name = "dropout", .cases = {}, .elementwise = true};
   const auto call = [](const Tensors& in) {
-    Generator generator(kSeed);
+    Generator& generator = seeded();
     return dropout(in[0], 0.4, true, generator);
   };
   for (const Shape& sizes : kShapes) row.cases.push_back({to_string(sizes), {{.sizes = sizes}}, call, dropped(0.4)});
@@ -52,7 +58,7 @@ Row dropout_row() {
   special("not training", 0.7, false, unchanged());
   special("p 1", 1, true, [](const std::vector<Array>& in) { return Array(in[0].sizes); });
   row.in_place = [](const Tensors& in) {
-    Generator generator(kSeed);
+    Generator& generator = seeded();
     return dropout_(in[0], 0.4, true, generator);
   };
   row.bench.push_back({"[1000000]", {{.sizes = {1000000}}}, call, {}});
@@ -69,7 +75,7 @@ Row dropout_row() {
 Row bernoulli_row() {
   Row row{.name = "bernoulli", .cases = {}};
   const auto call = [](const Tensors& in) {
-    Generator generator(kSeed);
+    Generator& generator = seeded();
     return bernoulli(in[0], generator);
   };
   for (const Shape& sizes : kShapes) {
@@ -87,7 +93,7 @@ Row bernoulli_row() {
   row.cases.push_back({"p 0.3",
                        {{.sizes = {3, 5}}},
                        [](const Tensors& in) {
-                         Generator generator(kSeed);
+                         Generator& generator = seeded();
                          return bernoulli(in[0], 0.3, generator);
                        },
                        [](const std::vector<Array>& in) {
@@ -99,7 +105,7 @@ Row bernoulli_row() {
                        0,
                        true});
   row.in_place = [](const Tensors& in) {
-    Generator generator(kSeed);
+    Generator& generator = seeded();
     return bernoulli_(in[0], in[0], generator);
   };
   row.bench.push_back({"[1000000]", {{.sizes = {1000000}, .domain = {0, 1}}}, call, {}, 1, 0});
@@ -144,7 +150,7 @@ Row multinomial_row() {
     row.cases.push_back({to_string(sizes) + " " + std::to_string(n) + (replacement ? " with replacement" : ""),
                          {{.sizes = sizes, .domain = {0.1, 2}}},
                          [=](const Tensors& in) {
-                           Generator generator(kSeed);
+                           Generator& generator = seeded();
                            return multinomial(in[0], n, replacement, generator);
                          },
                          [=](const std::vector<Array>& in) { return drawn(in[0], n, replacement); },

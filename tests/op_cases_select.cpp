@@ -74,6 +74,7 @@ std::vector<Row> masks() {
                               "masked_scatter: source must have an element for every true of the mask, got 2 for 3"),
               bad<DTypeError>([] { masked_scatter_(ones({3}), ones({3}, kBool), arange(3)); },
                               "masked_scatter_: source must have x's dtype, which is float32, got int64")});
+  scatter_row.reads_values = true;
   scatter_row.in_place = [](const Tensors& in) { return masked_scatter_(in[0], in[2], in[1]); };
   rows.push_back(scatter_row);
   const auto select = [](const Tensors& in) { return masked_select(in[0], in[1]); };
@@ -87,6 +88,7 @@ std::vector<Row> masks() {
                        "masked_select: shapes [2] and [3] do not broadcast: sizes 2 and 3 at dim -1 differ and neither "
                        "is 1")});
   select_row.bench = {{"[1024, 1024]", {{.sizes = {1024, 1024}}, mask_of({1024, 1024})}, select, {}}};
+  select_row.reads_values = true;
   rows.push_back(select_row);
   return rows;
 }
@@ -126,6 +128,7 @@ std::vector<Row> finders() {
     Case real{"floats", {{.sizes = {5}, .values = {0, -0., 1e-38, NAN, 2}}}, f, places};
     real.order = 0;
     row.cases.push_back(real);
+    row.reads_values = true;
     rows.push_back(row);
   }
   rows.push_back(
@@ -133,6 +136,7 @@ std::vector<Row> finders() {
              {integer(
                  "[3, 4]", {3, 4}, [](const Tensors& in) { return stack(nonzero_numpy(in[0]), 1); }, places)},
              {}));
+  rows.back().reads_values = true;
   const auto counts = [](const Array& x) {
     std::map<double, int64_t> found;
     for (double v : x.v) ++found[v];
@@ -170,6 +174,7 @@ std::vector<Row> finders() {
   Case real{"floats", {{.sizes = {6}}}, [](const Tensors& in) { return std::get<0>(unique(in[0])); }, values};
   real.order = 0;
   unique_row.cases.push_back(real);
+  unique_row.reads_values = true;
   rows.push_back(unique_row);
   return rows;
 }

@@ -33,6 +33,7 @@ const Property kProperties[] = {
     {"view", "views share memory with operand 0", check_view},
     {"repeat", "the same bits again", check_repeat, check_repeat_large},
     {"threads", "the same bits at 1 and 2 threads", check_threads, check_threads_large},
+    {"replay", "captured and replayed on other operands: the same bits", check_replay, check_replay_large},
     {"leak", "no byte and no node stays behind", check_leak},
     {"errors", "the exact text of every error", nullptr, check_errors},
 };

@@ -84,6 +84,8 @@ void check_repeat(const Row&, const Case&, Findings&);
 void check_repeat_large(const Row&, Findings&);
 void check_threads(const Row&, const Case&, Findings&);
 void check_threads_large(const Row&, Findings&);
+void check_replay(const Row&, const Case&, Findings&);
+void check_replay_large(const Row&, Findings&);
 void check_leak(const Row&, const Case&, Findings&);
 void check_errors(const Row&, Findings&);
 

@@ -42,7 +42,8 @@ TEST_CASE("ops: what is written after forward is caught or does not matter", "[o
 TEST_CASE("ops: views share memory, the rest does not", "[ops]") { hold("view"); }
 TEST_CASE("ops: the same bits again", "[ops]") { hold("repeat"); }
 TEST_CASE("ops: the same bits with another number of threads", "[ops]") { hold("threads"); }
+TEST_CASE("ops: a replay has the bits of the function", "[ops]") { hold("replay"); }
 TEST_CASE("ops: no memory and no node stays behind", "[ops]") { hold("leak"); }
 TEST_CASE("ops: errors say what is wrong", "[ops]") { hold("errors"); }
 
-TEST_CASE("ops: every property is held by a test", "[ops]") { CHECK(properties().size() == 20); }
+TEST_CASE("ops: every property is held by a test", "[ops]") { CHECK(properties().size() == 21); }

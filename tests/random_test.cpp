@@ -9,7 +9,7 @@
 
 #include "catch.h"
 #include "tapegrad/core/copy.h"
-#include "tapegrad/core/launch.h"
+#include "tapegrad/core/kept_launch.h"
 #include "tapegrad/core/parallel.h"
 #include "tapegrad/core/philox.h"
 

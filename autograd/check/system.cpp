@@ -147,13 +147,13 @@ double largest(const Tensor& x) {
 
 Values values_of(const Tensor& x) {
   const Tensor flat = converted(contiguous_of(x.detach()), kFloat64);
-  const double* data = flat.data_ptr<double>();
+  const double* data = flat.elements<double>();
   return {data, data + flat.numel()};
 }
 
 Tensor tensor_of(const Values& v, const Tensor& like) {
   const Tensor x = new_tensor(like.sizes(), kFloat64);
-  std::copy(v.begin(), v.end(), x.data_ptr<double>());
+  std::copy(v.begin(), v.end(), x.elements<double>());
   return converted(x, like.dtype());
 }
 

@@ -81,8 +81,8 @@ TensorDataset load(const std::string& directory, CIFAR10::Mode mode, const CIFAR
   const Tensor images = new_tensor({total, 3, 32, 32}, kUInt8), labels = new_tensor({total}, kInt64);
   int64_t done = 0;
   for (size_t i = 0; i < names.size(); done += counts[i++])
-    read(detail::path_in(directory, names[i]), counts[i], images.data_ptr<uint8_t>() + done * kPixels,
-         labels.data_ptr<int64_t>() + done);
+    read(detail::path_in(directory, names[i]), counts[i], images.elements<uint8_t>() + done * kPixels,
+         labels.elements<int64_t>() + done);
   return {options.scale ? detail::scaled(images) : images, labels};
 }
 

@@ -188,7 +188,7 @@ class Reader {
   template <class T> Tensor numbers(size_t c) const {
     constexpr bool kInteger = std::is_integral_v<T>;
     Tensor out = new_tensor({rows()}, dtype_of<T>());
-    auto* y = out.data_ptr<T>();
+    auto* y = out.elements<T>();
     for (int64_t r = 0; r < rows(); ++r) {
       const CSVField& f = field(r, c);
       const auto expected = [&] {
@@ -227,7 +227,7 @@ class Reader {
       const bool absent = is_missing(f);
       if (!absent && found == numbers.end())
         fail(f, c, "expected one of the " + std::to_string(known.size()) + " categories given, got " + quoted(f.text));
-      out.data_ptr<int64_t>()[r] = absent ? -1 : found->second;
+      out.elements<int64_t>()[r] = absent ? -1 : found->second;
     }
     return {names_[c], CSVType::kCategory, out, std::move(known)};
   }

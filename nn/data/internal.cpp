@@ -35,8 +35,8 @@ std::string listed_places(const std::optional<std::string>& root, const std::str
 
 Tensor scaled(const Tensor& bytes) {
   Tensor out = new_like(bytes, kFloat32);
-  const auto* from = bytes.data_ptr<uint8_t>();
-  auto* to = out.data_ptr<float>();
+  const auto* from = bytes.elements<uint8_t>();
+  auto* to = out.elements<float>();
   for (int64_t i = 0; i < bytes.numel(); ++i) to[i] = static_cast<float>(from[i]) / 255.0f;
   return out;
 }

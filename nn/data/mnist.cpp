@@ -44,7 +44,7 @@ TensorDataset load(const std::string& directory, bool train, const MNISTOptions&
   if (labels.dim() != 1 || labels.dtype() != kUInt8 || labels.size(0) != images.size(0))
     throw IOError("MNIST: " + labels_path + " must hold one uint8 label for each of " + std::to_string(images.size(0)) +
                   " images, got " + name_of(labels.dtype()) + " " + to_string(labels.sizes()));
-  const auto* first = labels.data_ptr<uint8_t>();
+  const auto* first = labels.elements<uint8_t>();
   if (std::any_of(first, first + labels.numel(), [](uint8_t label) { return label > 9; }))
     throw IOError("MNIST: " + labels_path + " must hold labels from 0 to 9, got a larger one");
   const Shape sizes{images.size(0), 1, 28, 28};

@@ -24,7 +24,7 @@ std::vector<int64_t> permutation(int64_t count, uint64_t seed, uint64_t pass) {
   Generator generator = generator_of(seed, pass);
   const Tensor order = new_tensor({count}, kInt64);
   fill_permutation(order, generator);
-  const auto* p = order.data_ptr<int64_t>();
+  const auto* p = order.elements<int64_t>();
   return {p, p + count};
 }
 
@@ -43,7 +43,7 @@ std::vector<int64_t> with_replacement(const std::vector<double>& weights, int64_
   const Tensor u = uniform(count, seed, pass);
   std::vector<int64_t> out;
   for (int64_t k = 0; k < count; ++k) {
-    const double part = std::min(u.data_ptr<double>()[k] * sums.back(), std::nextafter(sums.back(), 0.0));
+    const double part = std::min(u.elements<double>()[k] * sums.back(), std::nextafter(sums.back(), 0.0));
     out.push_back(std::upper_bound(sums.begin(), sums.end(), part) - sums.begin());
   }
   return out;
@@ -56,7 +56,7 @@ std::vector<int64_t> without_replacement(const std::vector<double>& weights, int
   const Tensor u = uniform(static_cast<int64_t>(weights.size()), seed, pass);
   std::vector<std::pair<double, int64_t>> keys;
   for (size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i] > 0) keys.emplace_back(-std::log1p(-u.data_ptr<double>()[i]) / weights[i], static_cast<int64_t>(i));
+    if (weights[i] > 0) keys.emplace_back(-std::log1p(-u.elements<double>()[i]) / weights[i], static_cast<int64_t>(i));
   }
   std::partial_sort(keys.begin(), keys.begin() + count, keys.end());
   std::vector<int64_t> out;
@@ -70,7 +70,7 @@ uint64_t detail::seed_or_draw(const std::optional<uint64_t>& seed) {
   if (seed) return *seed;
   const Tensor word = new_tensor({1}, kInt64);
   fill_integers(word, 0, int64_t{1} << 62);
-  return static_cast<uint64_t>(*word.data_ptr<int64_t>());
+  return static_cast<uint64_t>(*word.elements<int64_t>());
 }
 
 std::optional<std::vector<int64_t>> detail::Order::next(int64_t batch_size) {

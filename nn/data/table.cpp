@@ -42,7 +42,7 @@ Tensor Table::tensor(const std::vector<std::string>& names, DType dtype) const {
     const Tensor values = alias(both, {rows_}, {count}, c);
     copy(values, from.values);
     for (int64_t r = 0; r < rows_; ++r) {
-      double& value = both.data_ptr<double>()[r * count + c];
+      double& value = both.elements<double>()[r * count + c];
       if (from.type == CSVType::kCategory && value < 0) value = std::numeric_limits<double>::quiet_NaN();
       if (std::isnan(value) && !is_floating_point(dtype))
         throw ValueError("Table::tensor: " + source_ + ", column " + detail::quoted(from.name) + ": row " +

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "tapegrad/core/copy.h"
+#include "tapegrad/core/launch.h"
 #include "tapegrad/nn/internal.h"
 #include "tapegrad/ops/optim_step.h"
 
@@ -68,6 +69,10 @@ void Optimizer::prepare_step() {
     for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {
       for (const Tensor& state : slot.state) check_step(name(), slot.param, g, state);
     });
+    if (LaunchList* list = keeping()) {
+      list->hold(std::make_shared<Ref<detail::Group>>(group));
+      for (detail::Slot& slot : group->slots) list->note_host(&slot.steps, sizeof slot.steps);
+    }
   }
 }
 

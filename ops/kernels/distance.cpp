@@ -82,7 +82,7 @@ Tensor distances(const char* name, const Tensor& a, const Tensor& c, double p) {
   dispatch_floating(a.dtype(), [&]<class T>() {
     const auto fn = simd::floating<T>(simd::table()).distances;
     launch(name, LaunchKind::other, {&y}, {&from, &to},
-           [fn, g, pa = from.data_ptr<T>(), pc = to.data_ptr<T>(), dst = y.data_ptr<T>()] {
+           [fn, g, pa = from.elements<T>(), pc = to.elements<T>(), dst = y.elements<T>()] {
              g.blocks([&](int64_t b, int64_t row, int64_t rows) {
                const T* x = pa + (b * g.rows + row) * g.n;
                const T* other = pc + b * g.others * g.n;
@@ -103,8 +103,8 @@ Tensor distances_backward(const char* name, const Tensor& dy, const Tensor& y, c
   const Tensor da = filled_tensor(a.sizes(), a.dtype(), 0);
   dispatch_floating(a.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&da}, {&cotangent, &value, &from, &to, &da},
-           [g, pdy = cotangent.data_ptr<T>(), py = value.data_ptr<T>(), pa = from.data_ptr<T>(), pc = to.data_ptr<T>(),
-            dst = da.data_ptr<T>()] {
+           [g, pdy = cotangent.elements<T>(), py = value.elements<T>(), pa = from.elements<T>(), pc = to.elements<T>(),
+            dst = da.elements<T>()] {
              g.blocks([&](int64_t b, int64_t row, int64_t rows) {
                for (int64_t i = b * g.rows + row; i < b * g.rows + row + rows; ++i) {
                  for (int64_t j = 0; j < g.others; ++j) {

@@ -66,7 +66,7 @@ Tensor arg_extreme(const char* name, const Tensor& x, int64_t dim, bool keepdim,
     using Element = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
     launch(name, LaunchKind::reduce, {&y}, {&from},
            [fns, axis, smallest, src = reinterpret_cast<const Element*>(from.impl()->data),
-            dst = y.data_ptr<int64_t>()] { arg_lines(fns, src, dst, axis, smallest); });
+            dst = y.elements<int64_t>()] { arg_lines(fns, src, dst, axis, smallest); });
   });
   return y;
 }
@@ -88,7 +88,7 @@ Tensor take_along(const char* name, const Tensor& x, const Tensor& index, int64_
   const Axis axis(x.sizes(), dim);
   dispatch(x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&y}, {&from, &at},
-           [name, axis, skip, src = from.data_ptr<T>(), indices = at.data_ptr<int64_t>(), dst = y.data_ptr<T>()] {
+           [name, axis, skip, src = from.elements<T>(), indices = at.elements<int64_t>(), dst = y.elements<T>()] {
              std::fill_n(dst, axis.lines(), T{});
              for_indexed(name, indices, axis, skip, [&](int64_t line, int64_t element) { dst[line] = src[element]; });
            });
@@ -104,7 +104,7 @@ Tensor put_along(const char* name, const Tensor& dy, const Tensor& index, const 
   const Axis axis(sizes, dim);
   dispatch(dy.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&dx}, {&from, &at},
-           [name, axis, skip, src = from.data_ptr<T>(), indices = at.data_ptr<int64_t>(), dst = dx.data_ptr<T>()] {
+           [name, axis, skip, src = from.elements<T>(), indices = at.elements<int64_t>(), dst = dx.elements<T>()] {
              std::fill_n(dst, axis.lines() * axis.n, T{});
              for_indexed(name, indices, axis, skip, [&](int64_t line, int64_t element) { dst[element] = src[line]; });
            });

@@ -118,7 +118,7 @@ Tensor wrapped_index(const char* name, const Tensor& index, int64_t size) {
   const Tensor from = contiguous_of(index);
   const Tensor y = new_like(from);
   launch(name, LaunchKind::other, {&y}, {&from},
-         [src = from.data_ptr<int64_t>(), dst = y.data_ptr<int64_t>(), n = y.numel(), size] {
+         [src = from.elements<int64_t>(), dst = y.elements<int64_t>(), n = y.numel(), size] {
            for (int64_t i = 0; i < n; ++i) dst[i] = src[i] < 0 ? src[i] + size : src[i];
          });
   return y;
@@ -166,7 +166,7 @@ Tensor index_select(const char* name, const Tensor& x, int64_t dim, const Tensor
   const Tensor y = new_tensor(sizes, x.dtype());
   const auto bytes = static_cast<size_t>(inner * x.element_size());
   launch(name, LaunchKind::copy, {&y}, {&x, &at},
-         [dst = y.impl()->data, src = x.impl()->data, index = at.data_ptr<int64_t>(), count = at.numel(), outer, bytes,
+         [dst = y.impl()->data, src = x.impl()->data, index = at.elements<int64_t>(), count = at.numel(), outer, bytes,
           size = x.sizes()[dim]] {
            const int64_t grain = std::max<int64_t>(1, kParallelGrain / static_cast<int64_t>(bytes));
            parallel_for(0, outer * count, grain, [=](int64_t first, int64_t last) {
@@ -201,7 +201,7 @@ Tensor stays(const char* name, int64_t dim, const Tensor& index, int64_t size) {
   // The number of the last element that names a place, then whether an element is that one.
   const Tensor last = new_tensor(places, kInt64);
   Tensor number = new_tensor(index.sizes()[dim], kInt64);
-  launch(name, LaunchKind::other, {&number}, {}, [dst = number.data_ptr<int64_t>(), n = number.numel()] {
+  launch(name, LaunchKind::other, {&number}, {}, [dst = number.elements<int64_t>(), n = number.numel()] {
     for (int64_t i = 0; i < n; ++i) dst[i] = i;
   });
   number = along(number, index.sizes(), dim);
@@ -210,7 +210,7 @@ Tensor stays(const char* name, int64_t dim, const Tensor& index, int64_t size) {
   const Tensor y = new_tensor(index.sizes(), kBool);
   const Tensor own = contiguous_of(number);
   launch(name, LaunchKind::other, {&y}, {&named, &own},
-         [a = named.data_ptr<int64_t>(), b = own.data_ptr<int64_t>(), dst = y.data_ptr<bool>(), n = y.numel()] {
+         [a = named.elements<int64_t>(), b = own.elements<int64_t>(), dst = y.elements<bool>(), n = y.numel()] {
            for (int64_t i = 0; i < n; ++i) dst[i] = a[i] == b[i];
          });
   return y;

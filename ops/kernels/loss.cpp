@@ -161,10 +161,10 @@ Tensor pair_loss(const char* name, Pair kind, const Tensor& x, const Tensor& t, 
   const Tensor from = contiguous_of(x);
   const Tensor target = contiguous_of(t);
   return with_kind(x.dtype(), kind, [&]<class T, Pair k>() {
-    const Operands<T> in{name, from.data_ptr<T>(), target.data_ptr<T>(), x.numel(), bend};
+    const Operands<T> in{name, from.elements<T>(), target.elements<T>(), x.numel(), bend};
     if (total == Total::each) {
       Tensor y = new_like(from);
-      launch(name, LaunchKind::map, {&y}, {&from, &target}, [in, at = y.data_ptr<T>()] {
+      launch(name, LaunchKind::map, {&y}, {&from, &target}, [in, at = y.elements<T>()] {
         for_blocks(in.n, [&](int64_t, int64_t first, int64_t count) { losses<T, k>(in, first, count, at + first); });
       });
       return y;
@@ -172,7 +172,7 @@ Tensor pair_loss(const char* name, Pair kind, const Tensor& x, const Tensor& t, 
     Tensor y = new_tensor(IntArrayRef(), x.dtype());
     const bool mean = total == Total::mean;
     launch(name, LaunchKind::reduce, {&y}, {&from, &target},
-           [in, mean, at = y.data_ptr<T>()] { total_losses<T, k>(in, at, mean); });
+           [in, mean, at = y.elements<T>()] { total_losses<T, k>(in, at, mean); });
     return y;
   });
 }
@@ -184,9 +184,9 @@ Tensor pair_loss_backward(const char* name, Pair kind, const Tensor& dl, const T
   const Tensor target = contiguous_of(t);
   Tensor dx = new_like(from);
   return with_kind(x.dtype(), kind, [&]<class T, Pair k>() {
-    const Operands<T> in{name, from.data_ptr<T>(), target.data_ptr<T>(), x.numel(), bend};
+    const Operands<T> in{name, from.elements<T>(), target.elements<T>(), x.numel(), bend};
     launch(name, LaunchKind::map, {&dx}, {&cotangent, &from, &target},
-           [in, total, pdl = cotangent.data_ptr<T>(), at = dx.data_ptr<T>()] {
+           [in, total, pdl = cotangent.elements<T>(), at = dx.elements<T>()] {
              const bool each = total == Total::each;
              const T one = each ? T{0} : total == Total::mean ? *pdl / static_cast<T>(in.n) : *pdl;
              for_blocks(in.n, [&](int64_t, int64_t first, int64_t count) {
@@ -208,7 +208,7 @@ Tensor cross_entropy(const char* name, const Tensor& x, const Tensor& target, in
   dispatch_floating(x.dtype(), [&]<class T>() {
     launch(
         name, LaunchKind::reduce, {&y, &kept}, {&from, &classes},
-        [=, src = from.data_ptr<T>(), t = classes.data_ptr<int64_t>(), l = y.data_ptr<T>(), lse = kept.data_ptr<T>()] {
+        [=, src = from.elements<T>(), t = classes.elements<int64_t>(), l = y.elements<T>(), lse = kept.elements<T>()] {
           lse[rows] = static_cast<T>(count_rows(name, t, rows, cols, ignored));
           const Scratch<T> scratch(total == Total::each ? 0 : rows);
           T* each = total == Total::each ? l : scratch.data();
@@ -237,8 +237,8 @@ Tensor cross_entropy_backward(const char* name, const Tensor& dl, const Tensor& 
   Tensor dx = new_like(from);
   dispatch_floating(x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&dx}, {&cotangent, &from, &classes, &kept},
-           [=, pdl = cotangent.data_ptr<T>(), src = from.data_ptr<T>(), t = classes.data_ptr<int64_t>(),
-            lse = kept.data_ptr<T>(), dst = dx.data_ptr<T>()] {
+           [=, pdl = cotangent.elements<T>(), src = from.elements<T>(), t = classes.elements<int64_t>(),
+            lse = kept.elements<T>(), dst = dx.elements<T>()] {
              const Scratch<T> scale(rows);
              for (int64_t r = 0; r < rows; ++r) {
                const T s = total == Total::each ? pdl[r] : total == Total::mean ? *pdl / lse[rows] : *pdl;

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "tapegrad/core/iterate.h"
-#include "tapegrad/core/launch.h"
+#include "tapegrad/core/kept_launch.h"
 
 namespace tapegrad::kernels {
 namespace {
@@ -15,6 +15,20 @@ Tile tile_for(const char* name, Map op, DType dtype) {
   const Tile tile = simd::table().map[static_cast<int>(op)][static_cast<int>(dtype)];
   if (!tile) throw DTypeError(std::string(name) + ": " + name_of(dtype) + " is not a dtype it takes");
   return tile;
+}
+
+// What a launch over memory without gaps tells of itself.
+template <int N>
+bool flat_walk(Walk& w, Tile tile, char* const* data, const int64_t* stride, int64_t n, const Attr& attr) {
+  w.tile = tile;
+  w.operands = N;
+  w.rank = 1;
+  w.size[0] = n;
+  w.item = stride[0];
+  std::copy_n(data, N, w.data);
+  std::copy_n(stride, N, w.stride[0]);
+  std::copy_n(attr.value, 3, w.attr);
+  return true;
 }
 
 // One run over memory without gaps: stride of one element, or 0 for an operand of one element.
@@ -32,14 +46,22 @@ template <int N> struct FlatRun {
       tile(at, stride, last - first, attr.value);
     });
   }
+  bool walk(Walk& w) const { return flat_walk<N>(w, tile, data, stride, n, attr); }
 };
 
 template <int N> struct StridedRun {
   Tile tile;
   StridedLoop<N> loop;
   Attr attr;
+  int64_t item;  // bytes of an element of the output
   void operator()() const {
     loop.run([this](char* const* at, const int64_t* stride, int64_t n) { tile(at, stride, n, attr.value); });
+  }
+  bool walk(Walk& w) const {
+    w.tile = tile;
+    loop.describe(w, item);
+    std::copy_n(attr.value, 3, w.attr);
+    return true;
   }
 };
 
@@ -56,6 +78,7 @@ template <int N> struct SmallRun {
   int64_t n;
   Attr attr;
   void operator()() const { tile(data, stride, n, attr.value); }
+  bool walk(Walk& w) const { return flat_walk<N>(w, tile, data, stride, n, attr); }
 };
 
 template <int N> bool run_small(const char* name, Tile tile, const Tensor* const* operands, const Attr& attr) {
@@ -88,7 +111,7 @@ template <int N> void run_map(const char* name, Tile tile, const Tensor* const* 
   }
   constexpr auto inputs = std::make_index_sequence<N - 1>{};
   if (is_flat) return launch_map(name, operands, flat, inputs);
-  StridedRun<N> strided{tile, StridedLoop<N>(operands[0]->sizes()), attr};
+  StridedRun<N> strided{tile, StridedLoop<N>(operands[0]->sizes()), attr, item_size(operands[0]->dtype())};
   for (int k = 0; k < N; ++k) strided.loop.operand(k, *operands[k]);
   strided.loop.prepare();
   launch_map(name, operands, strided, inputs);
@@ -123,6 +146,12 @@ struct ScalarRun {
     FlatRun<3> run = flat;
     run.data[2] = const_cast<char*>(value);
     run();
+  }
+  bool walk(Walk& w) const {
+    flat.walk(w);
+    w.number_at = 2;
+    std::memcpy(w.number, value, sizeof value);
+    return true;
   }
 };
 

@@ -84,7 +84,7 @@ Tensor variance(const char* name, const Tensor& x, uint32_t mask, bool keepdim, 
   Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
   dispatch_floating(x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::reduce, {&y}, {&from, &m},
-           [axis, freedom, src = from.data_ptr<T>(), at = m.data_ptr<T>(), dst = y.data_ptr<T>()] {
+           [axis, freedom, src = from.elements<T>(), at = m.elements<T>(), dst = y.elements<T>()] {
              if (axis.inner == 1) rows_of(src, at, dst, axis, freedom);
              else columns_of(src, at, dst, axis, freedom);
            });

@@ -7,7 +7,7 @@
 
 #include "tapegrad/core/allocator.h"
 #include "tapegrad/core/copy.h"
-#include "tapegrad/core/launch.h"
+#include "tapegrad/core/kept_launch.h"
 #include "tapegrad/core/parallel.h"
 #include "tapegrad/ops/kernels/lines.h"
 #include "tapegrad/ops/kernels/map.h"
@@ -80,14 +80,26 @@ void reduce_cols(const Pass& p) {
     p.fn(partial.data() + o * pieces * p.inner * p.item, p.dst + o * p.inner * p.item, pieces, p.inner, p.inner);
 }
 
+struct PassRun {
+  Pass pass;
+  void (*join)(const void*, void*, int64_t);
+  void operator()() const { pass.inner == 1 ? reduce_rows(pass) : reduce_cols(pass); }
+  bool sum_walk(SumWalk& w) const {
+    if (!join || pass.outer != 1 || pass.inner != 1) return false;
+    w = {pass.fn, join, const_cast<char*>(pass.src), pass.dst, pass.n, pass.item, kPiece, simd::kSumBlock};
+    return true;
+  }
+};
+
 void run_pass(const char* name, Reduce kind, const Tensor& y, const Tensor& x, int64_t outer, int64_t n,
               int64_t inner) {
   const auto& table = simd::table();
   const auto k = static_cast<int>(kind);
   const auto t = static_cast<int>(x.dtype());
   const Fn fn = inner == 1 ? table.reduce_rows[k][t] : table.reduce_cols[k][t];
-  const Pass pass{fn, x.impl()->data, y.impl()->data, outer, n, inner, item_size(x.dtype())};
-  launch(name, LaunchKind::reduce, {&y}, {&x}, [pass] { pass.inner == 1 ? reduce_rows(pass) : reduce_cols(pass); });
+  const auto join = kind == Reduce::sum ? table.join_sums[t] : nullptr;
+  launch(name, LaunchKind::reduce, {&y}, {&x},
+         PassRun{{fn, x.impl()->data, y.impl()->data, outer, n, inner, item_size(x.dtype())}, join});
 }
 
 // The dims of a contiguous tensor, neighbours of one kind joined: kept and reduced runs take turns.
@@ -176,7 +188,7 @@ Tensor rows_of(const Tensor& x, uint32_t mask) {
 
 Tensor& divide(const char* name, Tensor& y, int64_t n) {
   dispatch_floating(y.dtype(), [&]<class T>() {
-    launch(name, LaunchKind::map, {&y}, {&y}, [at = y.data_ptr<T>(), count = y.numel(), by = static_cast<T>(n)] {
+    launch(name, LaunchKind::map, {&y}, {&y}, [at = y.elements<T>(), count = y.numel(), by = static_cast<T>(n)] {
       for (int64_t i = 0; i < count; ++i) at[i] /= by;
     });
   });
@@ -211,7 +223,7 @@ int64_t ones_among(const bool* x, int64_t n) {
 Tensor count_rows(const char* name, const Tensor& hit, const Shape& sizes, int64_t n) {
   Tensor y = new_tensor(sizes, kInt64);
   launch(name, LaunchKind::reduce, {&y}, {&hit},
-         [src = hit.data_ptr<bool>(), dst = y.data_ptr<int64_t>(), rows = y.numel(), n] {
+         [src = hit.elements<bool>(), dst = y.elements<int64_t>(), rows = y.numel(), n] {
            parallel_for(0, rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(n, 1)),
                         [=](int64_t first, int64_t last) {
                           for (int64_t r = first; r < last; ++r) dst[r] = ones_among(src + r * n, n);
@@ -225,7 +237,7 @@ Tensor logsumexp_columns(const char* name, const Tensor& x, uint32_t mask, bool 
   Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
   dispatch_floating(x.dtype(), [&]<class T>() {
     const auto fn = simd::floating<T>(simd::table()).logsumexp_cols;
-    launch(name, LaunchKind::reduce, {&y}, {&from}, [fn, axis, src = from.data_ptr<T>(), dst = y.data_ptr<T>()] {
+    launch(name, LaunchKind::reduce, {&y}, {&from}, [fn, axis, src = from.elements<T>(), dst = y.elements<T>()] {
       const auto strip = [&](int64_t at, int64_t line, int64_t width) {
         fn(src + at, dst + line, axis.n, width, axis.inner);
       };
@@ -307,7 +319,7 @@ Tensor logsumexp(const char* name, const Tensor& x, uint32_t mask, bool keepdim)
   dispatch_floating(x.dtype(), [&]<class T>() {
     const auto fn = simd::floating<T>(simd::table()).logsumexp;
     launch(name, LaunchKind::reduce, {&y}, {&rows},
-           [fn, n, src = rows.data_ptr<T>(), dst = y.data_ptr<T>(), count = y.numel()] {
+           [fn, n, src = rows.elements<T>(), dst = y.elements<T>(), count = y.numel()] {
              parallel_for(0, count, std::max<int64_t>(1, 32768 / std::max<int64_t>(n, 1)),
                           [&](int64_t first, int64_t last) { fn(src + first * n, dst + first, last - first, n); });
            });

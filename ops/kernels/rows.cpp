@@ -85,7 +85,7 @@ Tensor take_rows(const Tensor& x, int64_t lead, const Tensor& number) {
   const StridedLoop<2> row = row_loop(alias(y, one.sizes(), contiguous_strides(one.sizes()), 0), one);
   dispatch(x.dtype(), [&]<class T>() {
     launch("take_rows", LaunchKind::other, {&y}, {&x, &number},
-           [row, width, from = Lead(x, lead), at = number.data_ptr<int64_t>(), count = number.numel()] {
+           [row, width, from = Lead(x, lead), at = number.elements<int64_t>(), count = number.numel()] {
              parallel_for(0, count, std::max<int64_t>(1, kParallelGrain / width), [&](int64_t first, int64_t last) {
                constexpr auto size = static_cast<int64_t>(sizeof(T));
                for (int64_t j = first; j < last; ++j)
@@ -105,7 +105,7 @@ void put_rows(const Tensor& dst, int64_t lead, const Tensor& number, const Tenso
   const int64_t step = single ? 0 : to.numel() * src.element_size();
   dispatch(dst.dtype(), [&]<class T>() {
     launch("put_rows", LaunchKind::other, {&dst}, {&src, &number, &dst},
-           [row, step, accumulate, place = Lead(dst, lead), at = number.data_ptr<int64_t>(), count = number.numel()] {
+           [row, step, accumulate, place = Lead(dst, lead), at = number.elements<int64_t>(), count = number.numel()] {
              for (int64_t j = 0; j < count; ++j) {
                const int64_t offset = place.offset(at[j]) * static_cast<int64_t>(sizeof(T));
                if (accumulate) {

@@ -172,13 +172,13 @@ struct Categories {
 void keep_mask(const char* name, const Tensor& m, double p, Generator& generator) {
   dispatch_floating(m.dtype(), [&]<class T>() {
     launch(name, LaunchKind::random, {&m}, {},
-           [=, data = m.data_ptr<T>(), n = m.numel(), shared = generator] { fill_mask(data, n, p, Stream(shared)); });
+           [=, data = m.elements<T>(), n = m.numel(), shared = generator] { fill_mask(data, n, p, Stream(shared)); });
   });
 }
 
 void bernoulli(const char* name, const Tensor& y, double p, Generator& generator) {
   if (!(p >= 0 && p <= 1)) wrong_probability(name, p, "");
-  launch(name, LaunchKind::random, {&y}, {}, [=, data = y.data_ptr<bool>(), n = y.numel(), shared = generator] {
+  launch(name, LaunchKind::random, {&y}, {}, [=, data = y.elements<bool>(), n = y.numel(), shared = generator] {
     for_groups<2>(Stream(shared), n, [=](int64_t first, int64_t count, const uint32_t* words) {
       bool* at = data + first;
       const double chance = p;
@@ -190,7 +190,7 @@ void bernoulli(const char* name, const Tensor& y, double p, Generator& generator
 void bernoulli(const char* name, const Tensor& y, const Tensor& p, Generator& generator) {
   dispatch_floating(p.dtype(), [&]<class T>() {
     launch(name, LaunchKind::random, {&y}, {&p},
-           [=, data = y.data_ptr<bool>(), chances = p.data_ptr<T>(), n = y.numel(), shared = generator] {
+           [=, data = y.elements<bool>(), chances = p.elements<T>(), n = y.numel(), shared = generator] {
              check_probabilities(name, chances, n);
              for_groups<2>(Stream(shared), n, [=](int64_t first, int64_t count, const uint32_t* words) {
                bool* at = data + first;
@@ -203,8 +203,8 @@ void bernoulli(const char* name, const Tensor& y, const Tensor& p, Generator& ge
 
 void multinomial(const char* name, const Tensor& weights, const Tensor& y, bool replacement, Generator& generator) {
   const Categories categories{name,
-                              weights.data_ptr<double>(),
-                              y.data_ptr<int64_t>(),
+                              weights.elements<double>(),
+                              y.elements<int64_t>(),
                               weights.sizes()[0],
                               weights.sizes()[1],
                               y.sizes()[1],
@@ -218,7 +218,7 @@ void multinomial(const char* name, const Tensor& weights, const Tensor& y, bool 
 void check_not_negative(const char* name, const char* argument, const Tensor& x) {
   const Tensor from = contiguous_of(x);
   dispatch_floating(x.dtype(), [&]<class T>() {
-    launch(name, LaunchKind::other, {}, {&from}, [=, data = from.data_ptr<T>(), n = from.numel()] {
+    launch(name, LaunchKind::other, {}, {&from}, [=, data = from.elements<T>(), n = from.numel()] {
       for (int64_t i = 0; i < n; ++i) {
         if (!(data[i] >= 0))
           throw ValueError(std::string(name) + ": " + argument + " must not be negative, got " +

@@ -94,7 +94,7 @@ void scan_lines(const T* a, const T* b, T* y, const Axis& axis, bool reverse) {
 template <template <class> class State, class T>
 void launch_scan(const char* name, const Tensor& a, const Tensor& b, const Tensor& y, int64_t dim, bool reverse) {
   launch(name, LaunchKind::other, {&y}, {&a, &b},
-         [axis = Axis(y.sizes(), dim), reverse, pa = a.data_ptr<T>(), pb = b.data_ptr<T>(), dst = y.data_ptr<T>()] {
+         [axis = Axis(y.sizes(), dim), reverse, pa = a.elements<T>(), pb = b.elements<T>(), dst = y.elements<T>()] {
            scan_lines<State>(pa, pb, dst, axis, reverse);
          });
 }
@@ -152,7 +152,7 @@ Tensor products_of_others(const char* name, const Tensor& dy, const Tensor& x, i
   const Tensor y = new_like(from);
   dispatch_floating(x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&y}, {&from, &cotangent},
-           [axis = Axis(x.sizes(), dim), g = cotangent.data_ptr<T>(), src = from.data_ptr<T>(), dst = y.data_ptr<T>()] {
+           [axis = Axis(x.sizes(), dim), g = cotangent.elements<T>(), src = from.elements<T>(), dst = y.elements<T>()] {
              const auto strip = [&](int64_t at, int64_t line, int64_t width) {
                others_of(g + line, src + at, dst + at, axis.n, width, axis.inner);
              };

@@ -72,7 +72,7 @@ Tensor softmax(const char* name, const Tensor& x, int64_t dim, bool log) {
   const Axis axis(x.sizes(), dim);
   dispatch_floating(x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&y}, {&from},
-           [axis, log, src = from.data_ptr<T>(), dst = y.data_ptr<T>()] { softmax_lines(src, dst, axis, log); });
+           [axis, log, src = from.elements<T>(), dst = y.elements<T>()] { softmax_lines(src, dst, axis, log); });
   });
   return y;
 }
@@ -84,7 +84,7 @@ Tensor softmax_backward(const char* name, const Tensor& dy, const Tensor& y, int
   const Axis axis(y.sizes(), dim);
   dispatch_floating(y.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&dx}, {&cotangent, &value},
-           [axis, log, pdy = cotangent.data_ptr<T>(), py = value.data_ptr<T>(), pdx = dx.data_ptr<T>()] {
+           [axis, log, pdy = cotangent.elements<T>(), py = value.elements<T>(), pdx = dx.elements<T>()] {
              backward_lines(pdy, py, pdx, axis, log);
            });
   });

@@ -144,7 +144,7 @@ void launch_order(const char* name, const Tensor& x, const Tensor& y, int64_t di
   if (y.numel() == 0) return;
   dispatch(x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&y}, {&from},
-           [axis = Axis(x.sizes(), dim), order, src = from.data_ptr<T>(), dst = y.data_ptr<int64_t>()] {
+           [axis = Axis(x.sizes(), dim), order, src = from.elements<T>(), dst = y.elements<int64_t>()] {
              if (sizeof(key_of(T{})) == 4 && axis.n <= std::numeric_limits<uint32_t>::max())
                pick_lines<Narrow>(src, dst, axis, order);
              else pick_lines<Wide>(src, dst, axis, order);
@@ -204,8 +204,8 @@ Tensor take_lines(const char* name, const Tensor& x, const Tensor& index, int64_
   if (y.numel() == 0) return y;
   dispatch(x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&y}, {&from, &at},
-           [pair = Pair(x.sizes(), at.sizes(), dim), src = from.data_ptr<T>(), indices = at.data_ptr<int64_t>(),
-            dst = y.data_ptr<T>()] { pair.run(indices, [&](int64_t element, int64_t k) { dst[k] = src[element]; }); });
+           [pair = Pair(x.sizes(), at.sizes(), dim), src = from.elements<T>(), indices = at.elements<int64_t>(),
+            dst = y.elements<T>()] { pair.run(indices, [&](int64_t element, int64_t k) { dst[k] = src[element]; }); });
   });
   return y;
 }
@@ -217,8 +217,8 @@ Tensor put_lines(const char* name, const Tensor& dy, const Tensor& index, const 
   if (at.numel() == 0) return dx;
   dispatch(dy.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&dx}, {&from, &at, &dx},
-           [pair = Pair(sizes, at.sizes(), dim), src = from.data_ptr<T>(), indices = at.data_ptr<int64_t>(),
-            dst = dx.data_ptr<T>()] { pair.run(indices, [&](int64_t element, int64_t k) { dst[element] = src[k]; }); });
+           [pair = Pair(sizes, at.sizes(), dim), src = from.elements<T>(), indices = at.elements<int64_t>(),
+            dst = dx.elements<T>()] { pair.run(indices, [&](int64_t element, int64_t k) { dst[element] = src[k]; }); });
   });
   return dx;
 }

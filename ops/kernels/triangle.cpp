@@ -62,7 +62,7 @@ Tensor triangle(const char* name, const Tensor& x, int64_t diagonal, bool upper)
   const int64_t rows = x.sizes()[x.dim() - 2];
   dispatch(x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&y}, {&from},
-           [kept, rows, all = x.numel() / kept.cols, src = from.data_ptr<T>(), dst = y.data_ptr<T>()] {
+           [kept, rows, all = x.numel() / kept.cols, src = from.elements<T>(), dst = y.elements<T>()] {
              const int64_t grain = std::max<int64_t>(1, kParallelGrain / kept.cols);
              parallel_for(0, all, grain, [=](int64_t first, int64_t last) {
                for (int64_t row = first; row < last; ++row) {

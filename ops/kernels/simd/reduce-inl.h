@@ -11,8 +11,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 
-constexpr int64_t kSumBlock = 1024;
-
 // Up to kSumBlock terms in four accumulators; `kDot` multiplies by b first.
 template <class T, bool kDot> HWY_INLINE T sum_block(const T* a, const T* b, int64_t n) {
   const Full<T> d;

@@ -157,6 +157,12 @@ template <class T, template <class> class Op> void offer(Table& t, Reduce reduce
   t.reduce_cols[static_cast<int>(reduce)][static_cast<int>(dtype)] = &reduce_cols<T, Op<T>>;
 }
 
+template <class T> void join_sums(const void* sums, void* dst, int64_t n) {
+  PairwiseSum<T> sum;
+  for (int64_t i = 0; i < n; ++i) sum.add(static_cast<const T*>(sums)[i]);
+  *static_cast<T*>(dst) = sum.total();
+}
+
 template <class T> void offer_extremes(Table& t, DType dtype) {
   offer<T, Max>(t, Reduce::amax, dtype);
   offer<T, Min>(t, Reduce::amin, dtype);
@@ -172,6 +178,8 @@ void fill_reduce(Table& t) {
   offer<int64_t, Sum>(t, Reduce::sum, kInt64);
   offer<float, Sum>(t, Reduce::sum, kFloat32);
   offer<double, Sum>(t, Reduce::sum, kFloat64);
+  t.join_sums[static_cast<int>(kFloat32)] = &join_sums<float>;
+  t.join_sums[static_cast<int>(kFloat64)] = &join_sums<double>;
   offer_extremes<uint8_t>(t, kBool);
   offer_extremes<uint8_t>(t, kUInt8);
   offer_extremes<int32_t>(t, kInt32);

@@ -88,6 +88,7 @@ enum class Map : uint8_t {
 
 // Reductions over `cols` contiguous elements per row, or over `rows` for each of `cols` contiguous columns.
 // sum has a fixed tree (blocks of a fixed size, several accumulators), so its bits never depend on the caller's threads.
+constexpr int64_t kSumBlock = 1024;  // terms of a floating sum added at a stretch; the sums of blocks are joined pairwise
 enum class Reduce : uint8_t { sum, amax, amin, prod, count_ };
 
 // The two matrices of a product: C[m,n] (+)= op(A)[m,k] op(B)[k,n] (+ bias[n]); all row-major, op transposes when asked.
@@ -161,6 +162,8 @@ struct Table {
   // rows: dst[r] = reduce(src[r * ld + 0 .. cols)); cols: dst[c] = reduce over r of src[r * ld + c]. src and dst have dtype
   // of the table row; sum of bool and integers goes through a cast to int64 before it comes here (int64 is offered).
   void (*reduce_rows[static_cast<int>(Reduce::count_)][6])(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld);
+  // The sum of n sums of blocks, as reduce_rows takes it for more than one block; float32 and float64.
+  void (*join_sums[6])(const void* sums, void* dst, int64_t n);
   void (*reduce_cols[static_cast<int>(Reduce::count_)][6])(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld);
   // index of the largest (smallest) element of each row, the first of equals, the first NaN if there is one
   void (*argmax_rows[6])(const void* src, int64_t* dst, int64_t rows, int64_t cols, int64_t ld, bool smallest);

@@ -1,0 +1,251 @@
+// Capturing a function, and running the program that comes of it.
+#include <algorithm>
+#include <cstring>
+
+#include "tapegrad/autograd/replay/dependencies.h"
+#include "tapegrad/autograd/replay/state.h"
+#include "tapegrad/core/copy.h"
+#include "tapegrad/core/parallel.h"
+
+namespace tapegrad {
+
+using namespace autograd::replay;
+using State = Program::State;
+
+void State::keep(const std::function<void(LaunchList&)>& prepare) {
+  if (keeping()) throw AutogradError("capture: a capture cannot run inside another");
+  steps.clear(), actions.clear(), leaves.clear(), outside.clear(), written.clear();
+  plan = {};
+  outputs.clear();
+  recorder = std::make_unique<Recorder>();
+  if (prepare) prepare(recorder->list);
+  threads = get_num_threads();
+  try {
+    outputs = fn(inputs);
+  } catch (...) {
+    recorder.reset();
+    throw;
+  }
+  recorder->stop();
+  for (Tensor& y : outputs) {
+    if (y.defined()) y = y.detach();
+  }
+  for (const LeafNote& note : recorder->leaves) {
+    const bool seen = note.leaf->refs.load() > 1 && note.leaf->meta && note.leaf->meta->grad.defined();
+    if (seen) leaves.push_back({note.leaf, note.leaf->meta->grad, note.accumulates});
+  }
+  recorder->leaves.clear();
+}
+
+void State::compile() {
+  LaunchList& list = recorder->list;
+  std::vector<KeptLaunch>& launches = list.launches();
+  const size_t storages = list.storages().size();
+  temporary.assign(storages, false);
+  for (size_t i = 0; i < storages; ++i) {
+    const KeptStorage& s = list.storages()[i];
+    temporary[i] = s.created_here && s.storage->references() == 0;
+  }
+  std::vector<bool> kept = temporary;
+  kept.flip();
+  const std::vector<bool> useful = useful_launches(launches, kept);
+  steps = fuse(launches, useful, storages, options.fuse);
+  inside.assign(storages, false);
+  keep_inside(steps, launches, temporary, inside);
+  std::vector<bool> movable = temporary;
+  for (size_t i = 0; i < storages; ++i) movable[i] = movable[i] && !inside[i] && options.plan_memory;
+  plan = plan_memory(steps, list, movable);
+  find_outside();
+  count();
+  std::vector<bool> used(storages);
+  for (const Step& step : steps) {
+    for (size_t i : step.launches) {
+      for (const LaunchOperand& o : launches[i].operands) used[o.storage] = true;
+    }
+  }
+  for (size_t i = 0; i < storages; ++i) {
+    if (inside[i] || (i < plan.moved.size() && plan.moved[i]) || (temporary[i] && !used[i])) list.drop(i);
+  }
+  for (const Step& step : steps) {
+    if (step.group) actions.push_back({[](void* g) { static_cast<const Group*>(g)->run(); }, step.group.get()});
+    else actions.push_back({launches[step.launches[0]].closure.run, launches[step.launches[0]].closure.object});
+  }
+}
+
+void State::record() {
+  keep();
+  compile();
+}
+
+// What is not the program's own, and which of that it writes.
+void State::find_outside() {
+  const std::vector<KeptStorage>& storages = recorder->list.storages();
+  std::vector<bool> known(storages.size()), writes(storages.size());
+  for (const Step& step : steps) {
+    for (size_t i : step.launches) {
+      const std::vector<LaunchOperand>& operands = recorder->list.launches()[i].operands;
+      for (size_t k = 0; k < operands.size(); ++k) {
+        const size_t s = operands[k].storage;
+        if (!storages[s].created_here && !known[s]) outside.push_back({storages[s].storage, i, k});
+        if (!temporary[s] && operands[k].written && !writes[s]) written.push_back(storages[s].storage);
+        known[s] = true;
+        writes[s] = writes[s] || operands[k].written;
+      }
+    }
+  }
+}
+
+void State::count() {
+  stats = {};
+  stats.launches = static_cast<int64_t>(recorder->list.launches().size());
+  stats.steps = static_cast<int64_t>(steps.size());
+  for (const Step& step : steps) {
+    if (!step.group) continue;
+    ++stats.fused_groups;
+    stats.fused_launches += static_cast<int64_t>(step.launches.size());
+  }
+  for (size_t i = 0; i < temporary.size(); ++i) {
+    if (!temporary[i]) continue;
+    const auto bytes = static_cast<int64_t>(recorder->list.storages()[i].storage->bytes());
+    ++stats.buffers;
+    stats.eager_bytes += bytes;
+    if (inside[i]) stats.inside_bytes += bytes;
+  }
+  stats.planned_bytes = plan.planned_bytes;
+}
+
+bool State::intact() const {
+  if (get_num_threads() != threads) return false;
+  for (const FlagNote& flag : recorder->flags) {
+    if (*flag.flag != flag.value) return false;
+  }
+  return std::all_of(outside.begin(), outside.end(), [](const Outside& o) { return o.storage->references() > 0; });
+}
+
+std::string State::broken() const {
+  if (intact()) return "";
+  if (get_num_threads() != threads)
+    return "the thread count was " + std::to_string(threads) + " at capture and is " +
+           std::to_string(get_num_threads());
+  for (const FlagNote& flag : recorder->flags) {
+    if (*flag.flag != flag.value)
+      return std::string(flag.what) + " was " + (flag.value ? "on" : "off") + " at capture and is " +
+             (flag.value ? "off" : "on");
+  }
+  for (const Outside& o : outside) {
+    if (o.storage->references() > 0) continue;
+    const KeptLaunch& launch = recorder->list.launches()[o.launch];
+    const LaunchOperand& operand = launch.operands[o.operand];
+    return "the tensor of shape " + to_string(operand.sizes) + " and dtype " + name_of(operand.dtype) + " that " +
+           launch.name + (operand.written ? " writes" : " reads") +
+           " is held by nobody else any more, so it was replaced (write new values into it with copy_())";
+  }
+  return "";
+}
+
+// Gradients are where the program computes them, whatever was done to .grad() since the last run.
+void State::attach_grads() {
+  for (LeafGrad& l : leaves) {
+    Tensor& now = autograd::meta_of(*l.leaf).grad;
+    if (now.is_same(l.grad)) continue;
+    if (l.accumulates) {
+      if (now.defined()) copy(l.grad, now, "Program");
+      else fill(l.grad, -0.0);  // the zero that leaves the sign of what is added to it
+    }
+    now = l.grad;
+  }
+}
+
+void State::run() {
+  attach_grads();
+  for (const Action& action : actions) action.run(action.object);
+  for (Storage* storage : written) storage->bump_version();
+}
+
+void State::run_kept(const std::function<void(size_t)>& after) const {
+  const std::vector<KeptLaunch>& launches = recorder->list.launches();
+  for (size_t i = 0; i < launches.size(); ++i) {
+    launches[i].run();
+    after(i);
+  }
+}
+
+Tensor Program::operator()() const {
+  if (keeping()) throw AutogradError("Program: a program cannot run inside a capture");
+  if (const std::string why = state_->broken(); !why.empty()) [[unlikely]] {
+    if (!state_->options.recapture)
+      throw AutogradError("Program: " + why + ": capture again, or ask for CaptureOptions::recapture");
+    state_->record();
+  } else {
+    state_->run();
+  }
+  return state_->outputs.empty() ? Tensor() : state_->outputs[0];
+}
+
+Tensor Program::operator()(const std::vector<Tensor>& inputs) const {
+  State& s = *state_;
+  if (inputs.size() != s.inputs.size())
+    throw ValueError("Program: it was captured with " + std::to_string(s.inputs.size()) + " inputs, got " +
+                     std::to_string(inputs.size()));
+  bool same = true;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& x = inputs[i];
+    const std::string which = "Program: input " + std::to_string(i);
+    if (!x.defined()) throw ValueError(which + " must be defined, got an undefined tensor (Tensor())");
+    const bool fits = IntArrayRef(x.sizes()) == IntArrayRef(s.inputs[i].sizes()) && x.dtype() == s.inputs[i].dtype();
+    same = same && fits;
+    if (fits || s.options.recapture) continue;
+    if (x.dtype() != s.inputs[i].dtype())
+      throw DTypeError(which + " must have the dtype it was captured with, got " + name_of(x.dtype()) +
+                       " and captured " + name_of(s.inputs[i].dtype()));
+    throw ShapeError(which + " must have the shape it was captured with, got " + to_string(x.sizes()) +
+                     " and captured " + to_string(s.inputs[i].sizes()));
+  }
+  if (!same) {
+    for (size_t i = 0; i < inputs.size(); ++i) s.inputs[i] = clone_of(inputs[i]);
+    s.record();
+    return s.outputs.empty() ? Tensor() : s.outputs[0];
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    copy(s.inputs[i], inputs[i], "Program");
+    s.inputs[i].impl()->storage->bump_version();
+  }
+  return (*this)();
+}
+
+const std::vector<Tensor>& Program::outputs() const { return state_->outputs; }
+ProgramStats Program::stats() const { return state_->stats; }
+
+namespace detail {
+
+void check_taken(size_t taken, size_t given) {
+  if (taken != given)
+    throw ValueError("capture: the function takes " + std::to_string(taken) + " tensors, got " + std::to_string(given) +
+                     " inputs");
+}
+
+Program capture(CapturedFn fn, const std::vector<Tensor>& inputs, const CaptureOptions& options) {
+  if (keeping()) throw AutogradError("capture: a capture cannot run inside another");
+  auto state = std::make_shared<State>();
+  state->fn = std::move(fn);
+  state->options = options;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].defined())
+      throw ValueError("capture: input " + std::to_string(i) + " must be defined, got an undefined tensor (Tensor())");
+    state->inputs.push_back(clone_of(inputs[i]));
+  }
+  state->fn(state->inputs);
+#ifdef NDEBUG
+  constexpr int by_default = 0;
+#else
+  constexpr int by_default = 1;
+#endif
+  const int steps = options.verify < 0 ? by_default : options.verify;
+  state->keep();
+  state->verify(steps);
+  state->verify_compiled(steps);
+  return Program(std::move(state));
+}
+
+}  // namespace detail
+}  // namespace tapegrad

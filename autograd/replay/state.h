@@ -1,0 +1,65 @@
+// A program's inside, shared by the files of replay.
+#pragma once
+
+#include "tapegrad/autograd/capture.h"
+#include "tapegrad/autograd/replay/memory.h"
+#include "tapegrad/autograd/replay/recorder.h"
+
+namespace tapegrad {
+
+struct Program::State {
+  // A leaf with the gradient that the program computes.
+  struct LeafGrad {
+    Ref<TensorImpl> leaf;
+    Tensor grad;
+    bool accumulates;
+  };
+  // Memory of somebody else's that the program reads or writes.
+  struct Outside {
+    const Storage* storage;
+    size_t launch;  // the first that uses it
+    size_t operand;
+  };
+  struct Action {
+    void (*run)(void* object);
+    void* object;
+  };
+
+  detail::CapturedFn fn;
+  CaptureOptions options;
+  std::vector<Tensor> inputs;
+  std::vector<Tensor> outputs;
+  std::unique_ptr<autograd::replay::Recorder> recorder;
+  std::vector<autograd::replay::Step> steps;
+  std::vector<bool> temporary, inside;  // storages that only the program sees, and that never leave a pass
+  autograd::replay::MemoryPlan plan;
+  std::vector<Action> actions;
+  std::vector<LeafGrad> leaves;
+  std::vector<Outside> outside;
+  std::vector<Storage*> written;  // memory that others see
+  ProgramStats stats{};
+  int threads = 0;
+
+  // Runs the function once more and makes the program of what it launches.
+  void record();
+  // Runs the function, keeping what it launches, and what of its results is seen from outside.
+  void keep(const std::function<void(LaunchList&)>& prepare = {});
+  // Makes steps of what was kept.
+  void compile();
+  // Empty, or what the program took for given and is not so any more.
+  std::string broken() const;
+  void run();
+  // Runs every launch by itself, as kept; only before compile().
+  void run_kept(const std::function<void(size_t launch)>& after) const;
+  // The function against the launches one by one, so many times; then these against the compiled program.
+  void verify(int steps_to_verify);
+  void verify_compiled(int steps_to_verify);
+
+ private:
+  void find_outside();
+  void attach_grads();
+  void count();
+  bool intact() const;
+};
+
+}  // namespace tapegrad
