@@ -39,8 +39,9 @@ struct ProgramStats {
 // tensors that the function reads (x.copy_(batch)), or handed over where it was captured with inputs. What the function
 // returned, assigned to tensors outside, or left in .grad() holds the results of the latest run.
 //
-// Taken for given, and checked before each run: the thread count; the training mode of the modules; that tensors read from outside are still
-// held by somebody else (a variable that was assigned a new tensor is not read again); shapes and dtypes of inputs handed over.
+// Taken for given, and checked before each run: the thread count; the training mode of the modules; that parameters still require grad, and
+// optimizers keep the same state; that tensors read from outside are still held by somebody else (a variable that was assigned a
+// new tensor is not read again); shapes and dtypes of inputs handed over.
 // If that does not hold, a run is an AutogradError that says what has changed, or with CaptureOptions::recapture captures anew.
 // Numbers that the function computed on the host stay as they were. What a step changes from run to run (optimizers'
 // counts and options, generators) is read where its owner keeps it.
@@ -111,24 +112,26 @@ TAPEGRAD_API void check_taken(size_t taken, size_t given);
 // what it refers to must. AutogradError, with the line: fn reads elements on the host (item(), data_ptr(), printing), calls
 // something whose shape depends on values (nonzero, masks), captures or runs a program itself.
 template <class F>
-  requires std::is_invocable_v<F&> Program capture(F fn, const CaptureOptions& options = {}) {
-    return detail::capture(
-        [fn = std::move(fn)](const std::vector<Tensor>&) mutable { return detail::call_captured(fn); }, {}, options);
-  }
+  requires(std::is_invocable_v<F&>)
+Program capture(F fn, const CaptureOptions& options = {}) {
+  const auto shared = std::make_shared<F>(std::move(fn));  // F may be one that can only be moved
+  return detail::capture([shared](const std::vector<Tensor>&) { return detail::call_captured(*shared); }, {}, options);
+}
 
 // The same for a function of tensors: fn(copies of inputs...) where it takes as many tensors, or fn(the list of copies). The program keeps
 // the copies and is called with tensors of the same shapes and dtypes: step({images, labels}).
 template <class F>
   requires(!std::is_invocable_v<F&>)
 Program capture(F fn, const std::vector<Tensor>& inputs, const CaptureOptions& options = {}) {
+  const auto shared = std::make_shared<F>(std::move(fn));
   return detail::capture(
-      [fn = std::move(fn)](const std::vector<Tensor>& in) mutable {
+      [shared](const std::vector<Tensor>& in) {
         if constexpr (std::is_invocable_v<F&, const std::vector<Tensor>&>) {
-          return detail::call_captured(fn, in);
+          return detail::call_captured(*shared, in);
         } else {
           constexpr size_t N = detail::tensors_of<F>();
           detail::check_taken(N, in.size());
-          return [&]<size_t... I>(std::index_sequence<I...>) { return detail::call_captured(fn, in[I]...); }
+          return [&]<size_t... I>(std::index_sequence<I...>) { return detail::call_captured(*shared, in[I]...); }
           (std::make_index_sequence<N>{});
         }
       },

@@ -144,6 +144,8 @@ void clear_grad(const Tensor& p, bool set_to_none) {
   if (!p.grad().defined()) return;
   Tensor& grad = p.mutable_grad();
   if (set_to_none) {
+    if (autograd::state().recorder) [[unlikely]]
+      autograd::replay::note_cleared(*p.impl());
     grad = Tensor();
     return;
   }

@@ -223,6 +223,56 @@ TEST_CASE("guards say what has changed since the capture", "[capture]") {
         "replaced (write new values into it with copy_()): capture again, or ask for CaptureOptions::recapture");
 }
 
+TEST_CASE("guards know of frozen parameters and of options that change an optimizer's state", "[capture]") {
+  const Tensor w = randn(3).requires_grad_();
+  optim::SGD optimizer({w}, {.lr = 0.1});
+  Program step = capture([&] {
+    optimizer.zero_grad();
+    w.square().sum().backward();
+    optimizer.step();
+  });
+  w.set_requires_grad(false);
+  CHECK(message_of<AutogradError>([&] { step(); }) ==
+        "Program: a parameter of shape [3] required grad at capture and does not any more: capture again, or ask for "
+        "CaptureOptions::recapture");
+  w.set_requires_grad(true);
+  step();
+  optimizer.param_groups()[0].options().momentum = 0.9;
+  CHECK(
+      message_of<AutogradError>([&] { step(); }) ==
+      "Program: an option of SGD that decides which state is kept (momentum, amsgrad, centered) was set: capture again, "
+      "or ask for CaptureOptions::recapture");
+}
+
+TEST_CASE("a recapture that fails leaves the program as it was", "[capture]") {
+  Program square = capture([](const Tensor& x) { return mm(x, x); }, {ones({2, 2})}, {.recapture = true});
+  CHECK_THROWS_AS(square({ones({2, 3})}), ShapeError);
+  CHECK(equal(square({full({2, 2}, 2.)}), full({2, 2}, 8.)));
+}
+
+TEST_CASE("a step that uses the gradients of the step before is replayed so", "[capture]") {
+  const auto run = [](bool replayed) {
+    const Tensor w = tensor({1.f, -2.f}).requires_grad_();
+    optim::SGD optimizer({w}, {.lr = 0.1});
+    const auto late = [&] {
+      optimizer.step();
+      optimizer.zero_grad();
+      w.square().sum().backward();
+    };
+    late(), late();
+    if (replayed) {
+      Program p = capture(late);
+      for (int i = 0; i < 5; ++i) p();
+    } else {
+      for (int i = 0; i < 7; ++i) late();
+    }
+    return std::vector<Tensor>{w.detach(), w.grad()};
+  };
+  const std::vector<Tensor> eager = run(false), replay = run(true);
+  CHECK(same_bits(eager[0], replay[0]));
+  CHECK(same_bits(eager[1], replay[1]));
+}
+
 TEST_CASE("what a replay could not do again is refused where it is written", "[capture]") {
   const Tensor x = tensor({1.f, 0.f, 2.f});
   const auto refused = [&](const std::function<void()>& f) {
@@ -395,15 +445,20 @@ TEST_CASE("a steady program asks the system for nothing", "[capture]") {
 
 TEST_CASE("a program outlives the optimizer and the handles of its capture", "[capture]") {
   const Tensor w = ones(2).requires_grad_();
-  auto p = [&] {
+  const auto make = [&](bool own) {
     optim::SGD optimizer({w}, {.lr = 0.5, .momentum = 0.9});
-    return capture([optimizer = std::make_shared<optim::SGD>(std::move(optimizer)), w] {
-      optimizer->zero_grad();
-      w.sum().backward();
-      optimizer->step();
-    });
-  }();
-  const Tensor before = w.detach().clone();
-  p();
-  CHECK(!equal(w.detach(), before));
+    const auto step = [](optim::SGD& o, const Tensor& t) {
+      o.zero_grad();
+      t.sum().backward();
+      o.step();
+    };
+    if (!own) return capture([&] { step(optimizer, w); }, {.verify = 0});
+    return capture([o = std::move(optimizer), step, w]() mutable { step(o, w); });
+  };
+  for (const bool own : {true, false}) {
+    const Program p = make(own);
+    const Tensor before = w.detach().clone();
+    p();
+    CHECK(!equal(w.detach(), before));
+  }
 }

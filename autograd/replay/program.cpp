@@ -14,22 +14,20 @@ using State = Program::State;
 
 void State::keep(const std::function<void(LaunchList&)>& prepare) {
   if (keeping()) throw AutogradError("capture: a capture cannot run inside another");
-  steps.clear(), actions.clear(), leaves.clear(), outside.clear(), written.clear();
-  plan = {};
-  outputs.clear();
-  recorder = std::make_unique<Recorder>();
-  if (prepare) prepare(recorder->list);
-  threads = get_num_threads();
-  try {
-    outputs = fn(inputs);
-  } catch (...) {
-    recorder.reset();
-    throw;
-  }
-  recorder->stop();
-  for (Tensor& y : outputs) {
+  auto next = std::make_unique<Recorder>();
+  if (prepare) prepare(next->list);
+  std::vector<Tensor> results = fn(inputs);
+  next->pin_grads();
+  next->stop();
+  // Nothing can fail any more: until here the program is what it was.
+  for (Tensor& y : results) {
     if (y.defined()) y = y.detach();
   }
+  steps.clear(), actions.clear(), leaves.clear(), outside.clear(), written.clear();
+  plan = {};
+  recorder = std::move(next);
+  outputs = std::move(results);
+  threads = get_num_threads();
   for (const LeafNote& note : recorder->leaves) {
     const bool seen = note.leaf->refs.load() > 1 && note.leaf->meta && note.leaf->meta->grad.defined();
     if (seen) leaves.push_back({note.leaf, note.leaf->meta->grad, note.accumulates});
@@ -116,8 +114,11 @@ void State::count() {
 
 bool State::intact() const {
   if (get_num_threads() != threads) return false;
-  for (const FlagNote& flag : recorder->flags) {
-    if (*flag.flag != flag.value) return false;
+  for (const Guard& guard : recorder->guards) {
+    if (!guard.holds()) return false;
+  }
+  for (const LeafGrad& l : leaves) {
+    if (!l.leaf->requires_grad) return false;
   }
   return std::all_of(outside.begin(), outside.end(), [](const Outside& o) { return o.storage->references() > 0; });
 }
@@ -127,10 +128,12 @@ std::string State::broken() const {
   if (get_num_threads() != threads)
     return "the thread count was " + std::to_string(threads) + " at capture and is " +
            std::to_string(get_num_threads());
-  for (const FlagNote& flag : recorder->flags) {
-    if (*flag.flag != flag.value)
-      return std::string(flag.what) + " was " + (flag.value ? "on" : "off") + " at capture and is " +
-             (flag.value ? "off" : "on");
+  for (const Guard& guard : recorder->guards) {
+    if (!guard.holds()) return guard.broken;
+  }
+  for (const LeafGrad& l : leaves) {
+    if (!l.leaf->requires_grad)
+      return "a parameter of shape " + to_string(l.leaf->sizes) + " required grad at capture and does not any more";
   }
   for (const Outside& o : outside) {
     if (o.storage->references() > 0) continue;
@@ -202,8 +205,15 @@ Tensor Program::operator()(const std::vector<Tensor>& inputs) const {
                      " and captured " + to_string(s.inputs[i].sizes()));
   }
   if (!same) {
-    for (size_t i = 0; i < inputs.size(); ++i) s.inputs[i] = clone_of(inputs[i]);
-    s.record();
+    std::vector<Tensor> next;
+    for (const Tensor& x : inputs) next.push_back(clone_of(x));
+    s.inputs.swap(next);
+    try {
+      s.record();
+    } catch (...) {
+      s.inputs.swap(next);
+      throw;
+    }
     return s.outputs.empty() ? Tensor() : s.outputs[0];
   }
   for (size_t i = 0; i < inputs.size(); ++i) {

@@ -8,6 +8,7 @@ namespace {
 
 struct AdagradGroup final : detail::GroupWith<AdagradOptions> {
   using GroupWith::GroupWith;
+  std::array<bool, 3> kept_state() const override { return {true, false, false}; }
   void visit_options(const detail::OptionVisitor& visit) override {
     visit("lr", options.lr);
     visit("lr_decay", options.lr_decay);

@@ -23,7 +23,6 @@ class TAPEGRAD_API Adagrad final : public Optimizer {
  private:
   const char* name() const override { return "Adagrad"; }
   std::array<const char*, 3> state_names() const override { return {"sum", nullptr, nullptr}; }
-  std::array<bool, 3> kept_state(const detail::Group&) const override { return {true, false, false}; }
 };
 
 }  // namespace tapegrad::optim

@@ -6,6 +6,7 @@ namespace {
 
 template <bool kDecoupled> struct AdamGroup final : detail::GroupWith<AdamOptionsOf<kDecoupled>> {
   using detail::GroupWith<AdamOptionsOf<kDecoupled>>::GroupWith;
+  std::array<bool, 3> kept_state() const override { return {true, true, this->options.amsgrad}; }
   void visit_options(const detail::OptionVisitor& visit) override {
     auto& o = this->options;
     visit("lr", o.lr);
@@ -33,10 +34,6 @@ void AdamOf<kDecoupled>::add_param_group(std::vector<Tensor> params, const Optio
   detail::check_beta(name(), "betas.first", options.betas.first);
   detail::check_beta(name(), "betas.second", options.betas.second);
   add_group(Ref<detail::Group>::adopt(new AdamGroup<kDecoupled>(std::move(params), options)));
-}
-
-template <bool kDecoupled> std::array<bool, 3> AdamOf<kDecoupled>::kept_state(const detail::Group& group) const {
-  return {true, true, static_cast<const AdamGroup<kDecoupled>&>(group).options.amsgrad};
 }
 
 template <bool kDecoupled> void AdamOf<kDecoupled>::step() {

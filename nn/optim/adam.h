@@ -23,7 +23,6 @@ template <bool kDecoupled> class TAPEGRAD_API AdamOf final : public Optimizer {
  private:
   const char* name() const override { return kDecoupled ? "AdamW" : "Adam"; }
   std::array<const char*, 3> state_names() const override { return {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}; }
-  std::array<bool, 3> kept_state(const detail::Group& group) const override;
 };
 
 extern template class AdamOf<false>;

@@ -3,6 +3,7 @@
 
 #include <unordered_set>
 
+#include "tapegrad/autograd/replay/recorder.h"
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/launch.h"
 #include "tapegrad/nn/internal.h"
@@ -49,7 +50,7 @@ void Optimizer::check_group(const detail::Group& group) const {
 }
 
 void Optimizer::fill_in(detail::Group& group) const {
-  const std::array<bool, 3> kept = kept_state(group);
+  const std::array<bool, 3> kept = group.kept_state();
   for (detail::Slot& slot : group.slots) {
     for (size_t k = 0; k < kept.size(); ++k) {
       if (kept[k] && !slot.state[k].defined()) slot.state[k] = filled_tensor(slot.param.sizes(), slot.param.dtype(), 0);
@@ -63,6 +64,18 @@ void Optimizer::add_group(Ref<detail::Group> group) {
   groups_.push_back(std::move(group));
 }
 
+namespace {
+
+// A captured step has the state of its capture at hand, and no other.
+void note_kept_state(const char* op, const Ref<detail::Group>& group) {
+  if (!autograd::state().recorder) return;
+  autograd::replay::note_guard(
+      {group.get(), [group, kept = group->kept_state()] { return group->kept_state() == kept; },
+       std::string("an option of ") + op + " that decides which state is kept (momentum, amsgrad, centered) was set"});
+}
+
+}  // namespace
+
 void Optimizer::prepare_step() {
   for (const Ref<detail::Group>& group : groups_) {
     fill_in(*group);
@@ -71,6 +84,7 @@ void Optimizer::prepare_step() {
     });
     if (LaunchList* list = keeping()) {
       list->hold(std::make_shared<Ref<detail::Group>>(group));
+      note_kept_state(name(), group);
       for (detail::Slot& slot : group->slots) list->note_host(&slot.steps, sizeof slot.steps);
     }
   }

@@ -40,6 +40,8 @@ struct TAPEGRAD_API Group {
   explicit Group(std::vector<Tensor> params);
   virtual ~Group();
   virtual void visit_options(const OptionVisitor& visit) = 0;
+  // Which of the optimizer's state_names() its options make it keep for every parameter.
+  virtual std::array<bool, 3> kept_state() const = 0;
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
   void retain() { refs.increment(); }
@@ -120,8 +122,6 @@ class TAPEGRAD_API Optimizer {
   virtual const char* name() const = 0;
   // What the slots' state is called, in order; null: nothing there.
   virtual std::array<const char*, 3> state_names() const = 0;
-  // Which of them this group keeps for every parameter.
-  virtual std::array<bool, 3> kept_state(const detail::Group& group) const = 0;
   // Zeros for what a slot of the group should keep and does not yet.
   void fill_in(detail::Group& group) const;
   // Makes the group's state and takes it in, unless its parameters break the rules above.

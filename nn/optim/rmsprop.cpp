@@ -6,6 +6,7 @@ namespace {
 
 struct RmspropGroup final : detail::GroupWith<RMSpropOptions> {
   using GroupWith::GroupWith;
+  std::array<bool, 3> kept_state() const override { return {true, options.momentum != 0, options.centered}; }
   void visit_options(const detail::OptionVisitor& visit) override {
     visit("lr", options.lr);
     visit("alpha", options.alpha);
@@ -30,11 +31,6 @@ void RMSprop::add_param_group(std::vector<Tensor> params, const RMSpropOptions& 
   detail::check_not_negative(name(), "weight_decay", options.weight_decay);
   detail::check_not_negative(name(), "momentum", options.momentum);
   add_group(Ref<detail::Group>::adopt(new RmspropGroup(std::move(params), options)));
-}
-
-std::array<bool, 3> RMSprop::kept_state(const detail::Group& group) const {
-  const RMSpropOptions& options = static_cast<const RmspropGroup&>(group).options;
-  return {true, options.momentum != 0, options.centered};
 }
 
 void RMSprop::step() {

@@ -23,7 +23,6 @@ class TAPEGRAD_API RMSprop final : public Optimizer {
  private:
   const char* name() const override { return "RMSprop"; }
   std::array<const char*, 3> state_names() const override { return {"square_avg", "momentum_buffer", "grad_avg"}; }
-  std::array<bool, 3> kept_state(const detail::Group& group) const override;
 };
 
 }  // namespace tapegrad::optim

@@ -6,6 +6,7 @@ namespace {
 
 struct SgdGroup final : detail::GroupWith<SGDOptions> {
   using GroupWith::GroupWith;
+  std::array<bool, 3> kept_state() const override { return {options.momentum != 0, false, false}; }
   void visit_options(const detail::OptionVisitor& visit) override {
     visit("lr", options.lr);
     visit("momentum", options.momentum);
@@ -32,10 +33,6 @@ SGD::SGD(std::vector<Tensor> params, const SGDOptions& options) { add_param_grou
 void SGD::add_param_group(std::vector<Tensor> params, const SGDOptions& options) {
   check(options);
   add_group(Ref<detail::Group>::adopt(new SgdGroup(std::move(params), options)));
-}
-
-std::array<bool, 3> SGD::kept_state(const detail::Group& group) const {
-  return {static_cast<const SgdGroup&>(group).options.momentum != 0, false, false};
 }
 
 void SGD::step() {

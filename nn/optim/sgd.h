@@ -22,7 +22,6 @@ class TAPEGRAD_API SGD final : public Optimizer {
  private:
   const char* name() const override { return "SGD"; }
   std::array<const char*, 3> state_names() const override { return {"momentum_buffer", nullptr, nullptr}; }
-  std::array<bool, 3> kept_state(const detail::Group& group) const override;
 };
 
 }  // namespace tapegrad::optim
