@@ -40,10 +40,12 @@ if(TAPEGRAD_SANITIZE)
   target_link_options(tapegrad INTERFACE $<BUILD_INTERFACE:-fsanitize=${TAPEGRAD_SANITIZE}>)
 endif()
 
-# Checks, transformations, modules and readers spend their time in the kernels; their own code, mostly the text of findings and
-# errors, is compiled for size.
+# Checks, transformations, the making of programs, modules and readers spend their time in the kernels; their own code, mostly the
+# text of findings and errors, is compiled for size.
 file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp"
-  "${PROJECT_SOURCE_DIR}/autograd/transform/*.cpp" "${PROJECT_SOURCE_DIR}/nn/*.cpp" "${PROJECT_SOURCE_DIR}/nn/data/*.cpp")
+  "${PROJECT_SOURCE_DIR}/autograd/transform/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/replay/*.cpp"
+  "${PROJECT_SOURCE_DIR}/nn/*.cpp" "${PROJECT_SOURCE_DIR}/nn/data/*.cpp")
+list(FILTER TAPEGRAD_COLD EXCLUDE REGEX "replay/(group|program)\\.cpp$")  # these run at every step
 set_source_files_properties(${TAPEGRAD_COLD} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-Os>")
 
 set_target_properties(tapegrad PROPERTIES

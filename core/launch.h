@@ -30,10 +30,19 @@ struct Closure {
   bool (*sum)(const void* object, SumWalk& sum);
 };
 
+// Whoever moves memory looks for pointers among the words of a kept closure. So that a small field beside stale bytes is not taken for
+// one, padding is cleared; where it cannot be, and where a copy is more than its bytes, `bytes` is 0: nothing to be found.
 template <class Fn> Closure closure_of(const Fn& fn) {
-  Closure c{
-      new Fn(fn), sizeof(Fn), [](void* f) { (*static_cast<Fn*>(f))(); }, [](void* f) { delete static_cast<Fn*>(f); },
-      nullptr,    nullptr};
+  Fn* const kept = new Fn(fn);
+  size_t bytes = 0;
+#if __has_builtin(__builtin_clear_padding)
+  if constexpr (std::is_trivially_copyable_v<Fn>) {
+    __builtin_clear_padding(kept);
+    bytes = sizeof(Fn);
+  }
+#endif
+  Closure c{kept,    bytes,  [](void* f) { (*static_cast<Fn*>(f))(); }, [](void* f) { delete static_cast<Fn*>(f); },
+            nullptr, nullptr};
   if constexpr (requires(const Fn& f, Walk& w) { f.walk(w); })
     c.walk = [](const void* f, Walk& w) { return static_cast<const Fn*>(f)->walk(w); };
   if constexpr (requires(const Fn& f, SumWalk& w) { f.sum_walk(w); })

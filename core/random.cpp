@@ -289,6 +289,14 @@ void Generator::set_draw(uint64_t draw) { __atomic_store_n(&state_->draw, draw, 
   return __atomic_fetch_add(&state_->draw, uint64_t{1}, __ATOMIC_RELAXED);
 }
 
+void copy_state(const Generator& to, const Generator& from) {
+  launch("copy_state", LaunchKind::random, {}, {}, [to, from] {
+    Generator same = to;  // a handle
+    same.manual_seed(from.seed());
+    same.set_draw(from.draw());
+  });
+}
+
 void manual_seed(uint64_t seed) { default_generator().manual_seed(seed); }
 
 namespace {

@@ -40,6 +40,9 @@ struct TAPEGRAD_API Generator::State {
 TAPEGRAD_API void manual_seed(uint64_t seed);
 TAPEGRAD_API Generator& default_generator();
 
+// `to` goes on where `from` stands: seed and next draw. A launch, so that a replay does it again.
+TAPEGRAD_API void copy_state(const Generator& to, const Generator& from);
+
 // While alive, `generator` is the default generator of this thread.
 class TAPEGRAD_API DefaultGeneratorGuard {
  public:

@@ -153,3 +153,97 @@ TEST_CASE("the networks of the MNIST tutorials replay bit by bit", "[capture]") 
       },
       12);
 }
+
+TEST_CASE("other steps replay bit by bit", "[capture]") {
+  check_replays(
+      "penalty on a gradient",
+      [] {
+        const Tensor w = weight({5, 5}, kFloat32), x = randn({7, 5}).requires_grad_();
+        return descent({w}, 0.01, [=] {
+          const Tensor y = tanh(mm(x, w)).sum(), g = autograd::grad({y}, {x}, {}, true, true)[0];
+          x.mutable_grad() = Tensor();
+          return (g.square().sum() - 1).square() + y;
+        });
+      },
+      8);
+  check_replays(
+      "recurrent, twelve steps, clipped",
+      [] {
+        const Tensor w = weight({6, 6}, kFloat32), u = weight({3, 6}, kFloat32), x = randn({12, 4, 3});
+        const auto optimizer = std::make_shared<optim::RMSprop>(std::vector<Tensor>{w, u}, 0.01);
+        return Training{[=] {
+                          optimizer->zero_grad();
+                          Tensor h = zeros({4, 6});
+                          std::vector<Tensor> all;
+                          for (int64_t t = 0; t < 12; ++t) all.push_back(h = tanh(mm(x[t], u) + mm(h, w)));
+                          const Tensor loss = stack(all).square().mean();
+                          loss.backward();
+                          nn::utils::clip_grad_norm_({w, u}, 0.1);
+                          optimizer->step();
+                          return loss.detach();
+                        },
+                        {w, u}};
+      },
+      8);
+  check_replays(
+      "embedding, slices, running sums",
+      [] {
+        nn::Embedding table(11, 4);
+        const Tensor at = randint(0, 11, {5, 3});
+        return descent(table.parameters(), 0.1, [=]() mutable {
+          const Tensor y = cumsum(table(at), 1);
+          const Tensor z =
+              y.index({indexing::Slice(), indexing::Slice(indexing::None, indexing::None, 2), indexing::None, "..."});
+          return log_softmax(z, -1).mean() + y.amax(IntArrayRef{1}).sum() * 0.1;
+        });
+      },
+      8);
+  check_replays(
+      "writes in place and through views, a buffer that runs along",
+      [] {
+        const Tensor w = randn({6, 6}).requires_grad_(), buffer = zeros({6, 6});
+        return descent({w}, 0.05, [=] {
+          Tensor y = w * 2;
+          y[0] += 1;
+          y.slice(0, 2, 4).mul_(y.slice(0, 0, 2).detach());
+          {
+            const NoGradGuard no_grad;
+            buffer.add_(y).mul_(0.9);
+          }
+          return (y * buffer).sigmoid().sum();
+        });
+      },
+      8);
+  check_replays(
+      "order, gathering, products, distances",
+      [] {
+        const Tensor w = randn({5, 8}).requires_grad_(), x = randn({3, 8});
+        return descent({w}, 0.01, [=] {
+          const auto [v, i] = topk(w, 3, 1);
+          const Tensor g = gather(w, 1, i), s = std::get<0>(sort(w, 0));
+          return where(v > 0, v, g * 2).sum() + s.square().mean() + einsum("ij,kj->ik", {w, x}).var() +
+                 cdist(w, x).mean() + logsumexp(w, 1).sum() + w.norm();
+        });
+      },
+      8);
+  check_replays(
+      "three backward passes into one gradient, a hook",
+      [] {
+        const Tensor w = randn({5, 8}).requires_grad_();
+        w.register_hook([](const Tensor& g) { return g * 0.5; });
+        const auto optimizer = std::make_shared<optim::SGD>(std::vector<Tensor>{w}, 0.05);
+        return Training{[=] {
+                          optimizer->zero_grad(false);
+                          Tensor total = zeros({});
+                          for (int i = 1; i <= 3; ++i) {
+                            const Tensor loss = (w * i).sin().sum();
+                            loss.backward();
+                            total = total + loss.detach();
+                          }
+                          optimizer->step();
+                          return total;
+                        },
+                        {w}};
+      },
+      8);
+}

@@ -18,7 +18,7 @@ struct Life {
   bool movable = true;
 };
 
-// The 8-byte words of a closure that point into [low, high], the end included: kernels may keep it. Storages never touch,
+// The 8-byte words of a closure (see detail::closure_of) that point into [low, high], the end included: kernels may keep it. Storages never touch,
 // so that an end is nobody's beginning.
 template <class F> void for_pointers(const KeptLaunch& launch, const char* low, const char* high, const F& fn) {
   auto* bytes = static_cast<char*>(launch.closure.object);

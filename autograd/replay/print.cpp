@@ -21,7 +21,7 @@ std::string bytes_text(int64_t bytes) {
 
 std::string place_of(const Program::State& s, size_t storage) {
   if (s.inside[storage]) return "in cache";
-  if (!s.plan.moved.empty() && s.plan.moved[storage]) return "planned";
+  if (s.plan.moved[storage]) return "planned";
   return s.temporary[storage] ? "own" : "outside";
 }
 

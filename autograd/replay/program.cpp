@@ -37,7 +37,6 @@ void State::keep(const std::function<void(LaunchList&)>& prepare) {
 
 void State::compile() {
   LaunchList& list = recorder->list;
-  std::vector<KeptLaunch>& launches = list.launches();
   const size_t storages = list.storages().size();
   temporary.assign(storages, false);
   for (size_t i = 0; i < storages; ++i) {
@@ -46,27 +45,33 @@ void State::compile() {
   }
   std::vector<bool> kept = temporary;
   kept.flip();
-  const std::vector<bool> useful = useful_launches(launches, kept);
-  steps = fuse(launches, useful, storages, options.fuse);
+  steps = fuse(list.launches(), useful_launches(list.launches(), kept), storages, options.fuse);
   inside.assign(storages, false);
-  keep_inside(steps, launches, temporary, inside);
+  keep_inside(steps, list.launches(), temporary, inside);
   std::vector<bool> movable = temporary;
   for (size_t i = 0; i < storages; ++i) movable[i] = movable[i] && !inside[i] && options.plan_memory;
   plan = plan_memory(steps, list, movable);
   find_outside();
   count();
-  std::vector<bool> used(storages);
+  let_go();
+  for (const Step& step : steps) {
+    const detail::Closure& own = list.launches()[step.launches[0]].closure;
+    if (!step.group) actions.push_back({own.run, own.object});
+    else actions.push_back({[](void* group) { static_cast<const Group*>(group)->run(); }, step.group.get()});
+  }
+}
+
+// Memory that no step uses where the list has it.
+void State::let_go() {
+  LaunchList& list = recorder->list;
+  std::vector<bool> used(temporary.size());
   for (const Step& step : steps) {
     for (size_t i : step.launches) {
-      for (const LaunchOperand& o : launches[i].operands) used[o.storage] = true;
+      for (const LaunchOperand& o : list.launches()[i].operands) used[o.storage] = true;
     }
   }
-  for (size_t i = 0; i < storages; ++i) {
-    if (inside[i] || (i < plan.moved.size() && plan.moved[i]) || (temporary[i] && !used[i])) list.drop(i);
-  }
-  for (const Step& step : steps) {
-    if (step.group) actions.push_back({[](void* g) { static_cast<const Group*>(g)->run(); }, step.group.get()});
-    else actions.push_back({launches[step.launches[0]].closure.run, launches[step.launches[0]].closure.object});
+  for (size_t i = 0; i < used.size(); ++i) {
+    if (inside[i] || plan.moved[i] || (temporary[i] && !used[i])) list.drop(i);
   }
 }
 

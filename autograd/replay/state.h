@@ -57,6 +57,7 @@ struct Program::State {
 
  private:
   void find_outside();
+  void let_go();
   void attach_grads();
   void count();
   bool intact() const;

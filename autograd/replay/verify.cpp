@@ -129,6 +129,7 @@ void State::verify(int steps_to_verify) {
     run_kept([&](size_t i) { replayed.push_back(result_of(recorder->list.launches()[i])); });
     before.restore(recorder->list);
     Comparison comparison{replayed, 0, {}};
+    const std::unique_ptr<Recorder> old = std::move(recorder);  // what the snapshot points to lives as long
     keep([&](LaunchList& list) {
       list.watch([](void* c, const KeptLaunch& launch) { static_cast<Comparison*>(c)->see(launch); }, &comparison);
     });

@@ -35,16 +35,11 @@ std::vector<Form> forms_of(const Tensors& y) {
   return forms;
 }
 
-// Where the default generator stood.
-struct RandomState {
-  uint64_t seed, draw;
-};
-
 // A function to be run again.
 struct Kept {
   std::shared_ptr<void> owner;  // of what f borrows
   TensorFunction f;
-  std::optional<RandomState> random;
+  std::optional<Generator> random;  // where the default generator stood
   std::vector<Form> outputs;
 };
 
@@ -120,8 +115,8 @@ CheckpointNode::Run CheckpointNode::run_again() const {
   for (size_t i = given_; i < saved_.size(); ++i) run.from.push_back(*saved_[i]);
   std::optional<DefaultGeneratorGuard> random;
   if (kept_.random) {
-    Generator generator(kept_.random->seed);
-    generator.set_draw(kept_.random->draw);
+    Generator generator;
+    copy_state(generator, *kept_.random);
     random.emplace(std::move(generator));
   }
   Outside outside;
@@ -145,8 +140,8 @@ Tensors CheckpointNode::replay(const Tensors& inputs) const {
   if (!kept_.owner || saved_.size() != given_) return {};
   std::optional<DefaultGeneratorGuard> random;
   if (kept_.random) {
-    Generator generator(kept_.random->seed);
-    generator.set_draw(kept_.random->draw);
+    Generator generator;
+    copy_state(generator, *kept_.random);
     random.emplace(std::move(generator));
   }
   return detail::checkpoint(kept_.owner, kept_.f, inputs, {.preserve_rng_state = kept_.random.has_value()});
@@ -214,7 +209,7 @@ Tensors detail::checkpoint(std::shared_ptr<void> owner, TensorFunction f, const 
                            const CheckpointOptions& options) {
   if (!GradMode::is_enabled()) return f(inputs);
   Kept kept{std::move(owner), f, {}, {}};
-  if (options.preserve_rng_state) kept.random = RandomState{default_generator().seed(), default_generator().draw()};
+  if (options.preserve_rng_state) copy_state(kept.random.emplace(), default_generator());
   Tensors y, outside;
   {
     const Outside noted;
