@@ -189,3 +189,75 @@ TEST_CASE("gradcheck measures by what rounding leaves of values on the way", "[g
   // The larger element's is 0 up to the last bits of 15.
   accepted([](const Tensor& x) { return log_softmax(x, 0); }, {leaf_at({-15, 15})});
 }
+
+// Values on the way are rounded to coarser last bits than results near 0 have. In these compositions, once found by chance,
+// that rounding was nearly the same in all evenly spaced samples at two of the four spacings, and so went unnoticed.
+TEST_CASE("gradcheck sees the rounding of values on the way at every spacing", "[gradcheck]") {
+  const auto last_and_first = [](const Tensor& x) { return index_select(x, 0, tensor({x.size(0) - 1, int64_t{0}})); };
+  const Tensor a = tensor({{-0.41849693757283646, -0.40188223579969184},
+                           {1.338019802574216, 1.3786911455035349},
+                           {0.73278917290411627, -0.041800349441697193}},
+                          dtype(kFloat64).requires_grad());
+  accepted(
+      [&](const Tensors& in) {
+        const Tensor twice = in[0] + in[0];
+        const Tensor y = last_and_first(matmul(twice, t(twice)));
+        return Tensors{gelu(y), y * 2};
+      },
+      {a}, {.seed = 6671});
+  const Tensor b = tensor({{0.068294993350597633}, {0.77330078202267716}}, dtype(kFloat64).requires_grad());
+  const Tensor c =
+      tensor({{{0.56736665104605866, -0.094356526944680219}}, {{-0.26867617298631385, 1.3478550347342764}}},
+             dtype(kFloat64).requires_grad());
+  accepted(
+      [&](const Tensors& in) {
+        const Tensor x = lerp(tapegrad::cosh(cat({in[1], in[1] * 0.5}, 2)), in[0], 0.3);
+        const Tensor length = hypot(x, x);
+        const Tensor y = tapegrad::log(tapegrad::exp(narrow(length, 0, 1, length.size(0) - 1)));
+        const Tensor z = gelu(neg(last_and_first(y) + y));
+        return Tensors{tapegrad::tanh(z), z * 2};
+      },
+      {b, c}, {.seed = 9426});
+}
+
+TEST_CASE("gradcheck takes the last bit of a value on the way for no jump", "[gradcheck]") {
+  // Between two last bits of 16, which are far larger than those of the result.
+  constexpr double slope = 0x1p-24;
+  const Value value = [](const Tensor& x) { return (x * slope + 16) - 16; };
+  const Tensors in{leaf_at({0x1p-4 + 0x1p-25})};
+  const GradcheckReport right = gradcheck_report(
+      planted(value, [](const Tensor& dy, const Tensor&) { return dy * slope; }), in, {.forward = false});
+  CHECK(right.ok());
+  CHECK(right.notes.empty());
+  caught(planted(value, [](const Tensor& dy, const Tensor&) { return dy * slope * 2; }), in, "numeric");
+}
+
+TEST_CASE("gradcheck knows that gradients are rounded too", "[gradcheck]") {
+  // The first element shifts all of its row, which the variance does not feel: the terms of its gradient cancel.
+  const Tensor x = tensor({{1.0326189370754046, 0.18490624965396218, -0.1857166599407305},
+                           {-1.0210948744081993, 0.86591903154866268, 0.76472410334659946}},
+                          dtype(kFloat64).requires_grad());
+  accepted(
+      [](const Tensor& v) {
+        const Tensor sums = cumsum(v, 1);
+        return Tensors{var(sums, 1, 0)};
+      },
+      {x}, {.seed = 8174});
+}
+
+TEST_CASE("gradcheck doubts a step that the next does not bear out", "[gradcheck]") {
+  // The two longest are wide of the slope, and their own estimates of that happen to be small.
+  int accused = 0;
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    Generator generator(seed);
+    Tensor x = rand({2, 3}, generator, kFloat64) * 3 - 1.5;
+    accused += !gradcheck_report(
+                    [](const Tensor& v) {
+                      const Tensor s = v * logsumexp(square(tapegrad::cosh(v)), 0);
+                      return softmax(stack({s, s}, 1) * 3, 2);
+                    },
+                    {x.requires_grad_()}, {.seed = seed, .consistency = false, .explain = false})
+                    .ok();
+  }
+  CHECK(accused == 0);
+}

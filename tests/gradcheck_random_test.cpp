@@ -9,7 +9,7 @@ using namespace planting;
 
 namespace {
 
-constexpr int kCompositions = 10000;
+constexpr int kCompositions = 20000;
 constexpr int kDeepest = 12;
 constexpr int64_t kLargest = 24;     // elements of an intermediate value
 constexpr double kGreatest = 30;     // of its values

@@ -91,6 +91,12 @@ System first_order(Problem& p) {
   s.vjp = [y = pick(run.y, place), wanted = pick(run.leaves, p.wanted)](const Values& w) {
     return flat_vjp(y, wanted, w);
   };
+  s.vjp_at = [&p, inputs = run.inputs, place](const Tensors& x, const Values& w) {
+    Tensors at = inputs;
+    for (size_t k = 0; k < p.wanted.size(); ++k) at[p.wanted[k]] = x[k];
+    const Tensors leaves = leaves_of(at, p.wanted);
+    return flat_vjp(pick(p.run(leaves), place), pick(leaves, p.wanted), w);
+  };
   return s;
 }
 

@@ -12,27 +12,37 @@ namespace {
 constexpr double kAllowed = 10;   // a verdict allows this many error bounds
 constexpr double kTight = 3e-10;  // relative bound with which a rung may decide alone
 constexpr double kSides[] = {1e-3, 1e-5, 1e-7};
-constexpr double kSpacings[] = {3e-13, 3e-10, 3e-8, 1e-6};
-constexpr int kNoiseSamples = 8;
-constexpr double kNoiseGrowth = 10;  // of noise from one spacing to the next
+constexpr double kSpacings[] = {3e-13, 3e-10, 3e-8, 1e-6, 3e-5, 1e-3};
+// Where noise is sampled, in spacings. Uneven: at even ones, a value rounded on the way may move by nearly whole last bits
+// from sample to sample, and its rounding stay the same in all of them.
+constexpr double kPlaces[] = {-3.61, -2.38, -1.57, -0.44, 0.53, 1.36, 2.62, 3.43};
+constexpr size_t kNoiseSamples = std::size(kPlaces);
+constexpr double kNoiseGrowth = 10;  // of noise from one spacing to another
 constexpr int kFinest = 3;           // rungs that show a jump
+constexpr double kJump = 1e4;        // roundings a jump is larger than
 
 // Written so that a NaN never agrees.
 bool agrees(double a, double b, double allowed) { return std::abs(a - b) <= allowed; }
 
 bool same_kind_of_infinity(double a, double b) { return (std::isnan(a) && std::isnan(b)) || (std::isinf(a) && a == b); }
 
-// Standard deviation of the noise in equally spaced samples, from their differences of the given order.
-double difference_noise(std::vector<double> f, int order) {
-  double gamma = 1;  // (order!)^2 / (2 order)!
-  for (int k = 1; k <= order; ++k) gamma *= static_cast<double>(k) / (order + k);
-  for (int k = 0; k < order; ++k) {
-    for (size_t j = 0; j + 1 < f.size(); ++j) f[j] = f[j + 1] - f[j];
-    f.pop_back();
-  }
+// Standard deviation of the noise in samples at kPlaces, from what polynomials below the given degree leave of them.
+double difference_noise(const std::vector<double>& f, size_t degree) {
   double sum = 0;
-  for (double d : f) sum += d * d;
-  return std::sqrt(gamma * sum / static_cast<double>(f.size()));
+  const size_t windows = f.size() - degree;
+  for (size_t first = 0; first < windows; ++first) {
+    double difference = 0, squares = 0;
+    for (size_t k = first; k <= first + degree; ++k) {
+      double weight = 1;  // of a divided difference
+      for (size_t j = first; j <= first + degree; ++j) {
+        if (j != k) weight /= kPlaces[k] - kPlaces[j];
+      }
+      difference += weight * f[k];
+      squares += weight * weight;
+    }
+    sum += difference * difference / squares;
+  }
+  return std::sqrt(sum / static_cast<double>(windows));
 }
 
 }  // namespace
@@ -40,6 +50,11 @@ double difference_noise(std::vector<double> f, int order) {
 Ladder::Ladder(Line line) : line_(std::move(line)), pairs_(kRungs), sides_(std::size(kSides)) {}
 
 double Ladder::step(int rung) const { return std::ldexp(line_.scale, -2 - rung); }
+
+// Of a result and of values on the way, which may be larger than a result near 0.
+double Ladder::rounding(double peak) const {
+  return std::max({line_.eps * peak, line_.noise, line_.eps * line_.scale});
+}
 
 bool Ladder::evaluate(double t, Values& f) {
   ++evaluations_;
@@ -93,9 +108,9 @@ double Ladder::measured_noise(size_t i) {
   if (!noise_known_) {
     noise_known_ = true;
     for (double spacing : kSpacings) {
-      for (int k = 0; k < kNoiseSamples; ++k) {
+      for (double place : kPlaces) {
         Values f;
-        if (!evaluate((k - (kNoiseSamples - 1) * 0.5) * spacing * line_.scale, f)) f.clear();
+        if (!evaluate(place * spacing * line_.scale, f)) f.clear();
         noise_samples_.push_back(std::move(f));
       }
     }
@@ -107,17 +122,16 @@ double Ladder::measured_noise(size_t i) {
       const Values& sample = noise_samples_[s * kNoiseSamples + k];
       if (!sample.empty() && std::isfinite(sample[i])) f.push_back(sample[i]);
     }
-    if (f.size() < kNoiseSamples) continue;
-    const double five = difference_noise(f, 5);
-    const double six = difference_noise(f, 6);
-    if (five <= 4 * six && six <= 4 * five) levels[s] = std::max(five, six);  // else f's own course
+    if (f.size() == kNoiseSamples) levels[s] = std::max(difference_noise(f, 5), difference_noise(f, 6));
   }
-  // Noise is as large at the next spacing; what a kink between the samples leaves grows with the spacing.
+  // Noise is as large at another spacing, but perhaps not at the next: at a fine one nothing may move. What f's own course
+  // or a kink between the samples leaves grows with the spacing.
   double noise = 0;
-  for (size_t s = 0; s < std::size(kSpacings); ++s) {
-    const double finer = s > 0 ? levels[s - 1] : 0;
-    const double coarser = s + 1 < std::size(kSpacings) ? levels[s + 1] : 0;
-    if (std::max(finer, coarser) * kNoiseGrowth >= levels[s]) noise = std::max(noise, levels[s]);
+  for (double& level : levels) {
+    for (double& other : levels) {
+      if (&level != &other && level <= kNoiseGrowth * other && other <= kNoiseGrowth * level)
+        noise = std::max(noise, level);
+    }
   }
   return noise;
 }
@@ -132,14 +146,12 @@ bool Ladder::is_step_function(size_t i, double& bound, double& quantum) {
     if (!p.valid) return false;
     const double peak = std::max(std::abs(p.plus[i]), std::abs(p.minus[i]));
     if (!std::isfinite(peak)) return false;
-    // Of values on the way as well, which may be larger than a result near 0.
-    const double rounding = std::max({line_.eps * peak, line_.noise, line_.eps * line_.scale});
     const double step_up = std::abs(p.plus[i] - p.minus[i]);
     if (step_up != 0) {
-      if (flat >= 3 && step_up <= 1e4 * rounding) quantum = step_up;
+      if (flat >= 3 && step_up <= kJump * rounding(peak)) quantum = step_up;
       return flat >= 3 && quantum == 0;
     }
-    bound = 4 * rounding / step(k);
+    bound = 4 * rounding(peak) / step(k);
   }
   return true;
 }
@@ -150,7 +162,7 @@ bool Ladder::jumps(size_t i) {
   if (!finest.valid) return false;
   const double gap = finest.plus[i] - finest.minus[i];
   const double peak = std::max(std::abs(finest.plus[i]), std::abs(finest.minus[i]));
-  if (!(std::abs(gap) > 1e4 * std::max(line_.eps * peak, line_.noise))) return false;
+  if (!(std::abs(gap) > kJump * rounding(peak))) return false;
   for (int k = kRungs - 2; k >= kRungs - kFinest; --k) {
     const Pair& p = pair(k);
     if (!p.valid || !agrees(p.plus[i] - p.minus[i], gap, 0.01 * std::abs(gap))) return false;
@@ -220,6 +232,8 @@ Verdict Ladder::judge(size_t i, double analytic, double terms) {
   for (int k = 1; k + 1 < kRungs; ++k) {
     const Rung next = rung(k, i, noise);
     if (credible(last, next)) {
+      // Known no better than the next agrees: both estimates of what Richardson leaves may be small by chance.
+      last.est = std::max(last.est, std::abs(last.r - next.r) / 4);
       const auto relative = [](const Rung& r) { return r.est / std::max(std::abs(r.r), 1e-300); };
       if (!best.valid || relative(last) < relative(best)) best = last;
     }
@@ -291,13 +305,14 @@ void Ladder::look_for_kink(size_t i, double analytic, double terms, Verdict& v) 
     gap[k] = std::abs(right[k] - left[k]);
   }
   const double finest = kSides[2] * line_.scale;
-  const double noise = 20 * (std::max(line_.eps * std::abs(centre_[i]), line_.noise) / finest);
   const double steepest = std::max(std::abs(right[2]), std::abs(left[2]));
   // At a jump the slopes grow as 1 / h.
-  if (steepest > 1e3 * std::max(std::abs(right[0]), std::abs(left[0])) && steepest > noise) {
+  if (steepest > 1e3 * std::max(std::abs(right[0]), std::abs(left[0])) &&
+      steepest * finest > kJump * rounding(std::abs(centre_[i]))) {
     v.judgement = std::isfinite(analytic) ? Judgement::jump : Judgement::wrong;
     return;
   }
+  const double noise = 20 * (std::max({line_.eps * std::abs(centre_[i]), line_.noise, measured_noise(i)}) / finest);
   if (gap[2] <= noise || gap[2] <= 0.3 * gap[0]) return;
   v.low = std::min(left[2], right[2]);
   v.high = std::max(left[2], right[2]);

@@ -55,6 +55,7 @@ class Ladder {
   static constexpr int kRungs = 32;
 
   double step(int rung) const;
+  double rounding(double peak) const;
   bool evaluate(double t, Values& f);
   const Pair& pair(int rung);
   Rung rung(int k, size_t i, double noise);
@@ -75,7 +76,7 @@ class Ladder {
 
   Line line_;
   std::vector<Pair> pairs_;
-  std::vector<Values> noise_samples_;  // 8 for each of 4 spacings; empty where f has no value
+  std::vector<Values> noise_samples_;  // 8 for each spacing; empty where f has no value
   bool noise_known_ = false;
   Values centre_;
   bool centre_known_ = false, centre_valid_ = false;

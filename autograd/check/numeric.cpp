@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kSuspects = 4;   // wrong entries that a direction is bisected for
 constexpr size_t kWidened = 128;  // entries looked at beside them
+constexpr int kNudges = 4;        // of the inputs, by last bits, to see how well a gradient is known
 
 // x of the system with room for one input to move: at(t) is the values at x + t d.
 class Moved {
@@ -69,6 +70,7 @@ class Numeric {
     return std::find(list.begin(), list.end(), s_.x_index[k]) != list.end();
   }
   bool movable(size_t k, size_t j, double x);
+  bool rounded(size_t k, size_t i, size_t j, double analytic, const Verdict& v);
   void full(size_t k);
   Values weighted_rows(size_t k, const Values& w);
   void probe(size_t k);
@@ -157,6 +159,32 @@ bool Numeric::movable(size_t k, size_t j, double x) {
   return false;
 }
 
+// Whether a wrong entry is off by the rounding of the analytic value: terms far larger than their sum cancel in it, and it
+// moves as much when the inputs do by a few last bits. Never more than a trace of the row's largest entry: at a kink it jumps.
+bool Numeric::rounded(size_t k, size_t i, size_t j, double analytic, const Verdict& v) {
+  if (!s_.vjp_at || !std::isfinite(v.numeric) || !std::isfinite(analytic)) return false;
+  Values one(static_cast<size_t>(outputs_));
+  one[i] = 1;
+  double moved = 0, largest = 0;
+  for (int nudge = 0; nudge < kNudges; ++nudge) {
+    Tensors x;
+    for (const Tensor& at : s_.x) {
+      Values near = values_of(at);
+      for (double& e : near) e *= 1 + s_.eps * draws_.uniform(-4, 4);
+      x.push_back(tensor_of(near, at));
+    }
+    std::vector<Values> row;
+    try {
+      row = s_.vjp_at(x, one);
+    } catch (const Error&) { return false; }
+    moved = std::max(moved, std::abs(row[k][j] - analytic));
+    for (const Values& by : row) {
+      for (double g : by) largest = std::max(largest, std::abs(g));
+    }
+  }
+  return std::abs(analytic - v.numeric) <= 10 * v.bound + std::min(10 * moved, 1e-11 * largest);
+}
+
 void Numeric::full(size_t k) {
   Values w(static_cast<size_t>(outputs_));
   for (double& e : w) e = draws_.weight();
@@ -187,6 +215,7 @@ void Numeric::full(size_t k) {
         const size_t at = i * n + j;
         const double analytic = rows[all * n + j] / w[all];
         Verdict v = ladder.judge(all, analytic, std::abs(analytic));
+        if (v.judgement == Judgement::wrong && rounded(k, all, j, analytic, v)) v.judgement = Judgement::pass;
         const std::string where = s_.what + " " + b.out_name + position(static_cast<int64_t>(i), b.out_sizes) +
                                   " / d " + b.in_name + position(static_cast<int64_t>(j), b.in_sizes);
         b.wrong[at] = !accept(v, analytic, where);

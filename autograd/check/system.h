@@ -83,6 +83,8 @@ struct System {
   std::vector<Shape> outputs;  // shapes of its results
   std::function<bool(const Tensors& x, Values& f)> eval;
   std::function<std::vector<Values>(const Values& w)> vjp;  // by each x
+  // The same at another x, recorded anew; may be empty.
+  std::function<std::vector<Values>(const Tensors& x, const Values& w)> vjp_at;
   std::vector<std::string> x_names, y_names;
   std::vector<int64_t> x_index;   // input numbers for findings
   std::vector<int64_t> y_index;   // output numbers for findings

@@ -110,7 +110,8 @@ std::string page(const Docs& docs) {
          "Made from the rows of `tests/op_cases*.cpp` and the comments of the headers by `scripts/op-table`; a test fails when it is out "
          "of date. Every op here is tested for its value against an independent reference, its gradients, forward mode, layouts, "
          "instruction sets and errors, and gives the same bits at any number of threads. Derivatives: how often the result can be "
-         "differentiated. Dtypes: those its tests ran with, after promotion. Forms: `x.op_()` exists; the result shares memory.\n";
+         "differentiated. Dtypes: those its tests ran with, after promotion. Forms: in place, where `op_(x)` exists; view, "
+         "where the result shares memory.\n";
   for (const auto& [header, lines] : families) {
     out << "\n## ops/" << header << "\n\n| op | meaning | derivatives | dtypes | forms |\n|---|---|---|---|---|\n"
         << lines;
