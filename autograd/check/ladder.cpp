@@ -312,7 +312,9 @@ void Ladder::look_for_kink(size_t i, double analytic, double terms, Verdict& v) 
     v.judgement = std::isfinite(analytic) ? Judgement::jump : Judgement::wrong;
     return;
   }
-  const double noise = 20 * (std::max({line_.eps * std::abs(centre_[i]), line_.noise, measured_noise(i)}) / finest);
+  // A jump, seen at every spacing, would be taken for noise.
+  const double measured = jumps(i) ? 0 : measured_noise(i);
+  const double noise = 20 * (std::max({line_.eps * std::abs(centre_[i]), line_.noise, measured}) / finest);
   if (gap[2] <= noise || gap[2] <= 0.3 * gap[0]) return;
   v.low = std::min(left[2], right[2]);
   v.high = std::max(left[2], right[2]);
