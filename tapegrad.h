@@ -18,6 +18,8 @@
 #include "tapegrad/autograd/check/gradcheck.h"
 #include "tapegrad/autograd/dump.h"
 #include "tapegrad/autograd/function.h"
+#include "tapegrad/autograd/profile/memory_report.h"
+#include "tapegrad/autograd/profile/profiler.h"
 #include "tapegrad/autograd/transform/checkpoint.h"
 #include "tapegrad/autograd/transform/jacobian.h"
 #include "tapegrad/autograd/transform/products.h"

@@ -32,7 +32,11 @@ uint32_t take_slots(Sweep& s, uint32_t count) {
 }  // namespace
 
 SweepScope::SweepScope(bool retain_graph, bool create_graph)
-    : mode_(create_graph), outer_needs_(thread_state.needs), outer_current_(thread_state.current) {
+    : mode_(create_graph),
+      outer_needs_(thread_state.needs),
+      outer_current_(thread_state.current),
+      outer_phase_(tapegrad::detail::phase),
+      scope_("backward", [] { return "backward"; }) {
   if (sweep_stack.depth == sweep_stack.sweeps.size()) sweep_stack.sweeps.push_back(new Sweep);
   sweep_ = sweep_stack.sweeps[sweep_stack.depth++];
   sweep_->id = ++sweep_count;
@@ -44,6 +48,7 @@ SweepScope::SweepScope(bool retain_graph, bool create_graph)
                         std::to_string(sweep_stack.depth));
   }
   sweep_->mark = static_cast<uint16_t>(sweep_stack.depth * kDepthUnit);
+  tapegrad::detail::phase = LaunchPhase::backward;
 }
 
 SweepScope::~SweepScope() {
@@ -59,6 +64,7 @@ SweepScope::~SweepScope() {
   }
   sweep_->reset();
   --sweep_stack.depth;
+  tapegrad::detail::phase = outer_phase_;
 }
 
 Tensor& slot_of(Sweep& s, Node& node, uint32_t output) {

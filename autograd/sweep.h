@@ -5,6 +5,7 @@
 
 #include "tapegrad/autograd/autograd.h"
 #include "tapegrad/autograd/leaf_table.h"
+#include "tapegrad/core/watch.h"
 
 namespace tapegrad::autograd {
 
@@ -101,6 +102,8 @@ class SweepScope {
   uint64_t outer_needs_;
   Node* outer_current_;
   Sweep* sweep_;
+  LaunchPhase outer_phase_;
+  tapegrad::detail::ObservedScope scope_;
 };
 
 // The slot of an output of a node; the node joins the ready ones when it is first met.

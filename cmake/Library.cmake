@@ -35,14 +35,21 @@ else()
   # Calls within the library go straight to the function: nobody replaces ours from outside.
   target_compile_options(tapegrad PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-semantic-interposition>)
   target_link_options(tapegrad PRIVATE -Wl,--no-undefined -Wl,--as-needed -Wl,-Bsymbolic-functions)
+  # Relocations in a bitmap, a fiftieth of the bytes; binutils 2.38 and glibc 2.36, those of Debian 12, know it.
+  include(CheckLinkerFlag)
+  check_linker_flag(CXX "-Wl,-z,pack-relative-relocs" TAPEGRAD_PACKS_RELOCATIONS)
+  if(TAPEGRAD_PACKS_RELOCATIONS)
+    target_link_options(tapegrad PRIVATE "-Wl,-z,pack-relative-relocs")
+  endif()
 endif()
 if(TAPEGRAD_SANITIZE)
   target_link_options(tapegrad INTERFACE $<BUILD_INTERFACE:-fsanitize=${TAPEGRAD_SANITIZE}>)
 endif()
 
-# Checks, transformations, the making of programs, modules and readers spend their time in the kernels; their own code, mostly the
-# text of findings and errors, is compiled for size.
-file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp"
+# Checks, profiles, transformations, the making of programs, modules and readers spend their time in the kernels; their own code,
+# mostly the text of findings and errors, is compiled for size.
+file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/core/watch.cpp"
+  "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/profile/*.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/transform/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/replay/*.cpp"
   "${PROJECT_SOURCE_DIR}/nn/*.cpp" "${PROJECT_SOURCE_DIR}/nn/data/*.cpp")
 list(FILTER TAPEGRAD_COLD EXCLUDE REGEX "replay/(group|program)\\.cpp$")  # these run at every step

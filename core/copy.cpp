@@ -92,6 +92,7 @@ struct FlatCopy {
     });
   }
   bool walk(Walk& w) const { return flat_walk(w, tile, to, from, bytes / item, item); }
+  static KernelNote note() { return {.by = "memcpy"}; }
 };
 
 struct StridedCopy {
@@ -106,6 +107,7 @@ struct StridedCopy {
     loop.describe(w, item);
     return true;
   }
+  static KernelNote note() { return {.by = "strided loop"}; }
 };
 
 bool same_layout(const Tensor& a, const Tensor& b) {
@@ -218,6 +220,7 @@ template <class T> struct StridedAdd {
     loop.describe(w, sizeof(T));
     return !overlaps;
   }
+  static KernelNote note() { return {.by = "strided loop"}; }
 };
 
 }  // namespace

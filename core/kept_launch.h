@@ -45,12 +45,14 @@ struct LaunchOperand {
   bool dense;  // without gaps
   DType dtype;
   Shape sizes;
+  int64_t bytes;  // of distinct elements
 };
 
 // A kernel kept for another run.
 struct TAPEGRAD_API KeptLaunch {
   const char* name;
   LaunchKind kind;
+  LaunchPhase phase;
   detail::Closure closure;
   std::unique_ptr<Walk> walk;    // if it is elementwise
   std::unique_ptr<SumWalk> sum;  // if it is a sum over everything
@@ -60,7 +62,7 @@ struct TAPEGRAD_API KeptLaunch {
   KeptLaunch(KeptLaunch&& other) noexcept;
   KeptLaunch& operator=(KeptLaunch&& other) noexcept;
   ~KeptLaunch();
-  void run() const { closure.run(closure.object); }
+  void run() const { closure.run(); }
 };
 
 // Memory that kept launches use.

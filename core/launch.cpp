@@ -9,26 +9,21 @@
 
 namespace tapegrad {
 
-namespace detail {
-constinit thread_local LaunchList* current_list __attribute__((tls_model("initial-exec"))) = nullptr;
-}
-
-LaunchList* keeping() { return detail::current_list; }
-
 KeptLaunch::KeptLaunch(const char* launch_name, LaunchKind launch_kind, const detail::Closure& c)
-    : name(launch_name), kind(launch_kind), closure(c) {
+    : name(launch_name), kind(launch_kind), phase(detail::phase), closure(c) {
   const auto told = [&](auto* tell, auto& record) {
     if (!tell) return;
     record = std::make_unique<std::remove_reference_t<decltype(*record)>>();
     if (!tell(closure.object, *record)) record.reset();
   };
-  told(closure.walk, walk);
-  told(closure.sum, sum);
+  told(closure.type->walk, walk);
+  told(closure.type->sum, sum);
 }
 
 KeptLaunch::KeptLaunch(KeptLaunch&& other) noexcept
     : name(other.name),
       kind(other.kind),
+      phase(other.phase),
       closure(other.closure),
       walk(std::move(other.walk)),
       sum(std::move(other.sum)),
@@ -39,6 +34,7 @@ KeptLaunch::KeptLaunch(KeptLaunch&& other) noexcept
 KeptLaunch& KeptLaunch::operator=(KeptLaunch&& other) noexcept {
   std::swap(name, other.name);
   std::swap(kind, other.kind);
+  std::swap(phase, other.phase);
   std::swap(closure, other.closure);
   walk.swap(other.walk);
   sum.swap(other.sum);
@@ -47,7 +43,7 @@ KeptLaunch& KeptLaunch::operator=(KeptLaunch&& other) noexcept {
 }
 
 KeptLaunch::~KeptLaunch() {
-  if (closure.object) closure.destroy(closure.object);
+  if (closure.object) closure.type->destroy(closure.object);
 }
 
 struct LaunchList::State {
@@ -68,7 +64,8 @@ struct LaunchList::State {
 
   LaunchOperand operand(const Tensor& x, bool written) {
     const TensorImpl& t = *x.impl();
-    LaunchOperand o{add(t.storage.get(), false), t.data, t.data, written, t.contiguous, t.dtype, t.sizes};
+    LaunchOperand o{add(t.storage.get(), false), t.data, t.data, written, t.contiguous, t.dtype, t.sizes,
+                    detail::distinct_bytes(t)};
     if (t.numel == 0) return o;
     for (int64_t d = 0; d < t.sizes.size(); ++d) {
       const int64_t reach = (t.sizes[d] - 1) * t.strides[d] * item_size(t.dtype);
@@ -79,7 +76,7 @@ struct LaunchList::State {
   }
 };
 
-LaunchList::LaunchList() : state_(new State), outer_(std::exchange(detail::current_list, this)) {}
+LaunchList::LaunchList() : state_(new State), outer_(detail::exchange_list(this)) {}
 
 LaunchList::~LaunchList() {
   stop();
@@ -92,9 +89,11 @@ LaunchList::~LaunchList() {
 void LaunchList::stop() {
   if (!std::exchange(active_, false)) return;
   // Lists may be stopped in any order, so this one leaves the chain wherever it stands in it.
-  LaunchList** link = &detail::current_list;
+  LaunchList* first = detail::current();
+  LaunchList** link = &first;
   while (*link && *link != this) link = &(*link)->outer_;
   if (*link) *link = outer_;
+  detail::exchange_list(first);
 }
 
 std::vector<KeptLaunch>& LaunchList::launches() const { return state_->launches; }
@@ -140,6 +139,13 @@ void LaunchList::refuse(const char* what) const {
 }
 
 namespace detail {
+
+[[gnu::cold]] void launch_watched(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
+                                  std::initializer_list<const Tensor*> inputs, const void* kernel,
+                                  const KernelType& type) {
+  observe(name, kind, outputs, inputs, kernel, type);
+  if (LaunchList* list = current()) list->keep(name, kind, outputs, inputs, {type.copy(kernel), &type});
+}
 
 void CheckedPointer::check(DType asked) const {
   if (asked != tensor->dtype())

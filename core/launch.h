@@ -5,50 +5,53 @@
 #include <initializer_list>
 #include <memory>
 
-#include "tapegrad/core/tensor.h"
+#include "tapegrad/core/watch.h"
 
 namespace tapegrad {
 
-// What a launch does to its operands, for whoever rearranges kept launches. Those of kind `random` and `other` keep their
-// order among themselves.
-enum class LaunchKind : uint8_t { map, reduce, gemm, copy, random, other };
-
-struct Walk;
-struct SumWalk;
 struct KeptLaunch;
 struct KeptStorage;
 
 namespace detail {
 
+// Whoever moves memory looks for pointers among the words of a kept kernel. So that a small field beside stale bytes is not taken for
+// one, padding is cleared; where it cannot be, and where a copy is more than its bytes, `bytes` is 0: nothing to be found.
+#if __has_builtin(__builtin_clear_padding)
+template <class Fn> inline constexpr bool has_plain_words = std::is_trivially_copyable_v<Fn>;
+#else
+template <class Fn> inline constexpr bool has_plain_words = false;
+#endif
+
+template <class Fn> void* copy_kernel(const void* kernel) {
+  Fn* const copy = new Fn(*static_cast<const Fn*>(kernel));
+  if constexpr (has_plain_words<Fn>) __builtin_clear_padding(copy);
+  return copy;
+}
+
+template <class Fn> constexpr KernelType describe_kernel() {
+  KernelType t{has_plain_words<Fn> ? sizeof(Fn) : 0,
+               [](const void* f) { (*static_cast<const Fn*>(f))(); },
+               &copy_kernel<Fn>,
+               [](void* f) { delete static_cast<Fn*>(f); },
+               nullptr,
+               nullptr,
+               nullptr};
+  if constexpr (requires(const Fn& f, Walk& w) { f.walk(w); })
+    t.walk = [](const void* f, Walk& w) { return static_cast<const Fn*>(f)->walk(w); };
+  if constexpr (requires(const Fn& f, SumWalk& w) { f.sum_walk(w); })
+    t.sum = [](const void* f, SumWalk& w) { return static_cast<const Fn*>(f)->sum_walk(w); };
+  if constexpr (requires(const Fn& f) { f.note(); })
+    t.note = [](const void* f) -> KernelNote { return static_cast<const Fn*>(f)->note(); };
+  return t;
+}
+template <class Fn> inline constexpr KernelType kernel_type = describe_kernel<Fn>();
+
 // A kernel with all it needs to run again, and what it can tell about itself (see kept_launch.h).
 struct Closure {
   void* object;
-  size_t bytes;
-  void (*run)(void* object);
-  void (*destroy)(void* object);
-  bool (*walk)(const void* object, Walk& walk);
-  bool (*sum)(const void* object, SumWalk& sum);
+  const KernelType* type;
+  void run() const { type->run(object); }
 };
-
-// Whoever moves memory looks for pointers among the words of a kept closure. So that a small field beside stale bytes is not taken for
-// one, padding is cleared; where it cannot be, and where a copy is more than its bytes, `bytes` is 0: nothing to be found.
-template <class Fn> Closure closure_of(const Fn& fn) {
-  Fn* const kept = new Fn(fn);
-  size_t bytes = 0;
-#if __has_builtin(__builtin_clear_padding)
-  if constexpr (std::is_trivially_copyable_v<Fn>) {
-    __builtin_clear_padding(kept);
-    bytes = sizeof(Fn);
-  }
-#endif
-  Closure c{kept,    bytes,  [](void* f) { (*static_cast<Fn*>(f))(); }, [](void* f) { delete static_cast<Fn*>(f); },
-            nullptr, nullptr};
-  if constexpr (requires(const Fn& f, Walk& w) { f.walk(w); })
-    c.walk = [](const void* f, Walk& w) { return static_cast<const Fn*>(f)->walk(w); };
-  if constexpr (requires(const Fn& f, SumWalk& w) { f.sum_walk(w); })
-    c.sum = [](const void* f, SumWalk& w) { return static_cast<const Fn*>(f)->sum_walk(w); };
-  return c;
-}
 
 }  // namespace detail
 
@@ -102,28 +105,20 @@ class TAPEGRAD_API LaunchList {
   bool active_ = true;
 };
 
-// The list that keeps this thread's launches now, or null.
-TAPEGRAD_API LaunchList* keeping();
-
 namespace detail {
-
-#ifdef TAPEGRAD_BUILDING
-extern constinit thread_local LaunchList* current_list __attribute__((tls_model("initial-exec")));
-inline LaunchList* current() { return current_list; }
-#else
-inline LaunchList* current() { return keeping(); }
-#endif
-
-}  // namespace detail
+TAPEGRAD_API void launch_watched(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
+                                 std::initializer_list<const Tensor*> inputs, const void* kernel,
+                                 const KernelType& type);
+}
 
 // Runs fn(), which computes `outputs` from `inputs`. fn must hold by value all it needs to run again: raw pointers and
 // sizes, no tensors, no references. For kernels of the library.
 template <class Fn>
 void launch(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
             std::initializer_list<const Tensor*> inputs, const Fn& fn) {
+  if (detail::is_watched()) [[unlikely]]
+    return detail::launch_watched(name, kind, outputs, inputs, &fn, detail::kernel_type<Fn>);
   fn();
-  if (LaunchList* list = detail::current()) [[unlikely]]
-    list->keep(name, kind, outputs, inputs, detail::closure_of(fn));
 }
 
 namespace detail {
@@ -162,6 +157,13 @@ template <size_t N, class Fn> struct PointerKernel {
     [&]<size_t... I>(std::index_sequence<I...>) { fn(OperandPointer{at[I]}...); }
     (std::make_index_sequence<N>{});
   }
+  static KernelNote note() { return {.by = "own"}; }
+};
+// The same at its first run, or a kernel that takes no pointers.
+template <class Fn> struct OwnKernel {
+  Fn fn;
+  void operator()() const { fn(); }
+  static KernelNote note() { return {.by = "own"}; }
 };
 
 // What a user's own kernel reads while it runs is its business.
@@ -199,13 +201,22 @@ void launch(const char* name, std::initializer_list<const Tensor*> outputs, std:
   const auto operands = detail::checked_operands(name, outputs, inputs, N);
   const detail::RunningLaunch running;
   if constexpr (N == 0) {
-    launch(name, LaunchKind::other, outputs, inputs, fn);
+    launch(name, LaunchKind::other, outputs, inputs, detail::OwnKernel<Fn>{fn});
   } else {
     [&]<size_t... I>(std::index_sequence<I...>) {
-      fn(detail::CheckedPointer{name, operands[I]}...);
-      if (LaunchList* list = detail::current())
-        list->keep(name, LaunchKind::other, outputs, inputs,
-                   detail::closure_of(detail::PointerKernel<N, Fn>{fn, {operands[I]->impl()->data...}}));
+      if (!detail::is_watched()) {
+        fn(detail::CheckedPointer{name, operands[I]}...);
+        return;
+      }
+      const auto checked = [&] { fn(detail::CheckedPointer{name, operands[I]}...); };
+      detail::OwnKernel<decltype(checked)> kernel{checked};
+      detail::observe(name, LaunchKind::other, outputs, inputs, &kernel, detail::kernel_type<decltype(kernel)>);
+      LaunchList* const list = detail::current();
+      if (!list) return;
+      using Kept = detail::PointerKernel<N, Fn>;
+      const Kept kept{fn, {operands[I]->impl()->data...}};
+      list->keep(name, LaunchKind::other, outputs, inputs,
+                 {detail::copy_kernel<Kept>(&kept), &detail::kernel_type<Kept>});
     }
     (std::make_index_sequence<N>{});
   }

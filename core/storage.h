@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <utility>
 
 #include "tapegrad/core/export.h"
 #include "tapegrad/core/ref.h"
@@ -30,6 +31,11 @@ class TAPEGRAD_API Storage {
   void retain() { refs_.increment(); }
   void release() {
     if (refs_.decrement()) destroy();
+  }
+  // deleter(context) runs when the last tensor lets go, on whatever thread; returned is what was to run before, which is
+  // the new one's to call.
+  std::pair<Deleter, void*> exchange_deleter(Deleter deleter, void* context) {
+    return {std::exchange(deleter_, deleter), std::exchange(context_, context)};
   }
   // Keeps the memory without being counted by references().
   void watch() {

@@ -17,8 +17,8 @@ inline Ref<Storage> Storage::create(size_t bytes) {
   auto* storage = new (block) Storage;
   storage->bytes_ = bytes;
   storage->data_ = static_cast<char*>(block) + kStorageHeader;
-  if (LaunchList* list = detail::current_list) [[unlikely]]
-    list->created(storage);
+  if (detail::is_watched()) [[unlikely]]
+    detail::created(storage);
   return Ref<Storage>::adopt(storage);
 }
 
@@ -186,7 +186,7 @@ int64_t Tensor::stride(int64_t d) const {
 int64_t Tensor::storage_offset() const { return (state().data - state().storage->data()) / element_size(); }
 
 void detail::check_host_read(const char* what) {
-  if (const LaunchList* list = current_list) [[unlikely]]
+  if (const LaunchList* list = current()) [[unlikely]]
     list->check_host_read(what);
 }
 

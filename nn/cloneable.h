@@ -3,6 +3,7 @@
 
 #include <typeinfo>
 
+#include "tapegrad/nn/call_scope.h"
 #include "tapegrad/nn/module.h"
 
 namespace tapegrad::nn {
@@ -54,10 +55,12 @@ template <class Derived> class Cloneable : public Module {
   // D delays the look-up of forward until the class is complete.
   template <class... Args, class D = Derived>
   auto operator()(Args&&... args) -> decltype(static_cast<D&>(*this).forward(std::forward<Args>(args)...)) {
+    const detail::CallScope scope(*this);
     return static_cast<D&>(*this).forward(std::forward<Args>(args)...);
   }
   template <class... Args, class D = Derived>
   auto operator()(Args&&... args) const -> decltype(static_cast<const D&>(*this).forward(std::forward<Args>(args)...)) {
+    const detail::CallScope scope(*this);
     return static_cast<const D&>(*this).forward(std::forward<Args>(args)...);
   }
 

@@ -7,6 +7,7 @@
 #include "tapegrad/core/denormal.h"
 #include "tapegrad/core/iterate.h"
 #include "tapegrad/core/launch.h"
+#include "tapegrad/ops/kernels/simd/note.h"
 #include "tapegrad/ops/kernels/simd/simd.h"
 
 namespace tapegrad {
@@ -62,7 +63,7 @@ void launch_sgd(const Tensor& p, const Tensor& g, const Tensor& buffer, const Sg
                            o->weight_decay, o->nesterov, o->maximize, first});
     });
   };
-  launch("sgd_step", LaunchKind::other, {&p, &buffer}, {&p, &g, &buffer}, run);
+  launch("sgd_step", LaunchKind::other, {&p, &buffer}, {&p, &g, &buffer}, kernels::BySimd{run});
 }
 
 void correct(AdamCorrections& c, int64_t step, const std::pair<double, double>& betas) {
@@ -92,7 +93,7 @@ void launch_adam(const Tensor& p, const Tensor& g, const AdamState<kDecoupled>& 
     });
   };
   launch("adam_step", LaunchKind::other, {&p, &state.m, &state.v, &state.v_max},
-         {&p, &g, &state.m, &state.v, &state.v_max}, run);
+         {&p, &g, &state.m, &state.v, &state.v_max}, kernels::BySimd{run});
 }
 
 template <bool kDecoupled> void step_adam(const Tensor& p, const Tensor& g, const AdamState<kDecoupled>& state) {
@@ -108,13 +109,14 @@ void launch_rmsprop(const Tensor& p, const Tensor& g, const Tensor& v, const Ten
   T* const to = data_of<T>(p);
   const T* const from = data_of<T>(g);
   T *const square = data_of<T>(v), *const centre = data_of<T>(mean), *const moving = data_of<T>(buffer);
-  launch("rmsprop_step", LaunchKind::other, {&p, &v, &mean, &buffer}, {&p, &g, &v, &mean, &buffer}, [=, n = p.numel()] {
-    for_pieces(n, [&](int64_t i, int64_t count) {
-      kernels_of<T>().rmsprop({to + i, from + i, square + i, centre ? centre + i : nullptr,
-                               moving ? moving + i : nullptr, count, o->lr, o->alpha, o->eps, o->weight_decay,
-                               o->momentum, o->maximize});
-    });
-  });
+  launch("rmsprop_step", LaunchKind::other, {&p, &v, &mean, &buffer}, {&p, &g, &v, &mean, &buffer},
+         kernels::BySimd{[=, n = p.numel()] {
+           for_pieces(n, [&](int64_t i, int64_t count) {
+             kernels_of<T>().rmsprop({to + i, from + i, square + i, centre ? centre + i : nullptr,
+                                      moving ? moving + i : nullptr, count, o->lr, o->alpha, o->eps, o->weight_decay,
+                                      o->momentum, o->maximize});
+           });
+         }});
 }
 
 template <class T>
@@ -124,12 +126,12 @@ void launch_adagrad(const Tensor& p, const Tensor& g, const Tensor& v, const Ada
   T* const to = data_of<T>(p);
   const T* const from = data_of<T>(g);
   T* const square = data_of<T>(v);
-  launch("adagrad_step", LaunchKind::other, {&p, &v}, {&p, &g, &v}, [=, n = p.numel()] {
-    const double lr = o->lr / (1 + static_cast<double>((*steps)++) * o->lr_decay);
-    for_pieces(n, [&](int64_t i, int64_t count) {
-      kernels_of<T>().adagrad({to + i, from + i, square + i, count, lr, o->eps, o->weight_decay, o->maximize});
-    });
-  });
+  launch("adagrad_step", LaunchKind::other, {&p, &v}, {&p, &g, &v}, kernels::BySimd{[=, n = p.numel()] {
+           const double lr = o->lr / (1 + static_cast<double>((*steps)++) * o->lr_decay);
+           for_pieces(n, [&](int64_t i, int64_t count) {
+             kernels_of<T>().adagrad({to + i, from + i, square + i, count, lr, o->eps, o->weight_decay, o->maximize});
+           });
+         }});
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "tapegrad/ops/kernels/distance.h"
 #include "tapegrad/ops/kernels/gemm.h"
 #include "tapegrad/ops/kernels/map.h"
+#include "tapegrad/ops/kernels/simd/note.h"
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/linalg_parts.h"
 #include "tapegrad/ops/reduce.h"
@@ -114,9 +115,8 @@ struct Dot {
     dispatch_floating(x.dtype(), [&]<class T>() {
       const auto fn = kernels::simd::floating<T>(kernels::simd::table()).dot;
       launch(name, LaunchKind::reduce, {&result}, {&left, &right},
-             [fn, pa = left.elements<T>(), pb = right.elements<T>(), dst = result.elements<T>(), n = left.numel()] {
-               *dst = fn(pa, pb, n);
-             });
+             kernels::BySimd{[fn, pa = left.elements<T>(), pb = right.elements<T>(), dst = result.elements<T>(),
+                              n = left.numel()] { *dst = fn(pa, pb, n); }});
     });
     return result;
   }

@@ -18,11 +18,11 @@ struct Life {
   bool movable = true;
 };
 
-// The 8-byte words of a closure (see detail::closure_of) that point into [low, high], the end included: kernels may keep it. Storages never touch,
+// The 8-byte words of a closure (see detail::copy_kernel) that point into [low, high], the end included: kernels may keep it. Storages never touch,
 // so that an end is nobody's beginning.
 template <class F> void for_pointers(const KeptLaunch& launch, const char* low, const char* high, const F& fn) {
   auto* bytes = static_cast<char*>(launch.closure.object);
-  for (size_t at = 0; at + sizeof(char*) <= launch.closure.bytes; at += sizeof(char*)) {
+  for (size_t at = 0; at + sizeof(char*) <= launch.closure.type->bytes; at += sizeof(char*)) {
     char* word;
     std::memcpy(&word, bytes + at, sizeof word);
     if (word >= low && word <= high) fn(bytes + at, word);

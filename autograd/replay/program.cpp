@@ -56,8 +56,8 @@ void State::compile() {
   let_go();
   for (const Step& step : steps) {
     const detail::Closure& own = list.launches()[step.launches[0]].closure;
-    if (!step.group) actions.push_back({own.run, own.object});
-    else actions.push_back({[](void* group) { static_cast<const Group*>(group)->run(); }, step.group.get()});
+    if (!step.group) actions.push_back({own.type->run, own.object});
+    else actions.push_back({[](const void* group) { static_cast<const Group*>(group)->run(); }, step.group.get()});
   }
 }
 
@@ -166,7 +166,10 @@ void State::attach_grads() {
 
 void State::run() {
   attach_grads();
-  for (const Action& action : actions) action.run(action.object);
+  if (tapegrad::detail::is_watched()) [[unlikely]]
+    run_observed();
+  else
+    for (const Action& action : actions) action.run(action.object);
   for (Storage* storage : written) storage->bump_version();
 }
 

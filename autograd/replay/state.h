@@ -21,8 +21,8 @@ struct Program::State {
     size_t operand;
   };
   struct Action {
-    void (*run)(void* object);
-    void* object;
+    void (*run)(const void* object);
+    const void* object;
   };
 
   detail::CapturedFn fn;
@@ -59,6 +59,7 @@ struct Program::State {
   void find_outside();
   void let_go();
   void attach_grads();
+  void run_observed() const;
   void count();
   bool intact() const;
 };

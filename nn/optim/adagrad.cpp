@@ -37,7 +37,7 @@ void Adagrad::add_param_group(std::vector<Tensor> params, const AdagradOptions& 
 }
 
 void Adagrad::step() {
-  prepare_step();
+  const StepScope scope = prepare_step();
   for (const Ref<detail::Group>& group : groups()) {
     const AdagradOptions& options = static_cast<AdagradGroup&>(*group).options;
     for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {

@@ -37,7 +37,7 @@ void AdamOf<kDecoupled>::add_param_group(std::vector<Tensor> params, const Optio
 }
 
 template <bool kDecoupled> void AdamOf<kDecoupled>::step() {
-  prepare_step();
+  const StepScope scope = prepare_step();
   for (const Ref<detail::Group>& ref : groups()) {
     auto& group = static_cast<AdamGroup<kDecoupled>&>(*ref);
     for_each_gradient(group, [&](detail::Slot& slot, const Tensor& g) {

@@ -76,7 +76,12 @@ void note_kept_state(const char* op, const Ref<detail::Group>& group) {
 
 }  // namespace
 
-void Optimizer::prepare_step() {
+Optimizer::StepScope::StepScope(const Optimizer& optimizer)
+    : outer_(std::exchange(tapegrad::detail::phase, LaunchPhase::optimizer)),
+      scope_("optimizer", [&] { return std::string(optimizer.name()) + ".step"; }) {}
+Optimizer::StepScope::~StepScope() { tapegrad::detail::phase = outer_; }
+
+Optimizer::StepScope Optimizer::prepare_step() {
   for (const Ref<detail::Group>& group : groups_) {
     fill_in(*group);
     for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {
@@ -88,6 +93,7 @@ void Optimizer::prepare_step() {
       for (detail::Slot& slot : group->slots) list->note_host(&slot.steps, sizeof slot.steps);
     }
   }
+  return StepScope(*this);
 }
 
 void Optimizer::zero_grad(bool set_to_none) {

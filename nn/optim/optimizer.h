@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "tapegrad/autograd/state.h"
-#include "tapegrad/core/tensor.h"
+#include "tapegrad/core/watch.h"
 #include "tapegrad/nn/ordered_dict.h"
 
 namespace tapegrad::optim {
@@ -126,8 +126,21 @@ class TAPEGRAD_API Optimizer {
   void fill_in(detail::Group& group) const;
   // Makes the group's state and takes it in, unless its parameters break the rules above.
   void add_group(Ref<detail::Group> group);
-  // fill_in for all groups, since options may have changed, then refuses gradients and state that do not fit.
-  void prepare_step();
+  // For the length of a step: says what its launches are for.
+  class TAPEGRAD_API StepScope {
+   public:
+    explicit StepScope(const Optimizer& optimizer);
+    ~StepScope();
+    StepScope(const StepScope&) = delete;
+    StepScope& operator=(const StepScope&) = delete;
+
+   private:
+    LaunchPhase outer_;
+    tapegrad::detail::ObservedScope scope_;
+  };
+  // fill_in for all groups, since options may have changed, then refuses gradients and state that do not fit. The caller
+  // keeps what it returns until the step is done.
+  StepScope prepare_step();
   // update(slot, gradient) for every parameter of the group that has one.
   template <class F> static void for_each_gradient(detail::Group& group, const F& update) {
     for (detail::Slot& slot : group.slots) {

@@ -34,7 +34,7 @@ void RMSprop::add_param_group(std::vector<Tensor> params, const RMSpropOptions& 
 }
 
 void RMSprop::step() {
-  prepare_step();
+  const StepScope scope = prepare_step();
   for (const Ref<detail::Group>& group : groups()) {
     const RMSpropOptions& options = static_cast<RmspropGroup&>(*group).options;
     for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {

@@ -36,7 +36,7 @@ void SGD::add_param_group(std::vector<Tensor> params, const SGDOptions& options)
 }
 
 void SGD::step() {
-  prepare_step();
+  const StepScope scope = prepare_step();
   for (const Ref<detail::Group>& group : groups()) {
     const SGDOptions& options = static_cast<SgdGroup&>(*group).options;
     for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {

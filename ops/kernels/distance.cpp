@@ -8,6 +8,7 @@
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/launch.h"
 #include "tapegrad/core/parallel.h"
+#include "tapegrad/ops/kernels/simd/note.h"
 #include "tapegrad/ops/kernels/simd/simd.h"
 
 namespace tapegrad::kernels {
@@ -82,7 +83,7 @@ Tensor distances(const char* name, const Tensor& a, const Tensor& c, double p) {
   dispatch_floating(a.dtype(), [&]<class T>() {
     const auto fn = simd::floating<T>(simd::table()).distances;
     launch(name, LaunchKind::other, {&y}, {&from, &to},
-           [fn, g, pa = from.elements<T>(), pc = to.elements<T>(), dst = y.elements<T>()] {
+           BySimd{[fn, g, pa = from.elements<T>(), pc = to.elements<T>(), dst = y.elements<T>()] {
              g.blocks([&](int64_t b, int64_t row, int64_t rows) {
                const T* x = pa + (b * g.rows + row) * g.n;
                const T* other = pc + b * g.others * g.n;
@@ -90,7 +91,7 @@ Tensor distances(const char* name, const Tensor& a, const Tensor& c, double p) {
                if (g.vectors()) fn(x, other, out, rows, g.n, g.others, g.p);
                else power_distances(x, other, out, rows, g);
              });
-           });
+           }});
   });
   return y;
 }

@@ -6,6 +6,7 @@
 #include "tapegrad/ops/kernels/lines.h"
 #include "tapegrad/ops/kernels/map.h"
 #include "tapegrad/ops/kernels/reduce.h"
+#include "tapegrad/ops/kernels/simd/note.h"
 
 namespace tapegrad::kernels {
 namespace {
@@ -65,8 +66,8 @@ Tensor arg_extreme(const char* name, const Tensor& x, int64_t dim, bool keepdim,
   dispatch(x.dtype(), [&]<class T>() {
     using Element = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
     launch(name, LaunchKind::reduce, {&y}, {&from},
-           [fns, axis, smallest, src = reinterpret_cast<const Element*>(from.impl()->data),
-            dst = y.elements<int64_t>()] { arg_lines(fns, src, dst, axis, smallest); });
+           BySimd{[fns, axis, smallest, src = reinterpret_cast<const Element*>(from.impl()->data),
+                   dst = y.elements<int64_t>()] { arg_lines(fns, src, dst, axis, smallest); }});
   });
   return y;
 }

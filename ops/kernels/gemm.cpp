@@ -6,6 +6,7 @@
 #include "tapegrad/core/launch.h"
 #include "tapegrad/core/parallel.h"
 #include "tapegrad/ops/kernels/onednn/onednn.h"
+#include "tapegrad/ops/kernels/simd/note.h"
 #include "tapegrad/ops/kernels/simd/simd.h"
 
 namespace tapegrad::kernels {
@@ -15,6 +16,8 @@ using simd::Gemm;
 
 // Up to here a call into oneDNN costs more than it gains.
 constexpr int64_t kSmallWork = 32 * 32 * 32;
+// From here on a product takes more than one thread.
+constexpr int64_t kLargeWork = int64_t{1} << 23;
 // Rows a thread takes at least, so that a product split by rows keeps the bits of the unsplit one.
 constexpr int64_t kRowBlock = 128;
 
@@ -34,22 +37,23 @@ Stored stored(const Tensor& x, int64_t dim, bool transpose) {
   return {clone_of(x), std::max<int64_t>(cols, 1), transpose};
 }
 
-void run_large(const Gemm<float>& g, int threads) {
-  onednn::matmul({.m = g.m,
-                  .n = g.n,
-                  .k = g.k,
-                  .a = g.a,
-                  .lda = g.lda,
-                  .trans_a = g.trans_a,
-                  .b = g.b,
-                  .ldb = g.ldb,
-                  .trans_b = g.trans_b,
-                  .c = g.c,
-                  .ldc = g.ldc,
-                  .bias = g.bias,
-                  .accumulate = g.accumulate},
-                 threads);
+onednn::Matmul matmul_of(const Gemm<float>& g) {
+  return {.m = g.m,
+          .n = g.n,
+          .k = g.k,
+          .a = g.a,
+          .lda = g.lda,
+          .trans_a = g.trans_a,
+          .b = g.b,
+          .ldb = g.ldb,
+          .trans_b = g.trans_b,
+          .c = g.c,
+          .ldc = g.ldc,
+          .bias = g.bias,
+          .accumulate = g.accumulate};
 }
+
+void run_large(const Gemm<float>& g, int threads) { onednn::matmul(matmul_of(g), threads); }
 
 void run_large(const Gemm<double>& g, int threads) {
   const auto& kernels = simd::table().f64;
@@ -69,6 +73,44 @@ template <class T> void run(const Gemm<T>& g, int threads) {
   if (g.m * g.n * g.k <= kSmallWork) return kernels.gemm_small(g);
   run_large(g, threads);
 }
+
+// Of `batch` products like g.
+template <class T> KernelNote note_of(const Gemm<T>& g, int64_t batch) {
+  const int64_t work = g.m * g.n * g.k;
+  KernelNote note = simd_note();
+  note.flops = 2 * work * batch;
+  note.tier = g.m == 1 || work <= kSmallWork ? "tiny" : work * batch < kLargeWork ? "medium" : "large";
+  if (sizeof(T) == 8 || g.m == 1 || work <= kSmallWork) return note;
+  if constexpr (sizeof(T) == 4) {
+    note.by = "onednn";
+    note.variant = onednn::implementation(matmul_of(g), 1);
+  }
+  return note;
+}
+
+template <class T> struct Product {
+  Gemm<T> g;
+  void operator()() const { run(g, get_num_threads()); }
+  KernelNote note() const { return note_of(g, 1); }
+};
+
+template <class T> struct Products {
+  Gemm<T> g;
+  int64_t batch, stride_a, stride_b;
+  void operator()() const {
+    const int64_t grain = std::max<int64_t>(1, kSmallWork * 8 / std::max<int64_t>(1, g.m * g.n * g.k));
+    parallel_for(0, batch, grain, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        Gemm<T> one = g;
+        one.a += i * stride_a;
+        one.b += i * stride_b;
+        one.c += i * g.m * g.n;
+        run(one, 1);
+      }
+    });
+  }
+  KernelNote note() const { return note_of(g, batch); }
+};
 
 template <class T> Gemm<T> problem(const Stored& a, const Stored& b, int64_t m, int64_t n, int64_t k) {
   Gemm<T> g{};
@@ -93,7 +135,7 @@ Tensor gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bo
     g.ldc = n;
     g.bias = row.defined() ? reinterpret_cast<const T*>(row.impl()->data) : nullptr;
     g.accumulate = into.defined();
-    launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t, &row}, [g] { run(g, get_num_threads()); });
+    launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t, &row}, Product<T>{g});
   });
   return y;
 }
@@ -111,18 +153,7 @@ Tensor batched_gemm(const char* name, const Tensor& a, bool trans_a, const Tenso
     g.ldc = n;
     g.accumulate = into.defined();
     const int64_t stride_a = left.t.strides()[0], stride_b = right.t.strides()[0];
-    launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t}, [=] {
-      const int64_t grain = std::max<int64_t>(1, kSmallWork * 8 / std::max<int64_t>(1, g.m * g.n * g.k));
-      parallel_for(0, batch, grain, [&](int64_t first, int64_t last) {
-        for (int64_t i = first; i < last; ++i) {
-          Gemm<T> one = g;
-          one.a += i * stride_a;
-          one.b += i * stride_b;
-          one.c += i * g.m * g.n;
-          run(one, 1);
-        }
-      });
-    });
+    launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t}, Products<T>{g, batch, stride_a, stride_b});
   });
   return y;
 }
@@ -133,7 +164,9 @@ Tensor column_sums(const char* name, const Tensor& x, const Tensor& into) {
   const Tensor y = new_tensor(cols, x.dtype());
   const auto reduce = simd::table().reduce_cols[static_cast<int>(simd::Reduce::sum)][static_cast<int>(x.dtype())];
   launch(name, LaunchKind::reduce, {&y}, {&src},
-         [reduce, from = src.impl()->data, to = y.impl()->data, rows, cols] { reduce(from, to, rows, cols, cols); });
+         BySimd{[reduce, from = src.impl()->data, to = y.impl()->data, rows, cols] {
+           reduce(from, to, rows, cols, cols);
+         }});
   if (!into.defined()) return y;
   add_into(into, y);
   return into;

@@ -11,6 +11,7 @@
 #include "tapegrad/ops/kernels/extrema.h"
 #include "tapegrad/ops/kernels/map.h"
 #include "tapegrad/ops/kernels/reduce.h"
+#include "tapegrad/ops/kernels/simd/note.h"
 
 namespace tapegrad::kernels {
 namespace {
@@ -206,23 +207,23 @@ Tensor cross_entropy(const char* name, const Tensor& x, const Tensor& target, in
   kept = new_tensor(rows + 1, x.dtype());
   Tensor y = total == Total::each ? new_tensor(rows, x.dtype()) : new_tensor(IntArrayRef(), x.dtype());
   dispatch_floating(x.dtype(), [&]<class T>() {
-    launch(
-        name, LaunchKind::reduce, {&y, &kept}, {&from, &classes},
-        [=, src = from.elements<T>(), t = classes.elements<int64_t>(), l = y.elements<T>(), lse = kept.elements<T>()] {
-          lse[rows] = static_cast<T>(count_rows(name, t, rows, cols, ignored));
-          const Scratch<T> scratch(total == Total::each ? 0 : rows);
-          T* each = total == Total::each ? l : scratch.data();
-          const auto fn = simd::floating<T>(simd::table()).cross_entropy;
-          parallel_for(0, rows, row_grain(cols), [&](int64_t first, int64_t last) {
-            fn(src + first * cols, t + first, each + first, lse + first, last - first, cols);
-          });
-          for (int64_t r = 0; r < rows; ++r) {
-            if (t[r] == ignored) each[r] = 0;
-          }
-          if (total == Total::each) return;
-          sum_row(each, l, rows);
-          if (total == Total::mean) *l /= lse[rows];
-        });
+    launch(name, LaunchKind::reduce, {&y, &kept}, {&from, &classes},
+           BySimd{[=, src = from.elements<T>(), t = classes.elements<int64_t>(), l = y.elements<T>(),
+                   lse = kept.elements<T>()] {
+             lse[rows] = static_cast<T>(count_rows(name, t, rows, cols, ignored));
+             const Scratch<T> scratch(total == Total::each ? 0 : rows);
+             T* each = total == Total::each ? l : scratch.data();
+             const auto fn = simd::floating<T>(simd::table()).cross_entropy;
+             parallel_for(0, rows, row_grain(cols), [&](int64_t first, int64_t last) {
+               fn(src + first * cols, t + first, each + first, lse + first, last - first, cols);
+             });
+             for (int64_t r = 0; r < rows; ++r) {
+               if (t[r] == ignored) each[r] = 0;
+             }
+             if (total == Total::each) return;
+             sum_row(each, l, rows);
+             if (total == Total::mean) *l /= lse[rows];
+           }});
   });
   return y;
 }
@@ -237,8 +238,8 @@ Tensor cross_entropy_backward(const char* name, const Tensor& dl, const Tensor& 
   Tensor dx = new_like(from);
   dispatch_floating(x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&dx}, {&cotangent, &from, &classes, &kept},
-           [=, pdl = cotangent.elements<T>(), src = from.elements<T>(), t = classes.elements<int64_t>(),
-            lse = kept.elements<T>(), dst = dx.elements<T>()] {
+           BySimd{[=, pdl = cotangent.elements<T>(), src = from.elements<T>(), t = classes.elements<int64_t>(),
+                   lse = kept.elements<T>(), dst = dx.elements<T>()] {
              const Scratch<T> scale(rows);
              for (int64_t r = 0; r < rows; ++r) {
                const T s = total == Total::each ? pdl[r] : total == Total::mean ? *pdl / lse[rows] : *pdl;
@@ -249,7 +250,7 @@ Tensor cross_entropy_backward(const char* name, const Tensor& dl, const Tensor& 
                fn(src + first * cols, lse + first, t + first, scale.data() + first, dst + first * cols, last - first,
                   cols);
              });
-           });
+           }});
   });
   return dx;
 }

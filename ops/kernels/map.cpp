@@ -5,6 +5,7 @@
 
 #include "tapegrad/core/iterate.h"
 #include "tapegrad/core/kept_launch.h"
+#include "tapegrad/ops/kernels/simd/note.h"
 
 namespace tapegrad::kernels {
 namespace {
@@ -47,6 +48,7 @@ template <int N> struct FlatRun {
     });
   }
   bool walk(Walk& w) const { return flat_walk<N>(w, tile, data, stride, n, attr); }
+  static KernelNote note() { return simd_note(); }
 };
 
 template <int N> struct StridedRun {
@@ -63,6 +65,7 @@ template <int N> struct StridedRun {
     std::copy_n(attr.value, 3, w.attr);
     return true;
   }
+  static KernelNote note() { return strided_simd_note(); }
 };
 
 template <size_t... I, class Run>
@@ -79,6 +82,7 @@ template <int N> struct SmallRun {
   Attr attr;
   void operator()() const { tile(data, stride, n, attr.value); }
   bool walk(Walk& w) const { return flat_walk<N>(w, tile, data, stride, n, attr); }
+  static KernelNote note() { return simd_note(); }
 };
 
 template <int N> bool run_small(const char* name, Tile tile, const Tensor* const* operands, const Attr& attr) {
@@ -153,6 +157,7 @@ struct ScalarRun {
     std::memcpy(w.number, value, sizeof value);
     return true;
   }
+  static KernelNote note() { return simd_note(); }
 };
 
 Tensor run_scalar(const char* name, Map op, const Tensor& x, const Scalar& s, const Tensor& y) {
@@ -180,6 +185,9 @@ Tensor run_scalar(const char* name, Map op, const Tensor& x, const Scalar& s, co
 }
 
 }  // namespace
+
+KernelNote simd_note() { return {.by = "simd", .variant = simd::table().isa}; }
+KernelNote strided_simd_note() { return {.by = "strided simd", .variant = simd::table().isa}; }
 
 Tensor unary(const char* name, Map op, const Tensor& x, const Tensor& out, Attr attr) {
   const Tile tile = tile_for(name, op, x.dtype());

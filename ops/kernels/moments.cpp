@@ -8,6 +8,7 @@
 #include "tapegrad/ops/kernels/lines.h"
 #include "tapegrad/ops/kernels/map.h"
 #include "tapegrad/ops/kernels/reduce.h"
+#include "tapegrad/ops/kernels/simd/note.h"
 
 namespace tapegrad::kernels {
 namespace {
@@ -84,10 +85,10 @@ Tensor variance(const char* name, const Tensor& x, uint32_t mask, bool keepdim, 
   Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
   dispatch_floating(x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::reduce, {&y}, {&from, &m},
-           [axis, freedom, src = from.elements<T>(), at = m.elements<T>(), dst = y.elements<T>()] {
+           BySimd{[axis, freedom, src = from.elements<T>(), at = m.elements<T>(), dst = y.elements<T>()] {
              if (axis.inner == 1) rows_of(src, at, dst, axis, freedom);
              else columns_of(src, at, dst, axis, freedom);
-           });
+           }});
   });
   return y;
 }

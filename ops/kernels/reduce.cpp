@@ -11,6 +11,7 @@
 #include "tapegrad/core/parallel.h"
 #include "tapegrad/ops/kernels/lines.h"
 #include "tapegrad/ops/kernels/map.h"
+#include "tapegrad/ops/kernels/simd/note.h"
 
 namespace tapegrad::kernels {
 namespace {
@@ -89,6 +90,7 @@ struct PassRun {
     w = {pass.fn, join, const_cast<char*>(pass.src), pass.dst, pass.n, pass.item, kPiece, simd::kSumBlock};
     return true;
   }
+  static KernelNote note() { return simd_note(); }
 };
 
 void run_pass(const char* name, Reduce kind, const Tensor& y, const Tensor& x, int64_t outer, int64_t n,
@@ -237,12 +239,12 @@ Tensor logsumexp_columns(const char* name, const Tensor& x, uint32_t mask, bool 
   Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
   dispatch_floating(x.dtype(), [&]<class T>() {
     const auto fn = simd::floating<T>(simd::table()).logsumexp_cols;
-    launch(name, LaunchKind::reduce, {&y}, {&from}, [fn, axis, src = from.elements<T>(), dst = y.elements<T>()] {
-      const auto strip = [&](int64_t at, int64_t line, int64_t width) {
-        fn(src + at, dst + line, axis.n, width, axis.inner);
-      };
-      for_strips(axis, 32768, strip, column_strip<T>(axis));
-    });
+    launch(name, LaunchKind::reduce, {&y}, {&from}, BySimd{[fn, axis, src = from.elements<T>(), dst = y.elements<T>()] {
+             const auto strip = [&](int64_t at, int64_t line, int64_t width) {
+               fn(src + at, dst + line, axis.n, width, axis.inner);
+             };
+             for_strips(axis, 32768, strip, column_strip<T>(axis));
+           }});
   });
   return y;
 }
@@ -319,10 +321,10 @@ Tensor logsumexp(const char* name, const Tensor& x, uint32_t mask, bool keepdim)
   dispatch_floating(x.dtype(), [&]<class T>() {
     const auto fn = simd::floating<T>(simd::table()).logsumexp;
     launch(name, LaunchKind::reduce, {&y}, {&rows},
-           [fn, n, src = rows.elements<T>(), dst = y.elements<T>(), count = y.numel()] {
+           BySimd{[fn, n, src = rows.elements<T>(), dst = y.elements<T>(), count = y.numel()] {
              parallel_for(0, count, std::max<int64_t>(1, 32768 / std::max<int64_t>(n, 1)),
                           [&](int64_t first, int64_t last) { fn(src + first * n, dst + first, last - first, n); });
-           });
+           }});
   });
   return y;
 }

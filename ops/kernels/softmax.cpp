@@ -4,6 +4,7 @@
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/launch.h"
 #include "tapegrad/ops/kernels/lines.h"
+#include "tapegrad/ops/kernels/simd/note.h"
 #include "tapegrad/ops/kernels/simd/simd.h"
 
 namespace tapegrad::kernels {
@@ -71,8 +72,9 @@ Tensor softmax(const char* name, const Tensor& x, int64_t dim, bool log) {
   Tensor y = new_like(from);
   const Axis axis(x.sizes(), dim);
   dispatch_floating(x.dtype(), [&]<class T>() {
-    launch(name, LaunchKind::other, {&y}, {&from},
-           [axis, log, src = from.elements<T>(), dst = y.elements<T>()] { softmax_lines(src, dst, axis, log); });
+    launch(name, LaunchKind::other, {&y}, {&from}, BySimd{[axis, log, src = from.elements<T>(), dst = y.elements<T>()] {
+             softmax_lines(src, dst, axis, log);
+           }});
   });
   return y;
 }
@@ -84,9 +86,9 @@ Tensor softmax_backward(const char* name, const Tensor& dy, const Tensor& y, int
   const Axis axis(y.sizes(), dim);
   dispatch_floating(y.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&dx}, {&cotangent, &value},
-           [axis, log, pdy = cotangent.elements<T>(), py = value.elements<T>(), pdx = dx.elements<T>()] {
+           BySimd{[axis, log, pdy = cotangent.elements<T>(), py = value.elements<T>(), pdx = dx.elements<T>()] {
              backward_lines(pdy, py, pdx, axis, log);
-           });
+           }});
   });
   return dx;
 }

@@ -34,6 +34,7 @@ void fill_optim(Table& t);
 void fill_map_activation(Table& t);
 void fill_map_math(Table& t);
 void fill_map_rounding(Table& t);
+void fill_probe(Table& t);
 
 static void fill_all(Table& t) {
   fill_map_float(t);
@@ -50,6 +51,7 @@ static void fill_all(Table& t) {
   fill_map_math(t);
   fill_map_rounding(t);
   fill_map_special(t);
+  fill_probe(t);
 }
 
 }  // namespace tapegrad::kernels::simd::HWY_NAMESPACE

@@ -150,6 +150,8 @@ template <class T> struct Floating {
   // dst[i, j] = (sum over k of |x[i, k] - y[k, j]|^p)^(1/p) for p = 0, 1, 2 and infinity, as norm(); x is [rows, n], y is [n, cols]
   void (*distances)(const T* x, const T* y, T* dst, int64_t rows, int64_t n, int64_t cols, double p);
   T (*dot)(const T* a, const T* b, int64_t n);
+  // Keeps the multiply-add units busy with x[0] and x[1], for x[2]; returns how many operations that were.
+  int64_t (*multiply_adds)(T* x, int64_t rounds);
   void (*sgd)(const SgdStep<T>&);
   void (*adam)(const AdamStep<T>&);
   void (*rmsprop)(const RmspropStep<T>&);
