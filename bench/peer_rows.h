@@ -129,7 +129,7 @@ template <class F> Work activation(int64_t n, F f) {
   return plain([=] { return f(x); });
 }
 
-std::vector<PeerRow> peer_rows() {
+[[maybe_unused]] std::vector<PeerRow> peer_rows() {
   constexpr int64_t kMillion = 1 << 20;
   using lib::Tensor;
   return {
