@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "google_rows.h"
 #include "tapegrad/tapegrad.h"
 
 namespace {
@@ -114,8 +115,5 @@ BENCHMARK(training_loop)->ArgNames({"shuffled", "workers"})->ArgsProduct({{1}, {
 
 int main(int argc, char** argv) {
   tapegrad::set_num_threads(1);
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
+  return bench::run_google("data", argc, argv);
 }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "google_rows.h"
 #include "op_cases.h"
 
 namespace {
@@ -63,11 +64,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   set_num_threads(threads);
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   for (const op_cases::Row& row : op_cases::table()) {
     for (const op_cases::Case& c : row.bench) add(row, c);
   }
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
+  return bench::run_google("ops", argc, argv);
 }

@@ -1,4 +1,4 @@
-// tapegrad against libtorch, row by row: bench_peers [--rows REGEX] [--rounds N] [--quick] [--cpu] [--json FILE].
+// tapegrad against libtorch, row by row: bench_peers [--rows REGEX] [--rounds N] [--quick] [--cpu] [--results FILE].
 // Each library runs in a process of its own (their OpenMP and oneDNN disturb each other in one), libtorch in two: as shipped,
 // and with a malloc that keeps its heap. Every row is first checked to come to the same numbers, then measured in turns,
 // A B C A B C ..., so that a noisy machine is noisy for all; medians are compared, with the better of the two libtorch columns.
@@ -8,12 +8,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <regex>
 
 #include "peer_process.h"
 #include "peer_table.h"
+#include "report/results.h"
 
 namespace {
 
@@ -24,12 +24,12 @@ struct Options {
   int rounds = 9;
   double seconds = 0.05;  // of one measurement
   bool cpu = false;
-  std::string json = "out/bench_peers.json";
+  std::string results = "out/bench/results.json";
 };
 
 [[noreturn]] void usage(const std::string& complaint) {
   if (!complaint.empty()) std::fprintf(stderr, "bench_peers: %s\n", complaint.c_str());
-  std::fprintf(stderr, "usage: bench_peers [--rows REGEX] [--rounds N] [--quick] [--cpu] [--json FILE]\nrows:");
+  std::fprintf(stderr, "usage: bench_peers [--rows REGEX] [--rounds N] [--quick] [--cpu] [--results FILE]\nrows:");
   for (const RowInfo& row : kRows) std::fprintf(stderr, " %s", row.name);
   std::fprintf(stderr, "\n");
   std::exit(2);
@@ -48,9 +48,9 @@ Options parse(int argc, char** argv) {
       options.cpu = true;
       continue;
     }
-    if (option != "--rows" && option != "--rounds" && option != "--json") usage("unknown option " + option);
+    if (option != "--rows" && option != "--rounds" && option != "--results") usage("unknown option " + option);
     if (++i == argc) usage(option + " needs a value");
-    if (option == "--json") options.json = argv[i];
+    if (option == "--results") options.results = argv[i];
     if (option == "--rounds" && (options.rounds = std::atoi(argv[i])) < 1) usage("--rounds needs a number above 0");
     try {
       if (option == "--rows") options.rows = std::regex(argv[i]);
@@ -63,17 +63,11 @@ Options parse(int argc, char** argv) {
 struct Column {
   Peer* peer;
   std::string prefix;
+  std::string name;  // in the results
   std::optional<double> nanoseconds(const std::string& row, int64_t steps, bool cpu) const {
     return peer->ask("run " + prefix + row + " " + std::to_string(steps), cpu);
   }
 };
-
-std::optional<Timing> median_of(std::vector<double> samples) {
-  if (samples.empty()) return {};
-  std::sort(samples.begin(), samples.end());
-  const size_t n = samples.size();
-  return Timing{n % 2 ? samples[n / 2] : (samples[n / 2 - 1] + samples[n / 2]) / 2, samples.front(), samples.back()};
-}
 
 // Steps that take about `seconds`, found by doubling; the row is made and warm afterwards. 0: the peer does not have it.
 int64_t steps_for(const Column& column, const std::string& row, const Options& options) {
@@ -85,20 +79,23 @@ int64_t steps_for(const Column& column, const std::string& row, const Options& o
   }
 }
 
-Result measure(const RowInfo& info, std::vector<Column>& columns, const Options& options) {
-  Result result{info, {}};
+// One row per column that has it.
+std::vector<Row> measure(const RowInfo& info, const std::vector<Column>& columns, const Options& options) {
+  std::vector<Row> rows;
   std::vector<int64_t> steps;
-  std::vector<std::vector<double>> samples(columns.size());
-  for (const Column& column : columns) steps.push_back(steps_for(column, info.name, options));
+  for (const Column& column : columns) {
+    steps.push_back(steps_for(column, info.name, options));
+    rows.push_back({kPeers + std::string(info.name), column.name, "ns", info.per, {}});
+  }
   for (int round = 0; round < options.rounds; ++round) {
     for (size_t c = 0; c < columns.size(); ++c) {
       if (steps[c] == 0) continue;
       const auto ns = columns[c].nanoseconds(info.name, steps[c], options.cpu);
-      samples[c].push_back(ns.value() / static_cast<double>(steps[c]) / info.per);
+      rows[c].samples.push_back(ns.value() / static_cast<double>(steps[c]) / info.per);
     }
   }
-  for (size_t c = 0; c < columns.size(); ++c) result.columns[c] = median_of(samples[c]);
-  return result;
+  std::erase_if(rows, [](const Row& row) { return row.samples.empty(); });
+  return rows;
 }
 
 // Every column must come to the same number, to 1e-4; gives what is wrong.
@@ -115,40 +112,27 @@ std::string disagreement(const std::string& row, const std::vector<Column>& colu
   return "";
 }
 
-std::string cpu_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
-}
-
-// How busy the machine was before we came: the load average of the last minute.
-std::string load_average() {
-  double load = 0;
-  char text[32];
-  if (getloadavg(&load, 1) != 1) return "unknown";
-  std::snprintf(text, sizeof text, "%.1f", load);
-  return text;
-}
-
 int run(const Options& options) {
-  const std::string load = load_average();
+  Results results{machine(), {}};
   const std::filesystem::path here = std::filesystem::canonical("/proc/self/exe").parent_path();
   Peer ours(here / "bench_peers_tapegrad", {});
   Peer shipped(here / "bench_peers_torch", {});
   Peer kept(here / "bench_peers_torch",
             {{"GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592"}});
+  Peer numpy(here / "bench_peers_numpy", {});
   if (!ours.alive()) usage("bench_peers_tapegrad does not start; it belongs beside this program");
-  std::vector<Column> columns{{&ours, ""}, {&ours, "replay:"}, {&ours, "limit:"}};
-  if (shipped.alive() && kept.alive()) columns.insert(columns.end(), {{&shipped, ""}, {&kept, ""}});
+  std::vector<Column> columns{{&ours, "", "tapegrad"}, {&ours, "replay:", "replay"}, {&ours, "limit:", "limit"}};
+  const bool peers = shipped.alive() && kept.alive();
+  if (peers) columns.insert(columns.end(), {{&shipped, "", "libtorch"}, {&kept, "", "libtorch_heap_kept"}});
   else std::printf("libtorch is not measured: bench_peers_torch was not built (Debian: libtorch-dev)\n");
+  if (numpy.alive()) columns.push_back({&numpy, "", "numpy"});
+  else std::printf("NumPy is not measured (Debian: python3-numpy)\n");
+  results.about["tapegrad"] = ours.about();
+  results.about["peer"] = (peers ? shipped.about() : "no libtorch") + (numpy.alive() ? ", " + numpy.about() : "");
+  results.about["clock"] = options.cpu ? "processor" : "wall";
+  results.about["rounds"] = std::to_string(options.rounds);
 
-  std::printf("%s; %s; one thread each, medians of %d interleaved rounds, %s time\n\n", ours.about().c_str(),
-              columns.size() > kShipped ? shipped.about().c_str() : "no peer", options.rounds,
-              options.cpu ? "processor" : "wall");
-  print_head();
-  std::vector<Result> results;
+  std::printf("%s\n\n%s", about_text(results).c_str(), peer_head().c_str());
   bool agreed = true;
   for (const RowInfo& info : kRows) {
     if (!std::regex_search(info.name, options.rows)) continue;
@@ -158,22 +142,13 @@ int run(const Options& options) {
       agreed = false;
       continue;
     }
-    results.push_back(measure(info, columns, options));
-    print_row(results.back());
+    for (Row& row : measure(info, columns, options)) results.put(std::move(row));
+    std::printf("%s", peer_line(peer_cells(Result(info, results))).c_str());
+    std::fflush(stdout);
   }
-  if (results.empty() && agreed) usage("no row matches --rows");
-  const std::filesystem::path folder = std::filesystem::path(options.json).parent_path();
-  if (!folder.empty()) std::filesystem::create_directories(folder);
-  std::ofstream out(options.json);
-  write_json(out, results,
-             {{"tapegrad", ours.about()},
-              {"peer", columns.size() > kShipped ? shipped.about() : ""},
-              {"cpu", cpu_name()},
-              {"load", load},
-              {"clock", options.cpu ? "processor" : "wall"},
-              {"rounds", std::to_string(options.rounds)}});
-  if (!out.flush()) throw std::runtime_error("cannot write " + options.json);
-  std::printf("\nwritten: %s\n", options.json.c_str());
+  if (results.rows.empty() && agreed) usage("no row matches --rows");
+  add_to_results(options.results, results);
+  std::printf("\nwritten: %s\n", options.results.c_str());
   return agreed ? 0 : 1;
 }
 

@@ -4,6 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include "count_allocations.h"
+#include "google_rows.h"
 #include "hand_written.h"
 #include "tapegrad/tapegrad.h"
 
@@ -204,8 +205,5 @@ BENCHMARK_CAPTURE(grad_by_inputs, recorded, true)->Arg(1000)->Arg(10000)->Arg(10
 
 int main(int argc, char** argv) {
   tapegrad::set_num_threads(1);
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
+  return bench::run_google("tape", argc, argv);
 }

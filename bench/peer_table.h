@@ -1,22 +1,18 @@
-// The rows of bench_peers with their budgets, and how results are judged and written.
+// The rows of bench_peers with their budgets, and how they are judged and shown.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
-#include <optional>
-#include <ostream>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "report/results.h"
+#include "report/statistics.h"
 
 namespace bench {
 
-enum ColumnIndex { kOurs, kReplay, kLimit, kShipped, kKept, kColumns };
-
-struct Timing {
-  double median, least, most;  // ns
-};
+// Before the names of its rows in the results.
+inline const std::string kPeers = "peers/";
 
 struct RowInfo {
   const char* name;
@@ -37,6 +33,7 @@ inline constexpr RowInfo kRows[] = {
     {"mlp_64_adam", 1, 0.88e6},
     {"mlp_1_sgd", 1, 0.11e6, 0, 1, 0.075e6},
     {"mlp_1_adam", 1, 0.2e6},
+    {"mnist_epoch", 0.1, 0, 0, 1.5},
     {"matmul_256", 1, 0, 0.97},
     {"matmul_512", 1, 0, 0.97},
     {"matmul_1024", 1, 0, 0.97},
@@ -52,28 +49,33 @@ inline constexpr RowInfo kRows[] = {
     {"cross_entropy_1024x1000", 1, 0.75e6},
 };
 
+// A row's medians in ns, 0 where there is none.
 struct Result {
   RowInfo info;
-  std::array<std::optional<Timing>, kColumns> columns;
+  double ours, replay, shipped, kept, numpy, limit;
 
-  double median(ColumnIndex c) const { return columns[c] ? columns[c]->median : 0; }
-  // The better libtorch's; 0 without one.
-  double peer() const {
-    const double shipped = median(kShipped), kept = median(kKept);
-    return shipped == 0 || kept == 0 ? std::max(shipped, kept) : std::min(shipped, kept);
+  Result(const RowInfo& row, const Results& from) : info(row) {
+    const auto of = [&](const char* column) {
+      const Row* const found = from.find(kPeers + row.name, column);
+      return found ? bench::median(found->samples) : 0;
+    };
+    ours = of("tapegrad"), replay = of("replay"), numpy = of("numpy"), limit = of("limit");
+    shipped = of("libtorch"), kept = of("libtorch_heap_kept");
   }
+
+  // The better libtorch's; 0 without one.
+  double peer() const { return shipped == 0 || kept == 0 ? std::max(shipped, kept) : std::min(shipped, kept); }
   // How many times faster than it.
-  double ratio() const { return peer() / median(kOurs); }
+  double ratio() const { return peer() / ours; }
 
   std::string verdict() const {
     std::string text;
     const auto add = [&](const char* what) { text += text.empty() ? what : std::string(", ") + what; };
     if (peer() != 0 && ratio() < 1) add("slower than libtorch");
     else if (peer() != 0 && ratio() < info.of_peer) add("not fast enough against libtorch");
-    if (info.budget_ns != 0 && median(kOurs) > info.budget_ns) add("over budget");
-    if (info.replay_ns != 0 && median(kReplay) > info.replay_ns) add("replay over budget");
-    if (info.of_limit != 0 && columns[kLimit] && median(kLimit) < info.of_limit * median(kOurs))
-      add("below the limit's share");
+    if (info.budget_ns != 0 && ours > info.budget_ns) add("over budget");
+    if (info.replay_ns != 0 && replay > info.replay_ns) add("replay over budget");
+    if (limit != 0 && limit < info.of_limit * ours) add("below the limit's share");
     return text.empty() ? "ok" : text;
   }
 };
@@ -98,43 +100,45 @@ inline std::string budget_text(const RowInfo& info) {
   return text;
 }
 
-inline void print_head() {
-  std::printf("| %-23s | %9s | %9s | %9s | %9s | %9s | %6s | %-15s | verdict |\n", "row", "tapegrad", "replay",
-              "libtorch", "heap kept", "limit", "times", "budget");
-  std::printf(
-      "|-------------------------|----------:|----------:|----------:|----------:|----------:|-------:|-----------------|---------|\n");
+// What ran where: a line above the table.
+inline std::string about_text(const Results& results) {
+  const auto fact = [&](const char* key) {
+    const auto found = results.about.find(key);
+    return found == results.about.end() ? std::string("unknown") : found->second;
+  };
+  return fact("tapegrad") + "; " + fact("peer") + "; " + fact("compiler") + "; CPU: " + fact("cpu") +
+         "; load average before the run " + fact("load") + "; " + fact("clock") + " time, one thread, medians of " +
+         fact("rounds") + " rounds.";
 }
 
-inline void print_row(const Result& r) {
+// The table's columns and cells; the first is the row's name, the last its verdict.
+inline const std::vector<std::string> kPeerHead = {"row",   "tapegrad", "replay", "libtorch", "heap kept",
+                                                   "numpy", "limit",    "times",  "budget",   "verdict"};
+
+inline std::vector<std::string> peer_cells(const Result& r) {
   char times[16] = "-";
   if (r.peer() != 0) std::snprintf(times, sizeof times, "%.2f", r.ratio());
-  std::printf("| %-23s | %9s | %9s | %9s | %9s | %9s | %6s | %-15s | %s |\n", r.info.name,
-              time_text(r.median(kOurs)).c_str(), time_text(r.median(kReplay)).c_str(),
-              time_text(r.median(kShipped)).c_str(), time_text(r.median(kKept)).c_str(),
-              time_text(r.median(kLimit)).c_str(), times, budget_text(r.info).c_str(), r.verdict().c_str());
-  std::fflush(stdout);
+  return {r.info.name,         time_text(r.ours),  time_text(r.replay), time_text(r.shipped),
+          time_text(r.kept),   time_text(r.numpy), time_text(r.limit),  times,
+          budget_text(r.info), r.verdict()};
 }
 
-inline void write_json(std::ostream& out, const std::vector<Result>& results,
-                       const std::vector<std::pair<std::string, std::string>>& about) {
-  const char* const names[] = {"tapegrad", "replay", "limit", "libtorch", "libtorch_heap_kept"};
-  out << "{\n";
-  for (const auto& [key, text] : about) out << "  \"" << key << "\": \"" << text << "\",\n";
-  out << "  \"unit\": \"ns\",\n  \"rows\": [";
-  for (size_t i = 0; i < results.size(); ++i) {
-    const Result& r = results[i];
-    out << (i ? ",\n" : "\n") << "    {\"row\": \"" << r.info.name << "\"";
-    for (size_t c = 0; c < r.columns.size(); ++c) {
-      if (const auto& t = r.columns[c])
-        out << ", \"" << names[c] << "\": {\"median\": " << t->median << ", \"least\": " << t->least
-            << ", \"most\": " << t->most << "}";
-    }
-    if (r.peer() != 0) out << ", \"times_faster\": " << r.ratio();
-    if (r.info.budget_ns != 0) out << ", \"budget\": " << r.info.budget_ns;
-    if (r.info.replay_ns != 0) out << ", \"replay_budget\": " << r.info.replay_ns;
-    out << ", \"verdict\": \"" << r.verdict() << "\"}";
+// A line of it in Markdown, wide enough for a terminal.
+inline std::string peer_line(const std::vector<std::string>& cells) {
+  std::string line = "|";
+  for (size_t i = 0; i < cells.size(); ++i) {
+    const size_t width = i == 0 ? 23 : i + 2 < cells.size() ? 9 : i + 1 < cells.size() ? 15 : 0;
+    const std::string space(width > cells[i].size() ? width - cells[i].size() : 0, ' ');
+    const bool right = i != 0 && i + 2 < cells.size();
+    line += " " + (right ? space : "") + cells[i] + (right ? "" : space) + " |";
   }
-  out << "\n  ]\n}\n";
+  return line + "\n";
+}
+
+inline std::string peer_head() {
+  std::string line = peer_line(kPeerHead) + "|---|";
+  for (size_t i = 3; i < kPeerHead.size(); ++i) line += "---:|";
+  return line + "---|---|\n";
 }
 
 }  // namespace bench

@@ -1,7 +1,7 @@
 // A worker of bench_peers: measures rows on demand, one process per library, spoken to over stdin and stdout.
 //   about            -> ok <library and versions>
 //   check <row>      -> ok <number>    that describes the results of three steps from the row's start
-//   run <row> <n>    -> ok <ns> <ns>   wall and processor time of n steps, after the row was made and run once
+//   run <row> <n>    -> ok <ns> <ns>   wall and processor time of n steps, after the row was made and warmed up
 // and `none` for a row it does not have, `error <text>` when a row throws. Driver and workers agree on nothing else.
 #pragma once
 
@@ -52,6 +52,9 @@ class PeerWorker {
   }
 
  private:
+  // A replay is captured in the second.
+  static constexpr int kWarmUp = 3;
+
   std::string obey(const std::string& line) {
     std::istringstream in(line);
     std::string command, name;
@@ -86,7 +89,7 @@ class PeerWorker {
     if (open_ != row.name) {
       work_ = {};
       work_ = row.make();
-      work_.step();
+      for (int i = 0; i < kWarmUp; ++i) work_.step();
       open_ = row.name;
     }
     const int64_t wall = now(CLOCK_MONOTONIC), processor = now(CLOCK_PROCESS_CPUTIME_ID);
