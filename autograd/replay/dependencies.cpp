@@ -11,22 +11,31 @@ struct Access {
   const LaunchOperand* operand;
 };
 
-// Adds to `before` those of the accesses so far that this one conflicts with, and joins them; a write without gaps stands
-// for what it covers.
-void add_access(std::vector<Access>& so_far, size_t launch, const LaunchOperand& operand, std::vector<size_t>& before) {
+// The accesses to a storage so far, in two lists: a read need not look at the reads before it, of which there may be many.
+struct Accesses {
+  std::vector<Access> reads, writes;
+};
+
+// Adds to `before` those that conflict with this access. What a write without gaps covers is forgotten: it stands for that.
+void meet(std::vector<Access>& so_far, size_t launch, const LaunchOperand& operand, std::vector<size_t>& before) {
   std::erase_if(so_far, [&](const Access& a) {
-    if (a.launch == launch || !overlap(*a.operand, operand) || !(a.operand->written || operand.written)) return false;
+    if (a.launch == launch || !overlap(*a.operand, operand)) return false;
     before.push_back(a.launch);
     return operand.written && operand.dense && operand.low <= a.operand->low && a.operand->high <= operand.high;
   });
-  so_far.push_back({launch, &operand});
+}
+
+void add_access(Accesses& so_far, size_t launch, const LaunchOperand& operand, std::vector<size_t>& before) {
+  meet(so_far.writes, launch, operand, before);
+  if (operand.written) meet(so_far.reads, launch, operand, before);
+  (operand.written ? so_far.writes : so_far.reads).push_back({launch, &operand});
 }
 
 }  // namespace
 
 std::vector<std::vector<size_t>> dependencies(const std::vector<KeptLaunch>& launches, size_t storages) {
   std::vector<std::vector<size_t>> before(launches.size());
-  std::vector<std::vector<Access>> accesses(storages);
+  std::vector<Accesses> accesses(storages);
   size_t last_ordered = SIZE_MAX;
   for (size_t i = 0; i < launches.size(); ++i) {
     for (const bool written : {false, true}) {  // reads first, so that they are not taken for covered
