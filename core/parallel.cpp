@@ -1,28 +1,58 @@
-// parallel_for on OpenMP's pool, the one oneDNN uses too.
+// How many threads there are, whose they are, and parallel_for's pieces.
 #include "tapegrad/core/parallel.h"
 
 #include <omp.h>
+#include <time.h>
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "tapegrad/core/error.h"
+#include "tapegrad/core/workers.h"
 
 namespace tapegrad {
 namespace {
 
-#if defined(__SANITIZE_THREAD__)
-constexpr bool kOneThread = true;  // libgomp is not instrumented: its barriers look like races
-#else
-constexpr bool kOneThread = false;
-#endif
-
 std::atomic<int> chosen_threads{0};  // 0: not chosen yet
+std::atomic<bool> deterministic{false};
 constinit thread_local bool alone = false;
+
+// The threads of the program that share work out, and when each did last. A thread that finds no place works alone.
+constexpr int kPlaces = 64;
+constexpr int64_t kLately = 20'000'000;  // ns
+struct alignas(64) Place {
+  std::atomic<bool> taken{false};
+  std::atomic<int64_t> last{0};
+};
+Place places[kPlaces];
+std::atomic<int> places_used{0};  // no place beyond was ever taken
+
+struct Seat {
+  Place* place = nullptr;
+  Seat() {
+    for (int i = 0; i < kPlaces; ++i) {
+      if (places[i].taken.exchange(true)) continue;
+      place = &places[i];
+      int used = places_used.load();
+      while (used <= i && !places_used.compare_exchange_weak(used, i + 1)) {}
+      return;
+    }
+  }
+  ~Seat() {
+    if (!place) return;
+    place->last.store(0);
+    place->taken.store(false);
+  }
+};
+
+// To within a few milliseconds, for a few nanoseconds.
+int64_t coarse_now() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return int64_t{1'000'000'000} * t.tv_sec + t.tv_nsec;
+}
 
 }  // namespace
 
@@ -32,7 +62,7 @@ void set_num_threads(int threads) {
 }
 
 int get_num_threads() {
-  if (kOneThread || alone) return 1;
+  if (alone) return 1;
   const int threads = chosen_threads.load(std::memory_order_relaxed);
   return threads ? threads : omp_get_max_threads();
 }
@@ -40,29 +70,43 @@ int get_num_threads() {
 SingleThreadGuard::SingleThreadGuard() : previous_(std::exchange(alone, true)) {}
 SingleThreadGuard::~SingleThreadGuard() { alone = previous_; }
 
+void use_deterministic_algorithms(bool mode) { deterministic.store(mode, std::memory_order_relaxed); }
+bool are_deterministic_algorithms_enabled() { return deterministic.load(std::memory_order_relaxed); }
+
 namespace detail {
 
-bool worth_threads(int64_t count, int64_t grain) {
-  return count > grain && get_num_threads() > 1 && !omp_in_parallel();
+int share_of_threads() {
+  const int threads = get_num_threads();
+  if (threads == 1) return 1;
+  thread_local const Seat seat;
+  if (!seat.place) return 1;
+  const int64_t now = coarse_now();
+  seat.place->last.store(now, std::memory_order_relaxed);
+  int callers = 0;
+  for (int i = 0, used = places_used.load(std::memory_order_acquire); i < used; ++i)
+    callers += now - places[i].last.load(std::memory_order_relaxed) < kLately;
+  return std::max(1, threads / std::max(callers, 1));
 }
 
+bool worth_threads(int64_t count, int64_t grain) { return count > grain && get_num_threads() > 1 && !on_a_piece(); }
+
 void parallel_ranges(int64_t begin, int64_t end, int64_t grain, RangeFn fn, void* context) {
-  const int64_t count = end - begin;
-  const int64_t pieces = std::min<int64_t>(get_num_threads(), (count + grain - 1) / std::max<int64_t>(grain, 1));
-  std::exception_ptr error;
-  std::mutex error_mutex;
-#pragma omp parallel for num_threads(static_cast <int>(pieces)) schedule(static, 1)
-  for (int64_t i = 0; i < pieces; ++i) {
-    try {
-      const int64_t first = begin + count * i / pieces;
-      const int64_t last = begin + count * (i + 1) / pieces;
-      if (first < last) fn(context, first, last);
-    } catch (...) {
-      std::lock_guard lock(error_mutex);
-      if (!error) error = std::current_exception();
-    }
-  }
-  if (error) std::rethrow_exception(error);
+  // Two for each thread: who is done early takes another.
+  constexpr int64_t kPiecesPerThread = 2;
+  const int threads = share_of_threads();
+  struct Pieces {
+    int64_t begin, count, pieces;
+    RangeFn fn;
+    void* context;
+  } all{begin, end - begin, 0, fn, context};
+  all.pieces = std::min<int64_t>(threads * kPiecesPerThread, (all.count + grain - 1) / std::max<int64_t>(grain, 1));
+  if (threads == 1 || all.pieces <= 1) return fn(context, begin, end);
+  const auto run = [](void* of, int64_t i) {
+    const Pieces& p = *static_cast<Pieces*>(of);
+    const int64_t first = p.begin + p.count * i / p.pieces, last = p.begin + p.count * (i + 1) / p.pieces;
+    if (first < last) p.fn(p.context, first, last);
+  };
+  share_out(all.pieces, static_cast<int>(std::min<int64_t>(threads, all.pieces)) - 1, run, &all);
 }
 
 }  // namespace detail

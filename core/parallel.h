@@ -12,6 +12,11 @@ namespace tapegrad {
 TAPEGRAD_API void set_num_threads(int threads);
 TAPEGRAD_API int get_num_threads();
 
+// Asks operations for the same bits run to run and at any thread count, where they could be faster without. Every operation there
+// is today gives them always (docs/guarantees.md has the table); those to come that cannot will obey this switch. Off at the start.
+TAPEGRAD_API void use_deterministic_algorithms(bool mode);
+TAPEGRAD_API bool are_deterministic_algorithms_enabled();
+
 // While alive, kernels that this thread starts run in this thread alone: for threads of the program's own that work side by
 // side. Results are the same.
 class TAPEGRAD_API SingleThreadGuard {
@@ -26,6 +31,10 @@ class TAPEGRAD_API SingleThreadGuard {
 };
 
 namespace detail {
+// How many threads the caller may use now: get_num_threads(), divided by the threads of the program that have asked lately
+// (20 ms), so that those which train side by side share the cores instead of each taking all of them.
+TAPEGRAD_API int share_of_threads();
+
 using RangeFn = void (*)(void* context, int64_t begin, int64_t end);
 TAPEGRAD_API void parallel_ranges(int64_t begin, int64_t end, int64_t grain, RangeFn fn, void* context);
 TAPEGRAD_API bool worth_threads(int64_t count, int64_t grain);

@@ -89,9 +89,10 @@ TEST_CASE("a batched product and one of a vector count their operations", "[prof
 }
 
 TEST_CASE("a profile names tiers and implementations", "[profiler]") {
-  const Tensor small = randn({8, 8}), large = randn({300, 300});
+  const Tensor small = randn({8, 8}), large = randn({300, 300}), vast = randn({500, 500});
   const Profile p = profile([&] {
     (void)mm(small, small);
+    (void)bmm(vast.unsqueeze(0), vast.unsqueeze(0));
     (void)addmm(zeros({300}), large, large);
     (void)tanh(large);
     (void)exp(large.t());
@@ -102,7 +103,9 @@ TEST_CASE("a profile names tiers and implementations", "[profiler]") {
   CHECK(row_of(p, "mm").tier == "tiny");
   CHECK_THAT(row_of(p, "mm").implementation, Catch::Matchers::StartsWith("simd "));
   CHECK(row_of(p, "addmm").tier == "large");
-  CHECK_THAT(row_of(p, "addmm").implementation, Catch::Matchers::StartsWith("onednn "));
+  CHECK_THAT(row_of(p, "addmm").implementation, Catch::Matchers::StartsWith("simd "));
+  CHECK(row_of(p, "bmm").tier == "large");
+  CHECK_THAT(row_of(p, "bmm").implementation, Catch::Matchers::StartsWith("onednn "));
   CHECK(row_of(p, "tanh").tier == "medium");
   CHECK_THAT(row_of(p, "tanh").implementation, Catch::Matchers::StartsWith("simd "));
   CHECK_THAT(row_of(p, "exp").implementation, Catch::Matchers::StartsWith("strided simd "));

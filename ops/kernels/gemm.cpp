@@ -1,25 +1,18 @@
-// The tiers of the matrix product: own small kernel, oneDNN for float32, own packed kernel for float64.
+// Matrix products over tensors: finds out how operands are stored, and launches.
 #include "tapegrad/ops/kernels/gemm.h"
 
 #include "tapegrad/core/allocator.h"
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/launch.h"
 #include "tapegrad/core/parallel.h"
-#include "tapegrad/ops/kernels/onednn/onednn.h"
 #include "tapegrad/ops/kernels/simd/note.h"
 #include "tapegrad/ops/kernels/simd/simd.h"
+#include "tapegrad/ops/kernels/way.h"
 
 namespace tapegrad::kernels {
 namespace {
 
 using simd::Gemm;
-
-// Up to here a call into oneDNN costs more than it gains.
-constexpr int64_t kSmallWork = 32 * 32 * 32;
-// From here on a product takes more than one thread.
-constexpr int64_t kLargeWork = int64_t{1} << 23;
-// Rows a thread takes at least, so that a product split by rows keeps the bits of the unsplit one.
-constexpr int64_t kRowBlock = 128;
 
 // A matrix as the kernels want it: rows `ld` apart, or stored transposed. Anything else is copied first.
 struct Stored {
@@ -37,60 +30,24 @@ Stored stored(const Tensor& x, int64_t dim, bool transpose) {
   return {clone_of(x), std::max<int64_t>(cols, 1), transpose};
 }
 
-onednn::Matmul matmul_of(const Gemm<float>& g) {
-  return {.m = g.m,
-          .n = g.n,
-          .k = g.k,
-          .a = g.a,
-          .lda = g.lda,
-          .trans_a = g.trans_a,
-          .b = g.b,
-          .ldb = g.ldb,
-          .trans_b = g.trans_b,
-          .c = g.c,
-          .ldc = g.ldc,
-          .bias = g.bias,
-          .accumulate = g.accumulate};
-}
-
-void run_large(const Gemm<float>& g, int threads) { onednn::matmul(matmul_of(g), threads); }
-
-void run_large(const Gemm<double>& g, int threads) {
-  const auto& kernels = simd::table().f64;
-  parallel_for(0, g.m, threads > 1 ? kRowBlock : g.m, [&](int64_t first, int64_t last) {
-    Gemm<double> part = g;
-    part.m = last - first;
-    part.a += g.trans_a ? first : first * g.lda;
-    part.c += first * g.ldc;
-    Scratch<double> workspace(kernels.gemm_workspace(part.m, part.n, part.k));
-    kernels.gemm(part, workspace.data());
-  });
-}
-
-template <class T> void run(const Gemm<T>& g, int threads) {
-  const auto& kernels = simd::floating<T>(simd::table());
-  if (g.m == 1) return kernels.gemv(g);
-  if (g.m * g.n * g.k <= kSmallWork) return kernels.gemm_small(g);
-  run_large(g, threads);
-}
-
 // Of `batch` products like g.
 template <class T> KernelNote note_of(const Gemm<T>& g, int64_t batch) {
+  const Way way = way_of(kProductTiers, g);
   const int64_t work = g.m * g.n * g.k;
   KernelNote note = simd_note();
   note.flops = 2 * work * batch;
-  note.tier = g.m == 1 || work <= kSmallWork ? "tiny" : work * batch < kLargeWork ? "medium" : "large";
-  if (sizeof(T) == 8 || g.m == 1 || work <= kSmallWork) return note;
+  note.tier = way <= Way::small ? "tiny" : work * batch < 2 * kProductTiers.thread_work ? "medium" : "large";
   if constexpr (sizeof(T) == 4) {
+    if (way != Way::library) return note;
     note.by = "onednn";
-    note.variant = onednn::implementation(matmul_of(g), 1);
+    note.variant = library_implementation(g);
   }
   return note;
 }
 
 template <class T> struct Product {
   Gemm<T> g;
-  void operator()() const { run(g, get_num_threads()); }
+  void operator()() const { run_way(g, way_of(kProductTiers, g)); }
   KernelNote note() const { return note_of(g, 1); }
 };
 
@@ -98,14 +55,15 @@ template <class T> struct Products {
   Gemm<T> g;
   int64_t batch, stride_a, stride_b;
   void operator()() const {
-    const int64_t grain = std::max<int64_t>(1, kSmallWork * 8 / std::max<int64_t>(1, g.m * g.n * g.k));
+    const Way way = way_of(kProductTiers, g);
+    const int64_t grain = std::max<int64_t>(1, kProductTiers.thread_work / std::max<int64_t>(1, g.m * g.n * g.k));
     parallel_for(0, batch, grain, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
         Gemm<T> one = g;
         one.a += i * stride_a;
         one.b += i * stride_b;
         one.c += i * g.m * g.n;
-        run(one, 1);
+        run_way(one, way);
       }
     });
   }

@@ -1,14 +1,13 @@
 // Cuts a product into pieces that depend on the problem alone, picks oneDNN's entry for them, and finishes bias and activation.
 #include <dnnl.h>
-#include <omp.h>
 
 #include <algorithm>
-#include <exception>
 #include <string>
 #include <string_view>
 
 #include "tapegrad/core/allocator.h"
 #include "tapegrad/core/error.h"
+#include "tapegrad/core/parallel.h"
 #include "tapegrad/ops/kernels/onednn/onednn.h"
 #include "tapegrad/ops/kernels/onednn/primitive.h"
 #include "tapegrad/ops/kernels/simd/simd.h"
@@ -25,8 +24,12 @@ bool has_avx512() {
 int64_t work(const Matmul& p) { return p.m * p.n * p.k; }
 
 // The held primitive is brgemm on AVX-512 only; elsewhere it is sgemm and 0.4 us of overhead. On AVX-512 sgemm is twice as fast
-// at one row, level from about 1024, and packs less for a few rows with a transposed B; tiny products are all overhead.
-bool prefers_primitive(const Matmul& p) { return has_avx512() && p.m >= 16 && p.m < 256 && work(p) > 32 * 32 * 32; }
+// at one row, level from about 1024, and packs less for a few rows with a transposed B (without, it copies a vast B, where
+// sgemm does not: 223 against 155 GFLOP/s at 64 x 2048 x 2048); tiny products are all overhead.
+bool prefers_primitive(const Matmul& p) {
+  const bool copies_vast = !p.trans_b && p.n * p.k >= (int64_t{1} << 20);
+  return has_avx512() && p.m >= 16 && p.m < 256 && work(p) > 32 * 32 * 32 && !copies_vast;
+}
 
 constexpr int64_t kParallelWork = int64_t{1}
                                   << 23;  // multiply-adds, 0.1-0.2 ms: below, a second thread costs more than it gives
@@ -128,25 +131,7 @@ void run_piece(const Matmul& p, bool primitive) {
   finish(p);
 }
 
-// Exceptions may not leave a parallel region; the first one is carried out of it.
-void run_pieces(const Matmul& p, const Plan& plan, int threads) {
-  std::exception_ptr error;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (int64_t i = 0; i < plan.pieces; ++i) {
-    try {
-      run_piece(piece(p, plan, i), plan.primitive);
-    } catch (...) {
-#pragma omp critical(tapegrad_onednn_error)
-      if (error == nullptr) error = std::current_exception();
-    }
-  }
-  if (error != nullptr) std::rethrow_exception(error);
-}
-
 int useful_threads(const Matmul& p, const Plan& plan, int threads) {
-#ifdef __SANITIZE_THREAD__
-  return 1;  // gcc does not instrument libgomp: every parallel region looks like a race
-#endif
   if (plan.pieces == 1 || p.batch * work(p) < kParallelWork) return 1;
   return static_cast<int>(std::min<int64_t>(threads, plan.pieces));
 }
@@ -169,8 +154,10 @@ void copy_padded(const float* from, float* to, int64_t rows, int64_t width) {
 void run_plan(const Matmul& p, int threads) {
   const Plan plan = plan_of(p);
   if (plan.pieces == 1) return run_piece(p, plan.primitive);
-  if (const int t = useful_threads(p, plan, threads); t > 1) return run_pieces(p, plan, t);
-  for (int64_t i = 0; i < plan.pieces; ++i) run_piece(piece(p, plan, i), plan.primitive);
+  const int64_t grain = useful_threads(p, plan, threads) > 1 ? 1 : plan.pieces;
+  parallel_for(0, plan.pieces, grain, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) run_piece(piece(p, plan, i), plan.primitive);
+  });
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ void fill_map_special(Table& t);
 void fill_map_float(Table& t);
 void fill_map_compare(Table& t);
 void fill_reduce(Table& t);
-void fill_gemm_small(Table& t);
+void fill_gemv(Table& t);
 void fill_gemm(Table& t);
 void fill_softmax(Table& t);
 void fill_columns(Table& t);
@@ -41,7 +41,7 @@ static void fill_all(Table& t) {
   fill_map_compare(t);
   fill_map_scalar(t);
   fill_reduce(t);
-  fill_gemm_small(t);
+  fill_gemv(t);
   fill_gemm(t);
   fill_softmax(t);
   fill_columns(t);

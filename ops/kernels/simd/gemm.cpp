@@ -1,8 +1,7 @@
-// Blocked and packed matrix product (Goto and van de Geijn, 2008): panels of A in the second-level cache, of B in the third.
+// Blocked matrix products (after Goto and van de Geijn, 2008): A is read where it lies, B in panels, packed where that pays.
 #include "tapegrad/ops/kernels/simd/targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tapegrad/ops/kernels/simd/gemm.cpp"
-#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "tapegrad/ops/kernels/simd/gemm-inl.h"
@@ -16,40 +15,72 @@ namespace {
 // R rows by two vectors fill the registers: 32 in AVX-512, 16 below it (where SSE4 needs some for the products).
 constexpr int R = HWY_TARGET == HWY_AVX3 ? 12 : HWY_TARGET == HWY_AVX2 ? 6 : 4;
 template <class T> constexpr int64_t kWidth = 2 * kLanes<T>;
-template <class T> constexpr int64_t kDepth = sizeof(T) == 4 ? 384 : 256;
-template <class T> constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));  // of the cache
-constexpr int64_t kRows = 96;       // A's panel: 144 KB (float), 192 KB (double)
-constexpr int64_t kColumns = 2048;  // B's panel: 3 MB, 4 MB
+constexpr int64_t kDepth = 256;         // a panel of B, 32 KB, stays in the first-level cache
+constexpr int64_t kRows = 96;           // so many rows of A in the second
+constexpr int64_t kColumns = 512;       // and B's panels: 512 KB (float), 1 MB
+constexpr int64_t kTurnedDepth = 2048;  // few columns, so all of a long sum in one go
+// Up to so many rows, B is not read often enough to pay for packing, unless its rows share a few sets of the cache.
+constexpr int64_t kFewRows = 400, kAliasingBytes = 4096;
 
 constexpr int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-// dst[i/R][p][i%R]: R rows of op(A) at a time, zeros below the last.
-template <class T> void pack_a(const T* a, int64_t row, int64_t col, int64_t m, int64_t k, T* dst) {
-  for (int64_t i = 0; i < m; i += R, a += R * row, dst += R * k) {
-    const int64_t rows = std::min<int64_t>(R, m - i);
-    if (rows == R && row == 1) {
-      for (int64_t p = 0; p < k; ++p) std::memcpy(dst + p * R, a + p * col, R * sizeof(T));
-    } else if (rows == R && col == 1) {
-      transpose(a, row, R, k, dst, R);
-    } else {
-      for (int64_t p = 0; p < k; ++p) {
-        for (int64_t r = 0; r < R; ++r) dst[p * R + r] = r < rows ? a[r * row + p * col] : T{0};
-      }
+// A strip of rows of A, element (i, p) at a[i * row + p * col], and a panel of B.
+template <class T> struct Operands {
+  const T* a;
+  int64_t row, col;
+  const T* b;
+  int64_t ldb;
+};
+
+template <class T> using BlockFn = void (*)(int64_t k, const Operands<T>&, int64_t last, const Target<T>&);
+
+template <class T, int Rows, int V, bool kTail>
+HWY_NOINLINE void block(int64_t k, const Operands<T>& x, int64_t last, const Target<T>& t) {
+  Block<T, Rows, V> acc;
+  if (k >= 64) acc.prefetch(t);
+  acc.template product<kTail>(k, x.a, x.row, x.col, x.b, x.ldb, last);
+  acc.template store<kTail>(t, last);
+}
+
+// The blocks of 1 to R rows.
+template <class T, int V, bool kTail, int... Rows> const BlockFn<T>* blocks_of(std::integer_sequence<int, Rows...>) {
+  static constexpr BlockFn<T> all[] = {&block<T, Rows + 1, V, kTail>...};
+  return all;
+}
+template <class T> const BlockFn<T>* blocks(int64_t cols) {
+  constexpr int64_t N = kLanes<T>;
+  using Rows = std::make_integer_sequence<int, R>;
+  if constexpr (HWY_TARGET != HWY_AVX3) {  // where a masked load or store costs more than a whole one
+    if (cols == 2 * N) return blocks_of<T, 2, false>(Rows());
+    if (cols == N) return blocks_of<T, 1, false>(Rows());
+  }
+  return cols > N ? blocks_of<T, 2, true>(Rows()) : blocks_of<T, 1, true>(Rows());
+}
+
+// b_panel: from one panel of columns of B to the next. Rows are dealt out evenly: a strip of few leaves the units waiting.
+template <class T> void multiply(int64_t m, int64_t n, int64_t k, Operands<T> x, int64_t b_panel, const Target<T>& t) {
+  constexpr int64_t W = kWidth<T>, N = kLanes<T>;
+  const int64_t strips = (m + R - 1) / R;
+  for (int64_t j = 0; j < n; j += W, x.b += b_panel) {
+    const int64_t cols = std::min(W, n - j), last = cols > N ? cols - N : cols;
+    const BlockFn<T>* fn = blocks<T>(cols);
+    Target<T> at{t.c + j, t.ldc, t.bias ? t.bias + j : nullptr, t.overwrite};
+    Operands<T> y = x;
+    for (int64_t left = strips, i = m; left > 0; --left) {
+      const int64_t rows = (i + left - 1) / left;
+      fn[rows - 1](k, y, last, at);
+      i -= rows, y.a += rows * y.row, at.c += rows * t.ldc;
     }
   }
 }
 
-// dst[j/W][p][j%W]: W columns of op(B) at a time, zeros right of the last. Transposed: b[j * ldb + p].
+// dst[j/W][p][j%W]: W columns of op(B) at a time; what is right of the last is never used. Transposed: b[j * ldb + p].
 template <class T> void pack_b(const T* b, int64_t ldb, bool trans, int64_t k, int64_t n, T* dst) {
   constexpr int64_t W = kWidth<T>;
   for (int64_t j = 0; j < n; j += W, dst += W * k) {
     const int64_t cols = std::min(W, n - j);
-    if (trans && cols == W) {
-      transpose(b + j * ldb, ldb, W, k, dst, W);
-    } else if (trans) {
-      for (int64_t c = 0; c < W; ++c) {
-        for (int64_t p = 0; p < k; ++p) dst[p * W + c] = c < cols ? b[(j + c) * ldb + p] : T{0};
-      }
+    if (trans) {
+      transpose_panel(b + j * ldb, ldb, cols, k, dst);
     } else if (cols == W) {
       for (int64_t p = 0; p < k; ++p) std::memcpy(dst + p * W, b + p * ldb + j, W * sizeof(T));
     } else {
@@ -60,79 +91,102 @@ template <class T> void pack_b(const T* b, int64_t ldb, bool trans, int64_t k, i
   }
 }
 
-// A block at the border is computed whole and written back in part.
-template <class T>
-HWY_INLINE void store_border(const Block<T, R, 2>& x, int64_t rows, int64_t cols, const Target<T>& t) {
-  constexpr int64_t N = kLanes<T>;
-  for (int64_t r = 0; r < rows; ++r) {
-    T* c = t.c + r * t.ldc;
-    if (cols >= N) x.template put<false>(x.acc[r][0], t, c, 0, 0);
-    else x.template put<true>(x.acc[r][0], t, c, 0, cols);
-    if (cols == 2 * N) x.template put<false>(x.acc[r][1], t, c, N, 0);
-    else if (cols > N) x.template put<true>(x.acc[r][1], t, c, N, cols - N);
-  }
-}
-
-template <class T> HWY_NOINLINE void whole_block(int64_t k, const T* a, const T* b, const Target<T>& t) {
-  Block<T, R, 2> x;
-  for (int64_t r = 0; r < R; ++r) {
-    for (int64_t j = 0; j < kWidth<T>; j += kLine<T>) hwy::Prefetch(t.c + r * t.ldc + j);
-  }
-  x.template product<false>(k, a, 1, R, b, kWidth<T>, 0);
-  x.template store<false>(t, 0);
-}
-
-template <class T>
-HWY_NOINLINE void border_block(int64_t k, const T* a, const T* b, int64_t rows, int64_t cols, const Target<T>& t) {
-  Block<T, R, 2> x;
-  x.template product<false>(k, a, 1, R, b, kWidth<T>, 0);
-  store_border(x, rows, cols, t);
-}
-
-template <class T> void multiply_packed(int64_t m, int64_t n, int64_t k, const T* a, const T* b, const Target<T>& t) {
-  constexpr int64_t W = kWidth<T>;
-  for (int64_t j = 0; j < n; j += W) {
-    for (int64_t i = 0; i < m; i += R) {
-      const Target<T> at{t.c + i * t.ldc + j, t.ldc, t.bias ? t.bias + j : nullptr, t.overwrite};
-      const int64_t rows = std::min<int64_t>(R, m - i), cols = std::min(W, n - j);
-      if (rows == R && cols == W) whole_block(k, a + i * k, b + j * k, at);
-      else border_block(k, a + i * k, b + j * k, rows, cols, at);
-    }
-  }
-}
-
-template <class T> int64_t gemm_workspace(int64_t m, int64_t n, int64_t k) {
-  const int64_t depth = std::min(k, kDepth<T>);
-  return depth * (std::min(round_up(m, R), kRows) + std::min(round_up(n, kWidth<T>), kColumns));
+template <class T> int64_t gemm_workspace(int64_t, int64_t n, int64_t k) {
+  return std::min(k, kDepth) * std::min(round_up(n, kWidth<T>), kColumns);
 }
 
 template <class T> void gemm(const Gemm<T>& g, T* workspace) {
+  constexpr int64_t W = kWidth<T>;
   const int64_t a_row = g.trans_a ? 1 : g.lda, a_col = g.trans_a ? g.lda : 1;
-  T* packed_b = workspace;
-  T* packed_a = workspace + std::min(g.k, kDepth<T>) * std::min(round_up(g.n, kWidth<T>), kColumns);
+  const bool aliases = g.ldb * static_cast<int64_t>(sizeof(T)) % kAliasingBytes == 0 && g.m >= 2 * R;
+  const bool pack = g.trans_b || g.m > kFewRows || aliases;
   for (int64_t j = 0; j < g.n; j += kColumns) {
     const int64_t n = std::min(kColumns, g.n - j);
-    for (int64_t p = 0; p == 0 || p < g.k; p += kDepth<T>) {
-      const int64_t k = std::min(kDepth<T>, g.k - p);
-      pack_b(g.trans_b ? g.b + j * g.ldb + p : g.b + p * g.ldb + j, g.ldb, g.trans_b, k, n, packed_b);
+    for (int64_t p = 0; p == 0 || p < g.k; p += kDepth) {
+      const int64_t k = std::min(kDepth, g.k - p);
+      const T* b = g.trans_b ? g.b + j * g.ldb + p : g.b + p * g.ldb + j;
+      if (pack) pack_b(b, g.ldb, g.trans_b, k, n, workspace);
       const bool first = p == 0;
       for (int64_t i = 0; i < g.m; i += kRows) {
-        const int64_t m = std::min(kRows, g.m - i);
-        pack_a(g.a + i * a_row + p * a_col, a_row, a_col, m, k, packed_a);
         const Target<T> t{g.c + i * g.ldc + j, g.ldc, first && g.bias ? g.bias + j : nullptr, first && !g.accumulate};
-        multiply_packed(m, n, k, packed_a, packed_b, t);
+        const Operands<T> x{g.a + i * a_row + p * a_col, a_row, a_col, pack ? workspace : b, pack ? W : g.ldb};
+        multiply(std::min(kRows, g.m - i), n, k, x, pack ? W * k : W, t);
       }
     }
   }
 }
 
+template <class T> void gemm_small(const Gemm<T>& g) {
+  constexpr int64_t W = kWidth<T>;
+  const int64_t a_row = g.trans_a ? 1 : g.lda, a_col = g.trans_a ? g.lda : 1;
+  if (!g.trans_b) {
+    const Target<T> t{g.c, g.ldc, g.bias, !g.accumulate};
+    return multiply(g.m, g.n, g.k, Operands<T>{g.a, a_row, a_col, g.b, g.ldb}, W, t);
+  }
+  HWY_ALIGN T panel[kDepth * W];
+  for (int64_t j = 0; j < g.n; j += W) {
+    const int64_t n = std::min(W, g.n - j);
+    for (int64_t p = 0; p == 0 || p < g.k; p += kDepth) {
+      const int64_t k = std::min(kDepth, g.k - p);
+      transpose_panel(g.b + j * g.ldb + p, g.ldb, n, k, panel);
+      const bool first = p == 0;
+      const Target<T> t{g.c + j, g.ldc, first && g.bias ? g.bias + j : nullptr, first && !g.accumulate};
+      multiply(g.m, n, k, Operands<T>{g.a + p * a_col, a_row, a_col, panel, W}, W, t);
+    }
+  }
+}
+
+// ---- C^T = B A^T: B, stored [n, k], takes A's place ----
+
+// Writes the block of C^T at `tile` back as columns of C.
+template <class T> void turn_back(T* tile, int64_t rows, int64_t cols, const Target<T>& t) {
+  constexpr int64_t W = kWidth<T>;
+  for (int64_t r = 0; t.bias && r < rows; ++r)
+    for (int64_t c = 0; c < cols; ++c) tile[r * W + c] += t.bias[r];
+  if (t.overwrite) return transpose(tile, W, rows, cols, t.c, t.ldc);
+  HWY_ALIGN T turned[W * R];
+  transpose(tile, W, rows, cols, turned, R);
+  for (int64_t c = 0; c < cols; ++c)
+    for (int64_t r = 0; r < rows; ++r) t.c[c * t.ldc + r] += turned[c * R + r];
+}
+
+template <class T> int64_t gemm_turned_workspace(int64_t m, int64_t, int64_t k) {
+  return std::min(k, kTurnedDepth) * round_up(m, kWidth<T>);
+}
+
+template <class T> void gemm_turned(const Gemm<T>& g, T* workspace) {
+  constexpr int64_t W = kWidth<T>;
+  HWY_ALIGN T tile[R * W];
+  for (int64_t p = 0; p == 0 || p < g.k; p += kTurnedDepth) {
+    const int64_t k = std::min(kTurnedDepth, g.k - p);
+    const bool first = p == 0;
+    pack_b(g.a + (g.trans_a ? p * g.lda : p), g.lda, !g.trans_a, k, g.m, workspace);
+    for (int64_t i = 0; i < g.n; i += R) {
+      const int64_t rows = std::min<int64_t>(R, g.n - i);
+      for (int64_t j = 0; j < g.m; j += W) {
+        const int64_t cols = std::min(W, g.m - j);
+        const Operands<T> x{g.b + p + i * g.ldb, g.ldb, 1, workspace + j * k, W};
+        multiply(rows, cols, k, x, W, Target<T>{tile, W, nullptr, true});
+        const Target<T> t{g.c + j * g.ldc + i, g.ldc, first && g.bias ? g.bias + i : nullptr, first && !g.accumulate};
+        turn_back(tile, rows, cols, t);
+      }
+    }
+  }
+}
+
+template <class T> void fill(Floating<T>& t) {
+  t.gemm_small = &gemm_small<T>;
+  t.gemm = &gemm<T>;
+  t.gemm_workspace = &gemm_workspace<T>;
+  t.gemm_turned = &gemm_turned<T>;
+  t.gemm_turned_workspace = &gemm_turned_workspace<T>;
+}
+
 }  // namespace
 
 void fill_gemm(Table& t) {
-  t.f32.gemm = &gemm<float>;
-  t.f64.gemm = &gemm<double>;
-  t.f32.gemm_workspace = &gemm_workspace<float>;
-  t.f64.gemm_workspace = &gemm_workspace<double>;
+  fill(t.f32);
+  fill(t.f64);
 }
 
 }  // namespace tapegrad::kernels::simd::HWY_NAMESPACE

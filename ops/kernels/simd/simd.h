@@ -129,9 +129,12 @@ template <class T> struct AdagradStep {   // v: sum of squares
 
 // Kernels for one floating type. Rows are contiguous, `ld` elements apart; sizes may be zero.
 template <class T> struct Floating {
-  void (*gemm_small)(const Gemm<T>&);                 // no packing, no allocation; meant for up to about 32x32x32
-  void (*gemm)(const Gemm<T>&, T* workspace);         // blocked and packed, one thread; workspace of gemm_workspace() elements
+  // One thread each. An element of C is the same sum in the same order however rows and columns are split between calls of one kind.
+  void (*gemm_small)(const Gemm<T>&);                 // no workspace; meant for up to about 32x32x32
+  void (*gemm)(const Gemm<T>&, T* workspace);         // blocked; workspace of gemm_workspace() elements
   int64_t (*gemm_workspace)(int64_t m, int64_t n, int64_t k);
+  void (*gemm_turned)(const Gemm<T>&, T* workspace);  // C^T = B A^T for trans_b and few rows: B, read once, is not copied
+  int64_t (*gemm_turned_workspace)(int64_t m, int64_t n, int64_t k);
   void (*gemv)(const Gemm<T>&);                       // m == 1: C = A op(B) (+ bias)
   void (*softmax)(const T* x, T* y, int64_t rows, int64_t cols, bool log);
   void (*softmax_backward)(const T* dy, const T* y, T* dx, int64_t rows, int64_t cols, bool log);

@@ -1,10 +1,10 @@
-// Matrix products too small to pack: A is read through two strides, a transposed B through a panel on the stack.
+// Products of one row with a matrix.
 #include "tapegrad/ops/kernels/simd/targets.h"
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "tapegrad/ops/kernels/simd/gemm_small.cpp"
+#define HWY_TARGET_INCLUDE "tapegrad/ops/kernels/simd/gemv.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "tapegrad/ops/kernels/simd/gemm-inl.h"
+#include "tapegrad/ops/kernels/simd/common-inl.h"
 
 #include <algorithm>
 
@@ -12,73 +12,7 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 namespace {
 
-constexpr int kMaxRows = 4;
 constexpr int64_t kPanelDepth = 256;
-
-template <class T> struct Strided {  // element (i, p) of op(A) is at[i * row + p * col]
-  const T* at;
-  int64_t row, col;
-};
-
-template <class T, int R, int V, bool kTail>
-HWY_INLINE void block(int64_t k, const Strided<T>& a, const T* b, int64_t ldb, const Target<T>& t, int64_t last) {
-  Block<T, R, V> x;
-  x.template product<kTail>(k, a.at, a.row, a.col, b, ldb, last);
-  x.template store<kTail>(t, last);
-}
-
-// One strip of R rows, all n columns.
-template <class T, int R>
-HWY_INLINE void strip(int64_t n, int64_t k, const Strided<T>& a, const T* b, int64_t ldb, const Target<T>& t) {
-  constexpr int64_t N = kLanes<T>;
-  Target<T> at = t;
-  for (; n >= 2 * N; n -= 2 * N, b += 2 * N, at.c += 2 * N) {
-    block<T, R, 2, false>(k, a, b, ldb, at, 0);
-    if (at.bias) at.bias += 2 * N;
-  }
-  if (n > N) return block<T, R, 2, true>(k, a, b, ldb, at, n - N);
-  if (n == N) return block<T, R, 1, false>(k, a, b, ldb, at, 0);
-  if (n > 0) block<T, R, 1, true>(k, a, b, ldb, at, n);
-}
-
-// Arguments by reference and everything below inlined: copies of the structs would stall on store forwarding.
-template <class T>
-HWY_NOINLINE void strips(int64_t m, int64_t n, int64_t k, const Strided<T>& a, const T* b, int64_t ldb,
-                         const Target<T>& t) {
-  Strided<T> x = a;
-  Target<T> at = t;
-  for (; m >= kMaxRows; m -= kMaxRows, x.at += kMaxRows * x.row, at.c += kMaxRows * at.ldc)
-    strip<T, kMaxRows>(n, k, x, b, ldb, at);
-  if (m == 3) strip<T, 3>(n, k, x, b, ldb, at);
-  if (m == 2) strip<T, 2>(n, k, x, b, ldb, at);
-  if (m == 1) strip<T, 1>(n, k, x, b, ldb, at);
-}
-
-template <class T> void transposed_b(const Gemm<T>& g, const Strided<T>& a) {
-  constexpr int64_t N = kLanes<T>;
-  HWY_ALIGN T panel[kPanelDepth * 2 * N];
-  for (int64_t j = 0; j < g.n; j += 2 * N) {
-    const int64_t n = std::min(2 * N, g.n - j), width = n > N ? 2 * N : N;
-    for (int64_t p = 0; p == 0 || p < g.k; p += kPanelDepth) {
-      const int64_t k = std::min(kPanelDepth, g.k - p);
-      for (int64_t r = 0; n < width && r < k; ++r)
-        hn::StoreU(hn::Zero(Full<T>()), Full<T>(), panel + (r + 1) * width - N);
-      transpose(g.b + j * g.ldb + p, g.ldb, n, k, panel, width);
-      const bool first = p == 0;
-      const Target<T> t{g.c + j, g.ldc, first && g.bias ? g.bias + j : nullptr, first && !g.accumulate};
-      strips(g.m, n, k, Strided<T>{a.at + p * a.col, a.row, a.col}, panel, width, t);
-    }
-  }
-}
-
-template <class T> void gemm_small(const Gemm<T>& g) {
-  if (g.m <= 0 || g.n <= 0) return;
-  const Strided<T> a{g.a, g.trans_a ? 1 : g.lda, g.trans_a ? g.lda : 1};
-  if (g.trans_b) return transposed_b(g, a);
-  strips(g.m, g.n, g.k, a, g.b, g.ldb, Target<T>{g.c, g.ldc, g.bias, !g.accumulate});
-}
-
-// ---- one row ----
 
 // Four rows of W at a time share the loads of x; a row's sum is the same in every group.
 template <class T, int R> HWY_INLINE void dots(const T* x, const T* w, int64_t ldw, int64_t k, T* y) {
@@ -163,9 +97,7 @@ template <class T> void gemv(const Gemm<T>& g) {
 
 }  // namespace
 
-void fill_gemm_small(Table& t) {
-  t.f32.gemm_small = &gemm_small<float>;
-  t.f64.gemm_small = &gemm_small<double>;
+void fill_gemv(Table& t) {
   t.f32.gemv = &gemv<float>;
   t.f64.gemv = &gemv<double>;
 }

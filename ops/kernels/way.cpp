@@ -1,0 +1,106 @@
+// The tiers of the matrix product, and how each is dealt out to threads.
+#include "tapegrad/ops/kernels/way.h"
+
+#include <algorithm>
+
+#include "tapegrad/core/allocator.h"
+#include "tapegrad/core/parallel.h"
+#include "tapegrad/ops/kernels/onednn/onednn.h"
+
+namespace tapegrad::kernels {
+namespace {
+
+using simd::Gemm;
+
+onednn::Matmul matmul_of(const Gemm<float>& g) {
+  return {.m = g.m,
+          .n = g.n,
+          .k = g.k,
+          .a = g.a,
+          .lda = g.lda,
+          .trans_a = g.trans_a,
+          .b = g.b,
+          .ldb = g.ldb,
+          .trans_b = g.trans_b,
+          .c = g.c,
+          .ldc = g.ldc,
+          .bias = g.bias,
+          .accumulate = g.accumulate};
+}
+
+// Rows and columns come in whole register blocks of every instruction set.
+constexpr int64_t kRowUnit = 12, kColumnUnit = 32;
+
+template <class T> Gemm<T> rows_of(Gemm<T> g, int64_t first, int64_t last) {
+  g.m = last - first;
+  g.a += g.trans_a ? first : first * g.lda;
+  g.c += first * g.ldc;
+  return g;
+}
+template <class T> Gemm<T> columns_of(Gemm<T> g, int64_t first, int64_t last) {
+  g.n = last - first;
+  g.b += g.trans_b ? first * g.ldb : first;
+  g.c += first;
+  if (g.bias) g.bias += first;
+  return g;
+}
+
+// In pieces of at least kThreadWork. Columns are dealt out where each piece would copy all of B otherwise, or where rows are few.
+template <class T, class Run> void in_pieces(const Gemm<T>& g, bool by_columns, const Run& run) {
+  const int64_t size = by_columns ? g.n : g.m, unit = by_columns ? kColumnUnit : kRowUnit;
+  const int64_t units = (size + unit - 1) / unit, work = g.m * g.n * g.k;
+  const int64_t grain = std::max<int64_t>(1, units * kProductTiers.thread_work / std::max<int64_t>(work, 1));
+  parallel_for(0, units, grain, [&](int64_t first, int64_t last) {
+    const int64_t from = first * unit, to = std::min(last * unit, size);
+    run(by_columns ? columns_of(g, from, to) : rows_of(g, from, to));
+  });
+}
+
+template <class T> void run_blocked(const Gemm<T>& g) {
+  const bool by_columns = g.n >= g.m || g.m > kProductTiers.packed_rows;
+  in_pieces(g, by_columns, [](const Gemm<T>& part) {
+    const auto& kernels = simd::floating<T>(simd::table());
+    const Scratch<T> workspace(kernels.gemm_workspace(part.m, part.n, part.k));
+    kernels.gemm(part, workspace.data());
+  });
+}
+
+template <class T> void run_turned(const Gemm<T>& g) {
+  in_pieces(g, true, [](const Gemm<T>& part) {
+    const auto& kernels = simd::floating<T>(simd::table());
+    const Scratch<T> workspace(kernels.gemm_turned_workspace(part.m, part.n, part.k));
+    kernels.gemm_turned(part, workspace.data());
+  });
+}
+
+}  // namespace
+
+template <class T> Way way_of(const ProductTiers& tiers, const Gemm<T>& g) {
+  if (g.m == 1) return Way::row;
+  if (g.m * g.n * g.k <= tiers.small_work) return Way::small;
+  if (g.trans_b && g.m < g.n && g.m <= tiers.turned_rows) return Way::turned;
+  const bool wide = std::min({g.m, g.n, g.k}) >= tiers.library_side;
+  const bool vast = std::max(g.m * g.n, g.n * g.k) >= tiers.library_elements;
+  return sizeof(T) == 4 && (wide || vast) ? Way::library : Way::blocked;
+}
+
+template <class T> void run_way(const Gemm<T>& g, Way way) {
+  const auto& kernels = simd::floating<T>(simd::table());
+  switch (way) {
+    case Way::row: return kernels.gemv(g);
+    case Way::small: return kernels.gemm_small(g);
+    case Way::turned: return run_turned(g);
+    case Way::blocked: return run_blocked(g);
+    case Way::library: break;
+  }
+  if constexpr (sizeof(T) == 4) onednn::matmul(matmul_of(g), detail::share_of_threads());
+}
+
+const char* library_implementation(const Gemm<float>& g) { return onednn::implementation(matmul_of(g), 1); }
+
+template Way way_of(const ProductTiers&, const Gemm<float>&);
+template Way way_of(const ProductTiers&, const Gemm<double>&);
+template void run_way(const Gemm<float>&, Way);
+template void run_way(const Gemm<double>&, Way);
+
+}  // namespace tapegrad::kernels
