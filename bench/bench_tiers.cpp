@@ -19,8 +19,8 @@ using tapegrad::kernels::ProductTiers;
 using tapegrad::kernels::Way;
 using Product = tapegrad::kernels::simd::Gemm<float>;
 
-constexpr std::array kWays = {Way::row, Way::small, Way::turned, Way::blocked, Way::library};
-constexpr std::array kNames = {"row", "small", "turned", "blocked", "library"};
+constexpr std::array kWays = {Way::row, Way::few, Way::small, Way::turned, Way::blocked, Way::library};
+constexpr std::array kNames = {"row", "few", "small", "turned", "blocked", "library"};
 
 struct Shape {
   int64_t m, n, k;
@@ -58,6 +58,7 @@ std::vector<double> times(const Shape& s, int rounds) {
     for (size_t w = 0; w < kWays.size(); ++w) {
       if (kWays[w] == Way::row && s.m != 1) continue;
       if (kWays[w] == Way::turned && !s.trans_b) continue;
+      if (kWays[w] == Way::few && (!s.trans_b || s.trans_a || s.m > 64)) continue;
       if (kWays[w] == Way::small && s.work() > (1 << 21)) continue;
       tapegrad::kernels::run_way(g, kWays[w]);
       const double from = detail::counts_now().ns;
@@ -105,12 +106,13 @@ void print(const Measured& one) {
 // Moves one threshold at a time to where the mean regret is least, until none moves.
 ProductTiers fit(const std::vector<Measured>& all) {
   ProductTiers best;
-  const auto fields = {&ProductTiers::small_work, &ProductTiers::turned_rows, &ProductTiers::library_side,
+  const auto fields = {&ProductTiers::small_work,      &ProductTiers::few_rows, &ProductTiers::few_depth,
+                       &ProductTiers::turned_rows,     &ProductTiers::narrow,   &ProductTiers::library_side,
                        &ProductTiers::library_elements};
   for (bool moved = true; moved;) {
     moved = false;
     for (const auto field : fields) {
-      for (double candidate = 16; candidate < 1e8; candidate *= 1.1892071150027210667) {  // quarter octaves
+      for (double candidate = 2; candidate < 1e8; candidate *= 1.1892071150027210667) {  // quarter octaves
         ProductTiers other = best;
         other.*field = static_cast<int64_t>(candidate);
         if (regret(all, other) >= regret(all, best) * 0.9995) continue;  // less is noise
@@ -129,6 +131,9 @@ void print_fit(const std::vector<Measured>& all) {
   };
   std::printf("\n%-18s %12s %12s\n", "threshold", "in the source", "best here");
   line("small_work", now.small_work, found.small_work);
+  line("few_rows", now.few_rows, found.few_rows);
+  line("few_depth", now.few_depth, found.few_depth);
+  line("narrow", now.narrow, found.narrow);
   line("turned_rows", now.turned_rows, found.turned_rows);
   line("library_side", now.library_side, found.library_side);
   line("library_elements", now.library_elements, found.library_elements);

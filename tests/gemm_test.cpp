@@ -81,10 +81,11 @@ TEST_CASE("products hold at the borders between kernels", "[gemm]") {
   struct Sizes {
     int64_t m, n, k;
   };
-  // In turn: about the smallest packed; long sums; turned up to 512 rows and past; rows a page apart; packed by rows; oneDNN's.
-  for (const Sizes s :
-       {Sizes{32, 32, 33}, Sizes{33, 70, 257}, Sizes{64, 300, 784}, Sizes{65, 70, 2049}, Sizes{512, 513, 40},
-        Sizes{513, 520, 40}, Sizes{30, 1024, 60}, Sizes{401, 90, 70}, Sizes{450, 460, 470}}) {
+  // In turn: dot products; about the smallest that is no small one; long sums; turned up to 256 rows and past; rows a page
+  // apart; packed by rows; oneDNN's.
+  for (const Sizes s : {Sizes{8, 37, 133}, Sizes{7, 5, 300}, Sizes{40, 40, 41}, Sizes{33, 70, 257}, Sizes{64, 300, 784},
+                        Sizes{65, 70, 2049}, Sizes{512, 513, 40}, Sizes{513, 520, 40}, Sizes{30, 1024, 60},
+                        Sizes{401, 90, 70}, Sizes{450, 460, 470}}) {
     for (const bool trans_a : {false, true}) {
       for (const bool trans_b : {false, true}) {
         const Tensor a = matrix(s.m, s.k, trans_a, kFloat32), b = matrix(s.k, s.n, trans_b, kFloat32);

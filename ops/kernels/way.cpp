@@ -65,6 +65,10 @@ template <class T> void run_blocked(const Gemm<T>& g) {
   });
 }
 
+template <class T> void run_few(const Gemm<T>& g) {
+  in_pieces(g, true, [](const Gemm<T>& part) { simd::floating<T>(simd::table()).gemm_few(part); });
+}
+
 template <class T> void run_turned(const Gemm<T>& g) {
   in_pieces(g, true, [](const Gemm<T>& part) {
     const auto& kernels = simd::floating<T>(simd::table());
@@ -77,10 +81,11 @@ template <class T> void run_turned(const Gemm<T>& g) {
 
 template <class T> Way way_of(const ProductTiers& tiers, const Gemm<T>& g) {
   if (g.m == 1) return Way::row;
+  if (g.trans_b && !g.trans_a && g.m <= tiers.few_rows && g.k >= tiers.few_depth) return Way::few;
   if (g.m * g.n * g.k <= tiers.small_work) return Way::small;
-  if (g.trans_b && g.m < g.n && g.m <= tiers.turned_rows) return Way::turned;
+  if (g.trans_b && g.m <= tiers.turned_rows && (g.m < g.n || g.n < tiers.narrow)) return Way::turned;
   const bool wide = std::min({g.m, g.n, g.k}) >= tiers.library_side;
-  const bool vast = std::max(g.m * g.n, g.n * g.k) >= tiers.library_elements;
+  const bool vast = g.n * g.k >= tiers.library_elements;
   return sizeof(T) == 4 && (wide || vast) ? Way::library : Way::blocked;
 }
 
@@ -88,6 +93,7 @@ template <class T> void run_way(const Gemm<T>& g, Way way) {
   const auto& kernels = simd::floating<T>(simd::table());
   switch (way) {
     case Way::row: return kernels.gemv(g);
+    case Way::few: return run_few(g);
     case Way::small: return kernels.gemm_small(g);
     case Way::turned: return run_turned(g);
     case Way::blocked: return run_blocked(g);

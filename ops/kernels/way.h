@@ -5,23 +5,27 @@
 
 namespace tapegrad::kernels {
 
-// One row; nothing packed; C^T = B A^T; blocked; oneDNN's sgemm.
-enum class Way : uint8_t { row, small, turned, blocked, library };
+// One row; dot products; nothing packed; C^T = B A^T; blocked; oneDNN's sgemm.
+enum class Way : uint8_t { row, few, small, turned, blocked, library };
 
 // For op(A)[m, k] op(B)[k, n]; work is counted in multiply-adds, m n k.
 struct ProductTiers {
-  int64_t small_work = 32 * 32 * 32;  // small up to here
-  int64_t turned_rows = 512;          // turned up to here, where B is stored transposed and m < n
-  int64_t library_side = 448;         // float32 goes to the library where the smallest of m, n, k is so large,
-  int64_t library_elements = int64_t{1} << 22;  // or B or C has so many elements
+  int64_t few_rows = 8;        // dot products up to here, where B is stored transposed and A is not,
+  int64_t few_depth = 80;      // and k is so large
+  int64_t small_work = 65536;  // small up to here
+  int64_t turned_rows = 256;   // turned up to here, where B is stored transposed and m < n,
+  int64_t narrow = 16;         // or n is so small
+  int64_t library_side = 448;  // float32 goes to the library where the smallest of m, n, k is so large,
+  int64_t library_elements = int64_t{1} << 22;  // or B has so many elements
   int64_t packed_rows = 400;                    // from here on B is packed, so that threads share out columns
-  int64_t thread_work = int64_t{1} << 20;       // what a thread gets at least
+  int64_t thread_work = int64_t{1} << 19;       // what a thread gets at least
 };
 inline constexpr ProductTiers kProductTiers{};
 
 // Settled by the whole problem, so that pieces of it give the bits of the whole. T is float or double.
 template <class T> Way way_of(const ProductTiers& tiers, const simd::Gemm<T>& g);
-// On as many threads as pay; the bits do not depend on how many. `row` needs m = 1, `library` float32.
+// On as many threads as pay; the bits do not depend on how many. `row` needs m = 1, `few` and `turned` trans_b,
+// `few` no trans_a, `library` float32.
 template <class T> void run_way(const simd::Gemm<T>& g, Way way);
 // What oneDNN would run.
 const char* library_implementation(const simd::Gemm<float>& g);

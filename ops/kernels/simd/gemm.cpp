@@ -21,6 +21,7 @@ constexpr int64_t kColumns = 512;       // and B's panels: 512 KB (float), 1 MB
 constexpr int64_t kTurnedDepth = 2048;  // few columns, so all of a long sum in one go
 // Up to so many rows, B is not read often enough to pay for packing, unless its rows share a few sets of the cache.
 constexpr int64_t kFewRows = 400, kAliasingBytes = 4096;
+constexpr int64_t kFewProducts = 16;
 
 constexpr int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -32,13 +33,18 @@ template <class T> struct Operands {
   int64_t ldb;
 };
 
-template <class T> using BlockFn = void (*)(int64_t k, const Operands<T>&, int64_t last, const Target<T>&);
+// Everything by value: a struct written field by field and read back in one vector is a stalled load for every block.
+template <class T>
+using BlockFn = void (*)(int64_t k, const T* a, int64_t row, int64_t col, const T* b, int64_t ldb, int64_t last, T* c,
+                         int64_t ldc, const T* bias, bool overwrite);
 
 template <class T, int Rows, int V, bool kTail>
-HWY_NOINLINE void block(int64_t k, const Operands<T>& x, int64_t last, const Target<T>& t) {
+HWY_NOINLINE void block(int64_t k, const T* a, int64_t row, int64_t col, const T* b, int64_t ldb, int64_t last, T* c,
+                        int64_t ldc, const T* bias, bool overwrite) {
+  const Target<T> t{c, ldc, bias, overwrite};
   Block<T, Rows, V> acc;
   if (k >= 64) acc.prefetch(t);
-  acc.template product<kTail>(k, x.a, x.row, x.col, x.b, x.ldb, last);
+  acc.template product<kTail>(k, a, row, col, b, ldb, last);
   acc.template store<kTail>(t, last);
 }
 
@@ -58,19 +64,27 @@ template <class T> const BlockFn<T>* blocks(int64_t cols) {
 }
 
 // b_panel: from one panel of columns of B to the next. Rows are dealt out evenly: a strip of few leaves the units waiting.
-template <class T> void multiply(int64_t m, int64_t n, int64_t k, Operands<T> x, int64_t b_panel, const Target<T>& t) {
+// Few products each: C, written row by row, is what takes the time. Else a panel of B is read from the first-level cache.
+template <class T>
+void multiply(int64_t m, int64_t n, int64_t k, const Operands<T>& x, int64_t b_panel, const Target<T>& t) {
   constexpr int64_t W = kWidth<T>, N = kLanes<T>;
-  const int64_t strips = (m + R - 1) / R;
-  for (int64_t j = 0; j < n; j += W, x.b += b_panel) {
+  const int64_t strips = (m + R - 1) / R, tall = m % strips == 0 ? strips : m % strips,
+                height = (m + strips - 1) / strips;
+  const auto panel = [&](int64_t j, int64_t from, int64_t to) HWY_ATTR {
     const int64_t cols = std::min(W, n - j), last = cols > N ? cols - N : cols;
     const BlockFn<T>* fn = blocks<T>(cols);
-    Target<T> at{t.c + j, t.ldc, t.bias ? t.bias + j : nullptr, t.overwrite};
-    Operands<T> y = x;
-    for (int64_t left = strips, i = m; left > 0; --left) {
-      const int64_t rows = (i + left - 1) / left;
-      fn[rows - 1](k, y, last, at);
-      i -= rows, y.a += rows * y.row, at.c += rows * t.ldc;
+    const T* b = x.b + j / W * b_panel;
+    const T* bias = t.bias ? t.bias + j : nullptr;
+    for (int64_t s = from; s < to; ++s) {
+      const int64_t rows = s < tall ? height : height - 1, i = s * height - std::max<int64_t>(0, s - tall);
+      fn[rows - 1](k, x.a + i * x.row, x.row, x.col, b, x.ldb, last, t.c + i * t.ldc + j, t.ldc, bias, t.overwrite);
     }
+  };
+  if (k <= kFewProducts) {
+    for (int64_t s = 0; s < strips; ++s)
+      for (int64_t j = 0; j < n; j += W) panel(j, s, s + 1);
+  } else {
+    for (int64_t j = 0; j < n; j += W) panel(j, 0, strips);
   }
 }
 

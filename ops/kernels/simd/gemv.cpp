@@ -1,4 +1,4 @@
-// Products of one row with a matrix.
+// Products of one row, or of a few, with a matrix.
 #include "tapegrad/ops/kernels/simd/targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tapegrad/ops/kernels/simd/gemv.cpp"
@@ -14,29 +14,36 @@ namespace {
 
 constexpr int64_t kPanelDepth = 256;
 
-// Four rows of W at a time share the loads of x; a row's sum is the same in every group.
-template <class T, int R> HWY_INLINE void dots(const T* x, const T* w, int64_t ldw, int64_t k, T* y) {
+// y[x * ldy + w] += the product of row x of X and row w of W, each a sum of one chain of vectors (two for a single row of X,
+// which has too few otherwise), so it does not depend on what is computed beside it.
+template <class T, int RX, int RW>
+HWY_INLINE void dots(const T* x, int64_t ldx, const T* w, int64_t ldw, int64_t k, T* y, int64_t ldy) {
   const Full<T> d;
   constexpr int64_t N = kLanes<T>;
-  Vec<T> s[R][2];
-  for (int r = 0; r < R; ++r) s[r][0] = s[r][1] = hn::Zero(d);
+  constexpr int kChains = RX == 1 ? 2 : 1;
+  Vec<T> s[RX][RW][kChains];
+  for (int i = 0; i < RX; ++i)
+    for (int r = 0; r < RW; ++r)
+      for (int c = 0; c < kChains; ++c) s[i][r][c] = hn::Zero(d);
+  const auto term = [&](int c, int64_t p, int64_t count) HWY_ATTR {
+    const auto from = [&](const T* at) HWY_ATTR { return count == N ? hn::LoadU(d, at) : load_few(at, count); };
+    Vec<T> row[RW];
+    for (int r = 0; r < RW; ++r) row[r] = from(w + r * ldw + p);
+    for (int i = 0; i < RX; ++i) {
+      const Vec<T> v = from(x + i * ldx + p);
+      for (int r = 0; r < RW; ++r) s[i][r][c] = hn::MulAdd(v, row[r], s[i][r][c]);
+    }
+  };
   int64_t p = 0;
-  for (; p + 2 * N <= k; p += 2 * N) {
-    const Vec<T> x0 = hn::LoadU(d, x + p), x1 = hn::LoadU(d, x + p + N);
-    for (int r = 0; r < R; ++r) {
-      s[r][0] = hn::MulAdd(x0, hn::LoadU(d, w + r * ldw + p), s[r][0]);
-      s[r][1] = hn::MulAdd(x1, hn::LoadU(d, w + r * ldw + p + N), s[r][1]);
+  for (; p + kChains * N <= k; p += kChains * N)
+    for (int c = 0; c < kChains; ++c) term(c, p + c * N, N);
+  for (; p < k; p += N) term(0, p, std::min(N, k - p));
+  for (int i = 0; i < RX; ++i) {
+    for (int r = 0; r < RW; ++r) {
+      const Vec<T> sum = kChains == 2 ? hn::Add(s[i][r][0], s[i][r][kChains - 1]) : s[i][r][0];
+      y[i * ldy + r] += sum_lanes<T>(sum);
     }
   }
-  for (; p < k; p += N) {
-    const int64_t count = std::min(N, k - p);
-    const Vec<T> x0 = count == N ? hn::LoadU(d, x + p) : load_few(x + p, count);
-    for (int r = 0; r < R; ++r) {
-      const T* row = w + r * ldw + p;
-      s[r][0] = hn::MulAdd(x0, count == N ? hn::LoadU(d, row) : load_few(row, count), s[r][0]);
-    }
-  }
-  for (int r = 0; r < R; ++r) y[r] = sum_lanes<T>(hn::Add(s[r][0], s[r][1]));
 }
 
 // y += x W over at most kPanelDepth rows of W, eight at a time, so y's columns are touched once in eight.
@@ -66,10 +73,34 @@ template <class T> HWY_INLINE void add_rows(const T* x, const T* w, int64_t ldw,
   }
 }
 
+template <class T> void start_rows(const Gemm<T>& g) {
+  for (int64_t i = 0; i < g.m; ++i) {
+    T* y = g.c + i * g.ldc;
+    for (int64_t j = 0; j < g.n; ++j) y[j] = (g.accumulate ? y[j] : T{0}) + (g.bias ? g.bias[j] : T{0});
+  }
+}
+
+// Four rows of B at a time for all rows of A, as many of those together as there are registers for.
+template <class T> void gemm_few(const Gemm<T>& g) {
+  constexpr int kTogether = HWY_TARGET == HWY_AVX3 ? 4 : 2;
+  start_rows(g);
+  const auto columns = [&]<int RW>(int64_t j) HWY_ATTR {
+    const T* w = g.b + j * g.ldb;
+    int64_t i = 0;
+    for (; i + kTogether <= g.m; i += kTogether)
+      dots<T, kTogether, RW>(g.a + i * g.lda, g.lda, w, g.ldb, g.k, g.c + i * g.ldc + j, g.ldc);
+    for (; i < g.m; ++i) dots<T, 1, RW>(g.a + i * g.lda, g.lda, w, g.ldb, g.k, g.c + i * g.ldc + j, g.ldc);
+  };
+  int64_t j = 0;
+  for (; j + 4 <= g.n; j += 4) columns.template operator()<4>(j);
+  for (; j < g.n; ++j) columns.template operator()<1>(j);
+}
+
 template <class T> void gemv(const Gemm<T>& g) {
   const int64_t step = g.trans_a ? g.lda : 1;
+  if (g.trans_b && step == 1) return gemm_few(g);
+  start_rows(g);
   HWY_ALIGN T gathered[kPanelDepth];
-  for (int64_t j = 0; j < g.n; ++j) g.c[j] = (g.accumulate ? g.c[j] : T{0}) + (g.bias ? g.bias[j] : T{0});
   const int64_t depth = step == 1 ? std::max<int64_t>(g.k, 1) : kPanelDepth;
   for (int64_t p = 0; p < g.k; p += depth) {
     const int64_t k = std::min(depth, g.k - p);
@@ -83,21 +114,16 @@ template <class T> void gemv(const Gemm<T>& g) {
       continue;
     }
     int64_t j = 0;
-    T y[4];
-    for (; j + 4 <= g.n; j += 4) {
-      dots<T, 4>(x, g.b + j * g.ldb + p, g.ldb, k, y);
-      for (int r = 0; r < 4; ++r) g.c[j + r] += y[r];
-    }
-    for (; j < g.n; ++j) {
-      dots<T, 1>(x, g.b + j * g.ldb + p, g.ldb, k, y);
-      g.c[j] += y[0];
-    }
+    for (; j + 4 <= g.n; j += 4) dots<T, 1, 4>(x, 0, g.b + j * g.ldb + p, g.ldb, k, g.c + j, 0);
+    for (; j < g.n; ++j) dots<T, 1, 1>(x, 0, g.b + j * g.ldb + p, g.ldb, k, g.c + j, 0);
   }
 }
 
 }  // namespace
 
 void fill_gemv(Table& t) {
+  t.f32.gemm_few = &gemm_few<float>;
+  t.f64.gemm_few = &gemm_few<double>;
   t.f32.gemv = &gemv<float>;
   t.f64.gemv = &gemv<double>;
 }

@@ -135,6 +135,7 @@ template <class T> struct Floating {
   int64_t (*gemm_workspace)(int64_t m, int64_t n, int64_t k);
   void (*gemm_turned)(const Gemm<T>&, T* workspace);  // C^T = B A^T for trans_b and few rows: B, read once, is not copied
   int64_t (*gemm_turned_workspace)(int64_t m, int64_t n, int64_t k);
+  void (*gemm_few)(const Gemm<T>&);                   // trans_b and not trans_a, a few rows: by dot products
   void (*gemv)(const Gemm<T>&);                       // m == 1: C = A op(B) (+ bias)
   void (*softmax)(const T* x, T* y, int64_t rows, int64_t cols, bool log);
   void (*softmax_backward)(const T* dy, const T* y, T* dx, int64_t rows, int64_t cols, bool log);
