@@ -76,6 +76,23 @@ TEST_CASE("products hold for every remainder of the blocks", "[gemm]") {
   }
 }
 
+TEST_CASE("products of nothing are zeros, or nothing", "[gemm]") {
+  for (const bool trans_a : {false, true}) {
+    for (const bool trans_b : {false, true}) {
+      for (const int64_t m : {0, 1, 2, 70}) {
+        for (const int64_t n : {0, 1, 70}) {
+          const Tensor y = mm(matrix(m, 0, trans_a, kFloat32), matrix(0, n, trans_b, kFloat32));
+          CHECK(equal(y, zeros({m, n})));
+          if (m * n == 0) CHECK(mm(matrix(m, 90, trans_a, kFloat64), matrix(90, n, trans_b, kFloat64)).numel() == 0);
+        }
+      }
+      const Tensor x = zeros({0, 30}, requires_grad()), w = randn({20, 30}, requires_grad());
+      linear(x, w).backward(zeros({0, 20}));
+      CHECK(equal(w.grad(), zeros({20, 30})));
+    }
+  }
+}
+
 TEST_CASE("products hold at the borders between kernels", "[gemm]") {
   const NoGradGuard no_grad;
   struct Sizes {

@@ -68,6 +68,7 @@ template <class T> const BlockFn<T>* blocks(int64_t cols) {
 template <class T>
 void multiply(int64_t m, int64_t n, int64_t k, const Operands<T>& x, int64_t b_panel, const Target<T>& t) {
   constexpr int64_t W = kWidth<T>, N = kLanes<T>;
+  if (m == 0) return;
   const int64_t strips = (m + R - 1) / R, tall = m % strips == 0 ? strips : m % strips,
                 height = (m + strips - 1) / strips;
   const auto panel = [&](int64_t j, int64_t from, int64_t to) HWY_ATTR {
