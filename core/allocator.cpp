@@ -242,6 +242,10 @@ void deallocate_large(void* data, size_t bytes) noexcept {
   LargeBlock* const block = LargeBlock::of(data);
   poison(data, bytes);
   unpoison(block, sizeof(LargeBlock));  // and stays so: the leak checker follows the links
+  if (d.cache_limit && static_cast<int64_t>(block->bytes()) > *d.cache_limit) {  // not at the price of all others
+    d.large_reserved -= static_cast<int64_t>(block->bytes());
+    return leaving.add(block);
+  }
   d.cached.put(block);
   while (over_limit(d)) leaving.add(take_oldest(d));
 }

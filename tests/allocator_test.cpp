@@ -199,6 +199,11 @@ TEST_CASE("allocator: the cache limit holds, and the least recently freed go fir
   CHECK(asked() == before);
   hold({9 * kMiB});
   CHECK(asked() == before + 1);
+  hold({60 * kMiB});  // too large to be kept, and nothing else goes for it
+  CHECK(asked() == before + 2);
+  hold({9 * kMiB});
+  hold({26 * kMiB});
+  CHECK(asked() == before + 2);
   set_cache_limit(0);
   CHECK(now() < kMiB);
   hold({3 * kMiB});
