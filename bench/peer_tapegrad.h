@@ -41,7 +41,7 @@ namespace {
 
 // The work as the column `replay` does it. A capture runs the step twice, so the first call waits for the second; from the third
 // on the program runs.
-Work replayed(const Work& work) {
+[[maybe_unused]] Work replayed(const Work& work) {
   struct Replay {
     int calls = 0;
     tapegrad::Program program{nullptr};
