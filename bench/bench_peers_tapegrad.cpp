@@ -4,6 +4,8 @@
 #include <memory>
 
 #include "peer_tapegrad.h"
+// behind it: what it is compiled against
+#include "peer_t10.h"
 
 namespace bench {
 namespace {
@@ -45,6 +47,7 @@ std::vector<PeerRow> limit_rows() {
   return {
       {"limit:tutorial_f64", [] { return tutorial_loop<double>(); }},
       {"limit:tutorial_f32", [] { return tutorial_loop<float>(); }},
+      {"limit:t2_in_full", [] { return tutorial_loop<double>(); }},
       {"limit:matmul_256", [] { return sgemm(256); }},
       {"limit:matmul_512", [] { return sgemm(512); }},
       {"limit:matmul_1024", [] { return sgemm(1024); }},
@@ -55,29 +58,41 @@ std::vector<PeerRow> limit_rows() {
   };
 }
 
-// The row captured and replayed, under its name behind "replay:". A capture runs the step twice, so the first call waits for the
-// second; from the third on the program runs.
-PeerRow replayed(const PeerRow& row) {
-  return {"replay:" + row.name, [make = row.make] {
-            const Work work = make();
-            struct Replay {
-              int calls = 0;
-              tapegrad::Program program{nullptr};
-            };
-            const auto replay = std::make_shared<Replay>();
-            return Work{[=] {
-                          if (++replay->calls > 2) replay->program();
-                          else if (replay->calls == 2) replay->program = tapegrad::capture(work.step);
-                        },
-                        work.value};
-          }};
+// A program for each size of batch. The two steps that capturing takes are undone, so that the training is the eager one.
+TrainStep replayed_step(const std::shared_ptr<Mlp>& net, const std::shared_ptr<lib::optim::Adam>& adam) {
+  const auto programs = std::make_shared<std::map<int64_t, tapegrad::Program>>();
+  return [=, step = eager_step(net, adam)](const lib::Tensor& images, const lib::Tensor& labels) {
+    auto found = programs->find(images.size(0));
+    if (found == programs->end()) {
+      const lib::NoGradGuard no_grad;
+      std::vector<lib::Tensor> params;
+      for (const lib::Tensor& p : net->parameters()) params.push_back(p.clone());
+      lib::OrderedDict<std::string, lib::Tensor> state = adam->state_dict();
+      for (auto& item : state) item.value() = item.value().clone();
+      {
+        const lib::AutoGradMode record(true);
+        const auto on_batch = [step](const std::vector<lib::Tensor>& batch) {
+          step(batch[0], batch[1]);
+          return std::vector<lib::Tensor>();
+        };
+        found = programs->emplace(images.size(0), tapegrad::capture(on_batch, {images, labels})).first;
+      }
+      size_t i = 0;
+      for (lib::Tensor& p : net->parameters()) p.copy_(params[i++]);
+      adam->load_state_dict(state);
+    }
+    found->second({images, labels});
+  };
 }
 
 std::vector<PeerRow> all_rows() {
   std::vector<PeerRow> rows = peer_rows();
   const size_t own = rows.size();
-  for (size_t i = 0; i < own; ++i) rows.push_back(replayed(rows[i]));
+  for (size_t i = 0; i < own; ++i)
+    rows.push_back({"replay:" + rows[i].name, [make = rows[i].make] { return replayed(make()); }});
   for (PeerRow& limit : limit_rows()) rows.push_back(std::move(limit));
+  rows.push_back(t10_row("", eager_step));
+  rows.push_back(t10_row("replay:", replayed_step));
   return rows;
 }
 

@@ -30,6 +30,10 @@ void drop_gradients(torch::optim::Optimizer& optimizer) {
   }
 }
 
+void set_lr(torch::optim::Adam& adam, double lr) {
+  for (auto& group : adam.param_groups()) static_cast<torch::optim::AdamOptions&>(group.options()).lr(lr);
+}
+
 // The BLAS it has been linked to by the distribution's alternatives: the reference one is thirty times slower, and no peer.
 std::string blas() {
   using CoreName = char* (*)();
@@ -41,8 +45,12 @@ std::string blas() {
 }  // namespace bench
 
 #include "peer_rows.h"
+// behind it: what it is compiled against
+#include "peer_t10.h"
 
 int main(int argc, char** argv) {
   torch::set_num_threads(1);
-  return bench::PeerWorker("libtorch " TORCH_VERSION " (" + bench::blas() + ")", bench::peer_rows()).serve(argc, argv);
+  std::vector<bench::PeerRow> rows = bench::peer_rows();
+  rows.push_back(bench::t10_row("", bench::eager_step));
+  return bench::PeerWorker("libtorch " TORCH_VERSION " (" + bench::blas() + ")", rows).serve(argc, argv);
 }

@@ -2,50 +2,18 @@
 // in turns: bench_train [--rows REGEX] [--rounds N] [--quick] [--results FILE]. Beside the time what a step in the steady
 // state asks of the system: calls of malloc, page faults; both must be 0.
 #include <cstdio>
-#include <cstdlib>
 #include <regex>
 
 #include "peer_table.h"
 #include "peer_tapegrad.h"
+#include "turn_options.h"
 #include "turns.h"
 
 namespace {
 
 using namespace bench;
 
-struct Options {
-  std::regex rows{""};
-  Turns turns;
-  bool quick = false;
-  std::string results;
-};
-
-[[noreturn]] void usage(const std::string& complaint) {
-  std::fprintf(stderr, "bench_train: %s\nusage: bench_train [--rows REGEX] [--rounds N] [--quick] [--results FILE]\n",
-               complaint.c_str());
-  std::exit(2);
-}
-
-Options parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string option = argv[i];
-    if (option == "--quick") {
-      options.quick = true;
-      options.turns = {3, 0.002};
-      continue;
-    }
-    if (option != "--rows" && option != "--rounds" && option != "--results") usage("unknown option " + option);
-    if (++i == argc) usage(option + " needs a value");
-    if (option == "--results") options.results = argv[i];
-    if (option == "--rounds" && (options.turns.rounds = std::atoi(argv[i])) < 1)
-      usage("--rounds needs a number above 0");
-    try {
-      if (option == "--rows") options.rows = std::regex(argv[i]);
-    } catch (const std::regex_error& e) { usage(std::string("--rows: ") + e.what()); }
-  }
-  return options;
-}
+const TurnProgram kProgram{"bench_train"};
 
 // Beyond, capture itself takes minutes.
 constexpr int64_t kLongestReplay = 10'000;
@@ -99,10 +67,7 @@ std::vector<Subject> subjects_of(const Point& point) {
     const std::string name =
         "train/" + point.name + (point.threads.size() > 1 ? "/threads_" + std::to_string(threads) : "");
     all.push_back({{name, "tapegrad", "ns", point.per, {}}, threads, point.make().step});
-    if (!point.replay) continue;
-    tapegrad::set_num_threads(threads);
-    const tapegrad::Program program = tapegrad::capture(point.make().step);
-    all.push_back({{name, "replay", "ns", point.per, {}}, threads, [program] { program(); }});
+    if (point.replay) all.push_back({{name, "replay", "ns", point.per, {}}, threads, replayed(point.make()).step});
   }
   return all;
 }
@@ -114,7 +79,7 @@ void print(const Row& row) {
   std::fflush(stdout);
 }
 
-int run(const Options& options) {
+int run(const TurnOptions& options) {
   Results results{machine(), {}};
   std::printf("%-32s %-9s %10s %14s %14s\n", "row", "column", "time", "mallocs a step", "faults a step");
   for (const Point& point : points(options.quick)) {
@@ -124,7 +89,7 @@ int run(const Options& options) {
       results.put(std::move(row));
     }
   }
-  if (results.rows.empty()) usage("no row matches --rows");
+  if (results.rows.empty()) kProgram.usage("no row matches --rows");
   if (!options.results.empty()) add_to_results(options.results, results);
   return 0;
 }
@@ -132,7 +97,7 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Options options = parse(argc, argv);
+  const TurnOptions options = kProgram.parse(argc, argv);
   try {
     return run(options);
   } catch (const std::exception& e) {

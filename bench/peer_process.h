@@ -7,18 +7,20 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
-#include <utility>
-#include <vector>
+
+#include "peer_tuning.h"
 
 namespace bench {
 
 class Peer {
  public:
   // Starts the program with one thread for OpenMP and OpenBLAS, and the further environment given.
-  Peer(const std::string& program, const std::vector<std::pair<std::string, std::string>>& environment) {
+  explicit Peer(const std::string& program, const Environment& environment = {}) {
     if (access(program.c_str(), X_OK) != 0) return;
     std::signal(SIGPIPE, SIG_IGN);  // a worker that died is an error, not a death
     int to[2], from[2];
@@ -53,11 +55,27 @@ class Peer {
   // The first (or second) number it answers; nothing for a row it does not have. std::runtime_error when it fails or dies.
   std::optional<double> ask(const std::string& question, bool second = false) {
     const std::string text = answer(question);
-    if (text == "none") return {};
+    if (text.rfind("none", 0) == 0) {
+      if (text.size() > 5) why_not_ = text.substr(5);
+      return {};
+    }
     if (text.rfind("ok ", 0) != 0) throw std::runtime_error(about_ + ", asked to " + question + ": " + text);
     char* end = nullptr;
     const double first = std::strtod(text.c_str() + 3, &end);
     return second ? std::strtod(end, nullptr) : first;
+  }
+  // Why it does not have the row it was last asked for and did not have; may be empty.
+  const std::string& why_not() const { return why_not_; }
+
+  // The numbers by name that it has to say of the row it ran last.
+  std::map<std::string, double> notes(const std::string& row) {
+    std::map<std::string, double> all;
+    std::istringstream words(answer("notes " + row));
+    for (std::string word; words >> word;) {
+      const size_t equals = word.find('=');
+      if (equals != std::string::npos) all[word.substr(0, equals)] = std::strtod(word.c_str() + equals + 1, nullptr);
+    }
+    return all;
   }
 
  private:
@@ -82,7 +100,7 @@ class Peer {
   pid_t pid_ = -1;
   FILE* to_ = nullptr;
   FILE* from_ = nullptr;
-  std::string about_;
+  std::string about_, why_not_;
 };
 
 }  // namespace bench

@@ -11,16 +11,26 @@
 namespace bench {
 namespace {
 
-// The same numbers in [low, high) on both sides, from an integer generator of its own.
+// The same numbers on both sides.
+class Xorshift {
+ public:
+  double in(double low, double high) { return low + (high - low) * static_cast<double>(next() >> 11) * 0x1p-53; }
+  uint64_t below(uint64_t n) { return (next() >> 11) % n; }
+
+ private:
+  uint64_t next() {
+    bits_ ^= bits_ << 13, bits_ ^= bits_ >> 7, bits_ ^= bits_ << 17;
+    return bits_;
+  }
+  uint64_t bits_ = 88172645463325252ull;
+};
+
 lib::Tensor numbers(std::initializer_list<int64_t> sizes, double low, double high, bool wide = false) {
   int64_t count = 1;
   for (const int64_t size : sizes) count *= size;
   std::vector<double> values(static_cast<size_t>(count));
-  uint64_t bits = 88172645463325252ull;
-  for (double& value : values) {
-    bits ^= bits << 13, bits ^= bits >> 7, bits ^= bits << 17;
-    value = low + (high - low) * static_cast<double>(bits >> 11) * 0x1p-53;
-  }
+  Xorshift random;
+  for (double& value : values) value = random.in(low, high);
   return lib::from_blob(values.data(), sizes, lib::kFloat64).clone().to(wide ? lib::kFloat64 : lib::kFloat32);
 }
 
@@ -168,6 +178,7 @@ template <class F> Work activation(int64_t n, F f) {
       {"multiply_alone", [] { return multiply(1, false); }},
       {"tutorial_f64", [] { return tutorial<double>(); }},
       {"tutorial_f32", [] { return tutorial<float>(); }},
+      {"t2_in_full", [] { return tutorial<double>(); }},
       {"mlp_64_sgd", [] { return mlp(64, make_sgd, 0.01); }},
       {"mlp_64_adam", [] { return mlp(64, make_adam, 0.001); }},
       {"mlp_1_sgd", [] { return mlp(1, make_sgd, 0.01); }},

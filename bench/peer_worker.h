@@ -1,8 +1,9 @@
 // A worker of bench_peers: measures rows on demand, one process per library, spoken to over stdin and stdout.
 //   about            -> ok <library and versions>
-//   check <row>      -> ok <number>    that describes the results of three steps from the row's start
-//   run <row> <n>    -> ok <ns> <ns>   wall and processor time of n steps, after the row was made and warmed up
-// and `none` for a row it does not have, `error <text>` when a row throws. Driver and workers agree on nothing else.
+//   check <row> <n>  -> ok <number>      that describes the results of n steps from the row's start
+//   run <row> <n>    -> ok <ns> <ns>     wall and processor time of n steps, after the row was made and warmed up
+//   notes <row>      -> ok <name>=<number> ...   what else it has to say of the run
+// and `none [<why>]` for a row it does not have, `error <text>` when a row throws. Driver and workers agree on nothing else.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,9 @@
 #include <exception>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -21,11 +24,19 @@ namespace bench {
 struct Work {
   std::function<void()> step;
   std::function<double()> value;
+  std::function<std::map<std::string, double>()> notes = {};
 };
 
 struct PeerRow {
   std::string name;
   std::function<Work()> make;
+  std::function<Work()> make_check = {};  // for a row whose step is too long to be checked by
+  int warm_up = 3;                        // steps; a replay is captured in the second
+};
+
+// Thrown by make() for a row that cannot be had here.
+struct NotHere : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 class PeerWorker {
@@ -41,10 +52,10 @@ class PeerWorker {
       std::string answer;
       try {
         answer = obey(line);
-      } catch (const std::exception& e) {
+      } catch (const NotHere& e) { answer = std::string("none ") + e.what(); } catch (const std::exception& e) {
         answer = std::string("error ") + e.what();
-        for (char& c : answer) c = c == '\n' ? ' ' : c;
       }
+      for (char& c : answer) c = c == '\n' ? ' ' : c;
       std::printf("%s\n", answer.c_str());
       std::fflush(stdout);
     }
@@ -52,9 +63,6 @@ class PeerWorker {
   }
 
  private:
-  // A replay is captured in the second.
-  static constexpr int kWarmUp = 3;
-
   std::string obey(const std::string& line) {
     std::istringstream in(line);
     std::string command, name;
@@ -63,8 +71,9 @@ class PeerWorker {
     if (command == "about") return "ok " + about_;
     const PeerRow* row = find(name);
     if (!row) return "none";
-    if (command == "check") return checked(*row);
+    if (command == "check") return checked(*row, steps);
     if (command == "run") return timed(*row, steps);
+    if (command == "notes") return notes();
     return "error unknown command " + command;
   }
 
@@ -75,10 +84,11 @@ class PeerWorker {
     return nullptr;
   }
 
-  std::string checked(const PeerRow& row) {
+  std::string checked(const PeerRow& row, int64_t steps) {
     open_.clear();
-    work_ = row.make();
-    for (int i = 0; i < 3; ++i) work_.step();
+    work_ = {};
+    work_ = row.make_check ? row.make_check() : row.make();
+    for (int64_t i = 0; i < steps; ++i) work_.step();
     char text[64];
     std::snprintf(text, sizeof text, "ok %.17g", work_.value());
     return text;
@@ -89,13 +99,20 @@ class PeerWorker {
     if (open_ != row.name) {
       work_ = {};
       work_ = row.make();
-      for (int i = 0; i < kWarmUp; ++i) work_.step();
+      for (int i = 0; i < row.warm_up; ++i) work_.step();
       open_ = row.name;
     }
     const int64_t wall = now(CLOCK_MONOTONIC), processor = now(CLOCK_PROCESS_CPUTIME_ID);
     for (int64_t i = 0; i < steps; ++i) work_.step();
     return "ok " + std::to_string(now(CLOCK_MONOTONIC) - wall) + " " +
            std::to_string(now(CLOCK_PROCESS_CPUTIME_ID) - processor);
+  }
+
+  std::string notes() const {
+    std::string text = "ok";
+    if (!work_.notes) return text;
+    for (const auto& [name, value] : work_.notes()) text += " " + name + "=" + std::to_string(value);
+    return text;
   }
 
   static int64_t now(clockid_t clock) {

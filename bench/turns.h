@@ -1,16 +1,16 @@
-// Subjects measured in turns, A B C A B C ..., so that a noisy machine is noisy for all; beside the time of a step what it asks of
-// the system. Include it in one source file of a program (count_allocations.h).
+// Subjects of this process measured in turns; beside the time of a step what it asks of the system. Include it in one source file of a
+// program (count_allocations.h).
 #pragma once
 
 #include <sys/resource.h>
 
-#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <vector>
 
 #include "count_allocations.h"
 #include "report/results.h"
+#include "rounds.h"
 #include "tapegrad/core/allocator.h"
 #include "tapegrad/core/parallel.h"
 
@@ -21,11 +21,6 @@ struct Subject {
   Row row;
   int threads;
   std::function<void()> step;
-};
-
-struct Turns {
-  int rounds = 9;
-  double seconds = 0.05;  // of one measurement
 };
 
 namespace detail {
@@ -59,28 +54,22 @@ inline Counts measure(const Subject& subject, int64_t n) {
 
 // The rows with their samples, and the counts of the last round.
 inline std::vector<Row> in_turns(std::vector<Subject> subjects, const Turns& turns) {
-  std::vector<int64_t> steps;
-  for (Subject& subject : subjects) {
-    detail::measure(subject, 3);
-    int64_t n = 1;
-    double ns = 0;
-    while ((ns = detail::measure(subject, n).ns) * static_cast<double>(n) < turns.seconds * 0.5e9) n *= 2;
-    steps.push_back(std::max<int64_t>(1, static_cast<int64_t>(turns.seconds * 1e9 / ns)));
-    subject.row.samples.reserve(static_cast<size_t>(turns.rounds));
-  }
-  for (int round = 0; round < turns.rounds; ++round) {
-    for (size_t i = 0; i < subjects.size(); ++i) {
-      const detail::Counts one = detail::measure(subjects[i], steps[i]);
-      subjects[i].row.samples.push_back(one.ns / subjects[i].row.per);
-      if (round + 1 < turns.rounds) continue;
-      subjects[i].row.counters = {{"malloc_calls", one.malloc_calls},
-                                  {"system_allocations", one.system_allocations},
-                                  {"page_faults", one.page_faults},
-                                  {"threads", subjects[i].threads}};
-    }
-  }
+  for (const Subject& subject : subjects) detail::measure(subject, 3);
+  std::vector<detail::Counts> last(subjects.size());
+  const auto samples = take_turns(std::vector<int64_t>(subjects.size()), turns, [&](size_t i, int64_t steps) {
+    last[i] = detail::measure(subjects[i], steps);
+    return last[i].ns * static_cast<double>(steps);
+  });
   std::vector<Row> rows;
-  for (Subject& subject : subjects) rows.push_back(std::move(subject.row));
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    Row& row = subjects[i].row;
+    for (const double ns : samples[i]) row.samples.push_back(ns / row.per);
+    row.counters = {{"malloc_calls", last[i].malloc_calls},
+                    {"system_allocations", last[i].system_allocations},
+                    {"page_faults", last[i].page_faults},
+                    {"threads", subjects[i].threads}};
+    rows.push_back(std::move(row));
+  }
   return rows;
 }
 

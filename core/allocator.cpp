@@ -1,17 +1,19 @@
-// The allocator's slow paths: slabs for small classes, whole blocks for large ones, and the depot threads share.
+// The allocator's slow paths, and the depot that threads share.
 #include "tapegrad/core/allocator.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cstdlib>
+#include <limits>
 #include <mutex>
 #include <string>
-#include <unordered_map>
-#include <vector>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "tapegrad/core/error.h"
+#include "tapegrad/core/large_blocks.h"
 #include "tapegrad/core/pool.h"
+#include "tapegrad/core/slabs.h"
 
 namespace tapegrad {
 namespace pool {
@@ -20,60 +22,63 @@ constinit thread_local ThreadCache cache __attribute__((tls_model("initial-exec"
 
 namespace {
 
-constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kFirstSlab = size_t{64} << 10;
-
-struct Slab {
-  char* data;
-  size_t bytes;
-  int block_class;
-};
+constexpr int64_t kCacheLimit = int64_t{256} << 20;              // at least, unless the user says
+constexpr int64_t kListLimit = int64_t{4} << 20;                 // of a thread's lists, at least
+constexpr int64_t kEnded = std::numeric_limits<int64_t>::max();  // the floor of a thread that lets nothing through
 
 // What all threads share. Never destroyed: tensors with static lifetime are freed after every static destructor here.
 struct Depot {
   std::mutex mutex;
-  Block* lists[kClasses] = {};
-  std::vector<Slab> slabs;
-  size_t next_slab[kSmallClasses] = {};
+  Block* lists[kSmallClasses] = {};
+  Slabs slabs;
   ThreadCache* threads = nullptr;
   int64_t ended_allocations = 0, ended_bytes = 0;  // of threads that have ended
-  int64_t large_bytes = 0, large_allocations = 0;
-  int64_t peak_bytes = 0, reserved_bytes = 0, system_allocations = 0;
+  int64_t most_small_bytes = 0;                    // in use, since the last trim
+  LargeCache cached;
+  std::optional<int64_t> cache_limit;
+  int64_t large_bytes = 0, most_large_bytes = 0;  // in use by the classes asked for, and the most since the last trim
+  int64_t large_reserved = 0, large_allocations = 0;
+  int64_t peak_bytes = 0, system_allocations = 0;
 };
 
+// It may be asked for by a thread in its last breath, so it is fetched through a reference that never dies.
 Depot& depot() {
   static auto& instance = *new Depot;
   return instance;
 }
 
-// The depot may be asked for by a thread in its last breath, so it is fetched through a reference that never dies.
-void push(Block*& list, void* p) {
-  auto* block = static_cast<Block*>(p);
-  block->next = list;
-  list = block;
-}
-
-int64_t in_use(const Depot& d) {
-  int64_t bytes = d.large_bytes + d.ended_bytes;
-  for (auto* t = d.threads; t; t = t->next) bytes += t->allocated_bytes.value.load(std::memory_order_relaxed);
+int64_t small_in_use(const Depot& d) {
+  int64_t bytes = d.ended_bytes;
+  for (auto* t = d.threads; t; t = t->next) bytes += t->allocated_bytes.get();
   return bytes;
 }
+int64_t in_use(const Depot& d) { return d.large_bytes + small_in_use(d); }
+int64_t kept(const Depot& d) { return d.cached.bytes() + d.slabs.bytes() - small_in_use(d); }
 
 void note_peak(Depot& d) { d.peak_bytes = std::max(d.peak_bytes, in_use(d)); }
+
+// Where this thread's frees turn to the depot: its lists then hold as much as was ever in use of small blocks.
+void set_floor(Depot& d) {
+  d.most_small_bytes = std::max(d.most_small_bytes, small_in_use(d));
+  cache.floor = cache.obtained_bytes - std::max(kListLimit, d.most_small_bytes);
+}
+
+// Moves this thread's blocks of a class to the depot's list.
+void hand_over(Depot& d, int c) {
+  while (Block* block = cache.lists[c]) {
+    unpoison(block, sizeof(Block));
+    cache.lists[c] = block->next;
+    push(d.lists[c], block);
+    poison(block, sizeof(Block));
+  }
+}
 
 // Moves the lists of an ending thread to the depot.
 struct ThreadExit {
   ~ThreadExit() {
     Depot& d = depot();
     std::lock_guard lock(d.mutex);
-    for (int c = 0; c < kSmallClasses; ++c) {
-      while (Block* block = cache.lists[c]) {
-        unpoison(block, sizeof(Block));
-        cache.lists[c] = block->next;
-        push(d.lists[c], block);
-        poison(block, sizeof(Block));
-      }
-    }
+    for (int c = 0; c < kSmallClasses; ++c) hand_over(d, c);
     for (ThreadCache** link = &d.threads; *link; link = &(*link)->next) {
       if (*link != &cache) continue;
       *link = cache.next;
@@ -82,11 +87,12 @@ struct ThreadExit {
     d.ended_bytes += cache.allocated_bytes.value.exchange(0);
     d.ended_allocations += cache.allocations.value.exchange(0);
     cache.registered = false;
+    cache.floor = kEnded;
   }
 };
 
 void register_thread(Depot& d) {
-  if (cache.registered) return;
+  if (cache.registered || cache.floor == kEnded) return;
   thread_local ThreadExit at_exit;
   (void)at_exit;
   cache.registered = true;
@@ -94,86 +100,97 @@ void register_thread(Depot& d) {
   d.threads = &cache;
 }
 
-void* from_system(Depot& d, size_t bytes) {
-  const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
-  const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-  void* p = bytes > (size_t{1} << 46) ? nullptr : std::aligned_alloc(alignment, rounded);
-  if (!p) return nullptr;
-  if (bytes >= kHugePage) madvise(p, rounded, MADV_HUGEPAGE);
-  ++d.system_allocations;
-  d.reserved_bytes += static_cast<int64_t>(bytes);
-  return p;
-}
-
 [[noreturn]] void out_of_memory(size_t bytes, int64_t in_use_bytes) {
   throw OutOfMemoryError("allocate: the system has no memory left for " + std::to_string(bytes) + " bytes (" +
                          std::to_string(in_use_bytes) + " bytes are in use by tensors)");
 }
 
-// Slabs of small classes whose every block lies in the depot's list go back to the system.
-void release_slabs(Depot& d) {
-  std::sort(d.slabs.begin(), d.slabs.end(), [](const Slab& a, const Slab& b) { return a.data < b.data; });
-  const auto slab_of = [&](void* p) {
-    auto it = std::upper_bound(d.slabs.begin(), d.slabs.end(), static_cast<char*>(p),
-                               [](const char* address, const Slab& s) { return address < s.data; });
-    return static_cast<size_t>(it - d.slabs.begin()) - 1;
-  };
-  std::vector<size_t> free_blocks(d.slabs.size());
-  for (int c = 0; c < kSmallClasses; ++c) {
-    for (Block* b = d.lists[c]; b; b = b->next) {
-      unpoison(b, sizeof(Block));
-      ++free_blocks[slab_of(b)];
-    }
+// Small blocks that this thread or no thread holds, where they make up whole slabs.
+void release_small(Depot& d) {
+  for (int c = 0; c < kSmallClasses; ++c) hand_over(d, c);
+  if (cache.registered) {
+    cache.obtained_bytes = cache.allocated_bytes.get();
+    set_floor(d);
   }
-  std::vector<bool> idle(d.slabs.size());
-  for (size_t i = 0; i < d.slabs.size(); ++i)
-    idle[i] = free_blocks[i] == d.slabs[i].bytes / class_bytes(d.slabs[i].block_class);
-  for (int c = 0; c < kSmallClasses; ++c) {
-    Block* kept = nullptr;
-    for (Block* b = d.lists[c]; b;) {
-      Block* next = b->next;
-      if (!idle[slab_of(b)]) { push(kept, b); }
-      b = next;
-    }
-    d.lists[c] = kept;
-    for (Block* b = kept; b;) {
-      Block* next = b->next;
-      poison(b, class_bytes(c));
-      b = next;
-    }
-    d.next_slab[c] = 0;
-  }
-  std::vector<Slab> remaining;
-  for (size_t i = 0; i < d.slabs.size(); ++i) {
-    if (!idle[i]) {
-      remaining.push_back(d.slabs[i]);
-      continue;
-    }
-    unpoison(d.slabs[i].data, d.slabs[i].bytes);
-    d.reserved_bytes -= static_cast<int64_t>(d.slabs[i].bytes);
-    std::free(d.slabs[i].data);
-  }
-  d.slabs = std::move(remaining);
+  d.slabs.release_idle(d.lists);
 }
 
+// The least recently freed block leaves the cache and the count; null: there is none.
+LargeBlock* take_oldest(Depot& d) {
+  LargeBlock* const block = d.cached.take_oldest();
+  if (block) d.large_reserved -= static_cast<int64_t>(block->bytes());
+  return block;
+}
+
+bool over_limit(const Depot& d) {
+  if (d.cache_limit) return d.cached.bytes() > *d.cache_limit;
+  return d.cached.bytes() > kCacheLimit && d.large_reserved > 2 * d.most_large_bytes;
+}
+
+// Blocks that have left the cache, linked by `older`. They go back to the system when the depot's lock is open again.
+struct Leaving {
+  LargeBlock* first = nullptr;
+  void add(LargeBlock* block) {
+    block->older = first;
+    first = block;
+  }
+  ~Leaving() {
+    while (LargeBlock* const block = first) {
+      first = block->older;
+      large_to_system(block);
+    }
+  }
+};
+
 void release_cached(Depot& d) {
-  for (int c = 0; c < kSmallClasses; ++c) {
-    while (Block* block = cache.lists[c]) {
-      unpoison(block, class_bytes(c));
-      cache.lists[c] = block->next;
-      push(d.lists[c], block);
-    }
-    for (Block* b = d.lists[c]; b; b = b->next) unpoison(b, sizeof(Block));
+  while (LargeBlock* const block = take_oldest(d)) large_to_system(block);
+  release_small(d);
+}
+
+LargeBlock* new_large(Depot& d, int c) {
+  LargeBlock* block = large_from_system(c);
+  if (!block) {
+    release_cached(d);
+    block = large_from_system(c);
+    if (!block) return nullptr;
   }
-  release_slabs(d);
-  for (int c = kSmallClasses; c < kClasses; ++c) {
-    while (Block* block = d.lists[c]) {
-      unpoison(block, class_bytes(c));
-      d.lists[c] = block->next;
-      std::free(block);
-      d.reserved_bytes -= static_cast<int64_t>(class_bytes(c));
-    }
+  ++d.system_allocations;
+  d.large_reserved += static_cast<int64_t>(block->bytes());
+  return block;
+}
+
+// As many blocks as a slab holds, or one where the system has little left. Gives their bytes.
+int64_t add_slab(Depot& d, int c, Block*& list) {
+  int64_t bytes = d.slabs.add(c, false, list);
+  if (bytes == 0) {
+    release_cached(d);
+    bytes = d.slabs.add(c, true, list);
+    if (bytes == 0) out_of_memory(class_bytes(c), in_use(d));
   }
+  ++d.system_allocations;
+  return bytes;
+}
+
+// One block for a thread that has ended but for its last destructors: it keeps no list and no count.
+void* refill_ended(Depot& d, int c) {
+  if (!d.lists[c]) add_slab(d, c, d.lists[c]);
+  Block* const block = d.lists[c];
+  unpoison(block, sizeof(Block));
+  d.lists[c] = block->next;
+  block->next = nullptr;
+  const auto bytes = static_cast<int64_t>(class_bytes(c));
+  d.ended_bytes += bytes;
+  ++d.ended_allocations;
+  cache.allocated_bytes.add(-bytes);
+  return block;
+}
+
+// Counted as not in use already.
+void retire(Depot& d, void* block, int c) {
+  d.ended_bytes += cache.allocated_bytes.value.exchange(0);
+  unpoison(block, class_bytes(c));
+  push(d.lists[c], block);
+  poison(block, class_bytes(c));
 }
 
 }  // namespace
@@ -182,112 +199,106 @@ void* refill(int c) {
   Depot& d = depot();
   std::lock_guard lock(d.mutex);
   register_thread(d);
-  if (d.lists[c]) {
-    // A batch, not the whole list: another thread may be as hungry.
-    for (int i = 0; i < 64 && d.lists[c]; ++i) {
-      Block* block = d.lists[c];
-      unpoison(block, sizeof(Block));
-      d.lists[c] = block->next;
-      push(cache.lists[c], block);
-      poison(block, sizeof(Block));
-    }
-    return cache.lists[c];
+  if (!cache.registered) return refill_ended(d, c);
+  const auto bytes = static_cast<int64_t>(class_bytes(c));
+  if (!d.lists[c]) cache.obtained_bytes += add_slab(d, c, cache.lists[c]);
+  // A batch, not the whole list: another thread may be as hungry.
+  for (int i = 0; i < 64 && d.lists[c]; ++i) {
+    Block* block = d.lists[c];
+    unpoison(block, sizeof(Block));
+    d.lists[c] = block->next;
+    push(cache.lists[c], block);
+    poison(block, sizeof(Block));
+    cache.obtained_bytes += bytes;
   }
-  const size_t bytes = class_bytes(c);
-  size_t& next = d.next_slab[c];
-  next = std::max(next, std::max(kFirstSlab, bytes));
-  const size_t slab_bytes = next / bytes * bytes;
-  void* p = from_system(d, slab_bytes);
-  if (!p) {
-    release_cached(d);
-    p = from_system(d, bytes);
-    if (!p) out_of_memory(bytes, in_use(d));
-    d.slabs.push_back({static_cast<char*>(p), bytes, c});
-    push(cache.lists[c], p);
-    poison(p, bytes);
-    return p;
-  }
-  next = std::min(next * 2, kHugePage * 4);
-  d.slabs.push_back({static_cast<char*>(p), slab_bytes, c});
-  for (size_t at = slab_bytes; at >= bytes; at -= bytes) push(cache.lists[c], static_cast<char*>(p) + at - bytes);
-  poison(p, slab_bytes);
+  set_floor(d);
   return cache.lists[c];
 }
 
 void* allocate_large(size_t bytes) {
   Depot& d = depot();
   std::lock_guard lock(d.mutex);
-  const bool representable = bytes <= class_bytes(kClasses - 1);
-  const int c = representable ? class_of(bytes) : 0;
-  void* p = nullptr;
-  if (representable && d.lists[c]) {
-    p = d.lists[c];
-    unpoison(p, class_bytes(c));
-    d.lists[c] = d.lists[c]->next;
-  } else if (representable) {
-    p = from_system(d, class_bytes(c));
-    if (!p) {
-      release_cached(d);
-      p = from_system(d, class_bytes(c));
-    }
+  const int c = bytes > large_class_bytes(kLargeClasses - 1) - kLargeHeader ? kLargeClasses : large_class_of(bytes);
+  LargeBlock* block = nullptr;
+  if (c < kLargeClasses) {
+    block = d.cached.take(c);
+    if (!block) block = new_large(d, c);
   }
-  if (!p) out_of_memory(bytes, in_use(d));
-  poison(static_cast<char*>(p) + bytes, class_bytes(c) - bytes);
-  d.large_bytes += static_cast<int64_t>(class_bytes(c));
+  if (!block) out_of_memory(bytes, in_use(d));
+  d.large_bytes += static_cast<int64_t>(large_class_bytes(c));
+  d.most_large_bytes = std::max(d.most_large_bytes, d.large_bytes);
   ++d.large_allocations;
   note_peak(d);
-  return p;
+  poison(block, block->bytes());
+  unpoison(block->data(), bytes);
+  return block->data();
 }
 
-void deallocate_large(void* block, size_t bytes) noexcept {
+void deallocate_large(void* data, size_t bytes) noexcept {
+  Leaving leaving;
   Depot& d = depot();
   std::lock_guard lock(d.mutex);
-  const int c = class_of(bytes);
-  unpoison(block, class_bytes(c));
-  push(d.lists[c], block);
-  // The link stays readable: the leak checker follows it to the next cached block.
-  poison(static_cast<char*>(block) + sizeof(Block), class_bytes(c) - sizeof(Block));
-  d.large_bytes -= static_cast<int64_t>(class_bytes(c));
+  d.large_bytes -= static_cast<int64_t>(large_class_bytes(large_class_of(bytes)));
+  LargeBlock* const block = LargeBlock::of(data);
+  poison(data, bytes);
+  unpoison(block, sizeof(LargeBlock));  // and stays so: the leak checker follows the links
+  if (d.cache_limit && static_cast<int64_t>(block->bytes()) > *d.cache_limit) {  // not at the price of all others
+    d.large_reserved -= static_cast<int64_t>(block->bytes());
+    return leaving.add(block);
+  }
+  d.cached.put(block);
+  while (over_limit(d)) leaving.add(take_oldest(d));
 }
 
-void retire(void* block, int c) noexcept {
+void deallocate_below_floor(void* p, int c) noexcept {
   Depot& d = depot();
-  std::lock_guard lock(d.mutex);
-  d.ended_bytes += cache.allocated_bytes.value.exchange(0);
-  unpoison(block, class_bytes(c));
-  push(d.lists[c], block);
-  poison(block, class_bytes(c));
+  if (!cache.registered) {
+    std::lock_guard lock(d.mutex);
+    return retire(d, p, c);
+  }
+  unpoison(p, class_bytes(c));
+  push(cache.lists[c], p);
+  poison(p, class_bytes(c));
+  {
+    std::lock_guard lock(d.mutex);
+    set_floor(d);
+  }
+  if (cache.allocated_bytes.get() < cache.floor) share_surplus();
 }
 
 void share_surplus() noexcept {
-  constexpr int kReserve = 256;
+  if (!cache.registered) return;
+  // Only the links are opened: the rest of a cached block stays poisoned.
+  const auto next_of = [](Block* b) {
+    unpoison(b, sizeof(Block));
+    Block* next = b->next;
+    poison(b, sizeof(Block));
+    return next;
+  };
+  const auto link = [](Block* b, Block* next) {
+    unpoison(b, sizeof(Block));
+    b->next = next;
+    poison(b, sizeof(Block));
+  };
   Depot& d = depot();
   for (int c = 0; c < kSmallClasses; ++c) {
     Block* block = cache.lists[c];
-    if (!block) continue;
-    // Only the links are opened: the rest of a cached block stays poisoned.
-    const auto next_of = [](Block* b) {
-      unpoison(b, sizeof(Block));
-      Block* next = b->next;
-      poison(b, sizeof(Block));
-      return next;
-    };
-    for (int i = 1; i < kReserve && block; ++i) block = next_of(block);
-    if (!block) continue;
-    Block* surplus = next_of(block);
+    // What stays comes to less than kListLimit over all classes.
+    const size_t reserve = std::clamp<size_t>((size_t{64} << 10) / class_bytes(c), 1, 256);
+    for (size_t i = 1; i < reserve && block; ++i) block = next_of(block);
+    Block* const surplus = block ? next_of(block) : nullptr;
     if (!surplus) continue;
-    const auto link = [](Block* b, Block* next) {
-      unpoison(b, sizeof(Block));
-      b->next = next;
-      poison(b, sizeof(Block));
-    };
     link(block, nullptr);
     Block* last = surplus;
-    while (Block* next = next_of(last)) last = next;
+    int64_t count = 1;
+    for (Block* next; (next = next_of(last)) != nullptr; ++count) last = next;
+    cache.obtained_bytes -= count * static_cast<int64_t>(class_bytes(c));
     std::lock_guard lock(d.mutex);
     link(last, d.lists[c]);
     d.lists[c] = surplus;
   }
+  std::lock_guard lock(d.mutex);
+  set_floor(d);
 }
 
 }  // namespace pool
@@ -295,11 +306,34 @@ void share_surplus() noexcept {
 void* allocate(size_t bytes) { return pool::allocate(bytes); }
 void deallocate(void* block, size_t bytes) noexcept { pool::deallocate(block, bytes); }
 
-void empty_cache() {
+std::optional<int64_t> set_cache_limit(std::optional<int64_t> bytes) {
+  if (bytes && *bytes < 0)
+    throw ValueError("set_cache_limit: at least 0 bytes are needed, got " + std::to_string(*bytes));
+  pool::Leaving leaving;
   pool::Depot& d = pool::depot();
   std::lock_guard lock(d.mutex);
-  pool::release_cached(d);
+  std::swap(d.cache_limit, bytes);
+  while (pool::over_limit(d)) leaving.add(pool::take_oldest(d));
+  return bytes;
 }
+
+void trim_cache(int64_t bytes) {
+  if (bytes < 0) throw ValueError("trim_cache: at least 0 bytes are needed, got " + std::to_string(bytes));
+  {
+    pool::Leaving leaving;
+    pool::Depot& d = pool::depot();
+    std::lock_guard lock(d.mutex);
+    while (pool::kept(d) > bytes && d.cached.bytes() > 0) leaving.add(pool::take_oldest(d));
+    if (pool::kept(d) > bytes) pool::release_small(d);
+    d.most_large_bytes = d.large_bytes;
+    d.most_small_bytes = pool::small_in_use(d);
+  }
+#ifdef __GLIBC__
+  malloc_trim(0);  // blocks below 2 MiB were malloc's
+#endif
+}
+
+void empty_cache() { trim_cache(0); }
 
 void reset_peak_bytes() {
   pool::Depot& d = pool::depot();
@@ -314,9 +348,10 @@ AllocatorStats allocator_stats() {
   AllocatorStats stats{};
   stats.allocated_bytes = pool::in_use(d);
   stats.peak_bytes = d.peak_bytes;
-  stats.reserved_bytes = d.reserved_bytes;
+  stats.reserved_bytes = d.slabs.bytes() + d.large_reserved;
+  stats.cached_bytes = pool::kept(d);
   stats.allocations = d.large_allocations + d.ended_allocations;
-  for (auto* t = d.threads; t; t = t->next) stats.allocations += t->allocations.value.load(std::memory_order_relaxed);
+  for (auto* t = d.threads; t; t = t->next) stats.allocations += t->allocations.get();
   stats.system_allocations = d.system_allocations;
   return stats;
 }

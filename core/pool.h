@@ -23,12 +23,11 @@ struct Block {
   Block* next;
 };
 
-// Classes: multiples of 64 up to 1 KiB, then four per power of two.
+// Classes: multiples of 64 up to 1 KiB, then four per power of two; those of larger blocks are in large_blocks.h.
 inline constexpr int kFineClasses = 16;
 inline constexpr size_t kFineLimit = 1024;
 inline constexpr size_t kSmallLimit = 32768;  // up to here blocks live in the thread's own lists
 inline constexpr int kSmallClasses = kFineClasses + 4 * 5;
-inline constexpr int kClasses = kFineClasses + 4 * 40;
 
 constexpr int class_of(size_t bytes) {
   if (bytes <= kFineLimit) return static_cast<int>((bytes - 1) / 64);
@@ -45,13 +44,21 @@ constexpr size_t class_bytes(int c) {
 // Counters are written by their thread only and read by anyone.
 struct Counter {
   std::atomic<int64_t> value{0};
-  void add(int64_t n) { value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  int64_t get() const { return value.load(std::memory_order_relaxed); }
+  // Gives the new value.
+  int64_t add(int64_t n) {
+    const int64_t now = get() + n;
+    value.store(now, std::memory_order_relaxed);
+    return now;
+  }
 };
 
 struct ThreadCache {
   Block* lists[kSmallClasses];
   Counter allocated_bytes, allocations;
-  ThreadCache* next;  // registry of live threads' caches
+  int64_t floor;           // of allocated_bytes: below it the lists hold too much, or (0) the thread is not registered
+  int64_t obtained_bytes;  // in use or in the lists: the lists hold obtained_bytes - allocated_bytes
+  ThreadCache* next;       // registry of live threads' caches
   bool registered;
 };
 extern constinit thread_local ThreadCache cache __attribute__((tls_model("initial-exec")));
@@ -60,8 +67,8 @@ void* refill(int c);                 // slow path: a small class whose list is e
 void* allocate_large(size_t bytes);  // above kSmallLimit
 void deallocate_large(void* block, size_t bytes) noexcept;
 
-// Hands what this thread's lists hold beyond a small reserve to the depot. For a thread that frees what others allocate:
-// its lists would grow without end while the others ask the system for more.
+// Hands what this thread's lists hold beyond a small reserve to the depot. Done by itself when a thread frees much more of
+// what others allocate than it allocates; a thread that knows so may do it earlier.
 void share_surplus() noexcept;
 
 inline void poison(void* p, size_t bytes) {
@@ -90,7 +97,7 @@ inline void* allocate(size_t bytes) {
   return block;
 }
 
-void retire(void* block, int c) noexcept;  // a block freed while its thread is ending
+void deallocate_below_floor(void* block, int c) noexcept;  // once it is no longer counted
 
 inline void deallocate(void* p, size_t bytes) noexcept {
   if (bytes - 1 >= kSmallLimit) {
@@ -98,8 +105,8 @@ inline void deallocate(void* p, size_t bytes) noexcept {
     return;
   }
   const int c = class_of(bytes);
-  cache.allocated_bytes.add(-static_cast<int64_t>(class_bytes(c)));
-  if (!cache.registered) return retire(p, c);
+  if (cache.allocated_bytes.add(-static_cast<int64_t>(class_bytes(c))) < cache.floor)
+    return deallocate_below_floor(p, c);
   unpoison(p, class_bytes(c));
   auto* block = static_cast<Block*>(p);
   block->next = cache.lists[c];

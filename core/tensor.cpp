@@ -31,7 +31,8 @@ Ref<Storage> Storage::wrap(void* data, size_t bytes, Deleter deleter, void* cont
   return Ref<Storage>::adopt(storage);
 }
 
-void Storage::destroy() {
+// Not into TensorImpl::destroy, whose common case needs no registers saved.
+[[gnu::noinline]] void Storage::destroy() {
   const bool own = data_ == reinterpret_cast<char*>(this) + kStorageHeader;
   const size_t total = kStorageHeader + (own ? bytes_ : 0);
   if (deleter_) deleter_(context_);

@@ -12,7 +12,7 @@ namespace bench {
 
 struct Row {
   std::string name;             // program/what
-  std::string column;           // tapegrad, replay, libtorch, libtorch_heap_kept, limit, numpy
+  std::string column;           // tapegrad, replay, libtorch, libtorch_tuned, limit, numpy
   std::string unit = "ns";      // smaller is better
   double per = 1;               // how many of what a sample tells one step did: samples are already divided by it
   std::vector<double> samples;  // one per repetition

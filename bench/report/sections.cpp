@@ -45,6 +45,16 @@ Section hello(const Results& results) {
   return section;
 }
 
+Section gradient_checks(const Results& results) {
+  Section section{"Checking gradients", "Every parameter of the network, through random directions."};
+  section.table.head = {"row", "median"};
+  for (const Row& row : results.rows) {
+    if (row.name.rfind("gradcheck/", 0) == 0)
+      section.table.lines.push_back({row.name.substr(10), time_text(median(row.samples))});
+  }
+  return section;
+}
+
 // Points of train/KIND/N: N, and the time of what f makes of it.
 template <class F>
 Curve curve_of(const Results& results, const std::string& kind, const std::string& column, const F& f) {
@@ -227,8 +237,9 @@ Document report(const Results& results, const std::string& folder) {
       "they were set on.",
       {},
       peer_table(results)};
-  for (Section& section : std::vector<Section>{std::move(budgets), hello(results), training(results, folder),
-                                               threads(results), roofline(results, folder), tape(results)}) {
+  for (Section& section :
+       std::vector<Section>{std::move(budgets), hello(results), training(results, folder), threads(results),
+                            roofline(results, folder), tape(results), gradient_checks(results)}) {
     if (!section.table.lines.empty()) document.sections.push_back(std::move(section));
   }
   return document;
