@@ -284,6 +284,29 @@ TEST_CASE("a trace has launches inside scopes inside scopes", "[profiler]") {
   CHECK_FALSE(inside(the("backward", "backward"), whole));
 }
 
+TEST_CASE("names of any bytes give JSON that tools take, and a table of whole characters", "[profiler]") {
+  const Tensor y = empty(2);
+  const std::string wide = "\u00fcml\u00e4ut \u65e5\u672c",
+                    bad = "cut \xe6\x97 \xff, too long \xc0\x80, half \xed\xa0\x80, \xf0\x9f\x98\x80";
+  std::string longer(100, 'a');
+  longer.replace(55, 5, "\u00fc\u00fc\u00fc\u00fc\u00fc");
+  const Profile p = profile([&] {
+    const RecordFunction scope(bad);
+    for (const std::string& name : {wide, bad, longer, std::string("two\nlines")})
+      launch(name.c_str(), {&y}, {}, [](float* to) { to[0] = 1; });
+  });
+  const std::string mended =
+      "cut \\ufffd\\ufffd \\ufffd, too long \\ufffd\\ufffd, half \\ufffd\\ufffd\\ufffd, \xf0\x9f\x98\x80";
+  CHECK(p.json().find("\"" + mended + "\"") != std::string::npos);
+  CHECK(p.json().find("\"" + wide + "\"") != std::string::npos);
+  (void)JsonReader::read(p.json());
+  (void)trace_of(p);
+  const std::string table = p.table();
+  CHECK(table.find("\n" + std::string(55, 'a') + "\u00fc\u00fc...  forward") != std::string::npos);
+  CHECK(table.find("\ntwo lines ") != std::string::npos);
+  CHECK(table.find("\n" + wide + std::string(60 - 9, ' ') + "  forward") != std::string::npos);
+}
+
 TEST_CASE("a trace stops growing where it was told to", "[profiler]") {
   const Profile p = profile(
       [] {

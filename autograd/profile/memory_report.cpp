@@ -9,6 +9,7 @@
 #include "tapegrad/autograd/profile/ledger.h"
 #include "tapegrad/autograd/state.h"
 #include "tapegrad/core/allocator.h"
+#include "tapegrad/core/quote.h"
 #include "tapegrad/core/watch.h"
 
 namespace tapegrad {
@@ -88,8 +89,8 @@ std::string kib(int64_t bytes) {
 
 std::string rows_text(const char* title, const std::vector<MemoryRow>& rows) {
   size_t width = std::string_view(title).size();
-  for (const MemoryRow& row : rows) width = std::max(width, row.name.size());
-  const auto padded = [&](const std::string& name) { return name + std::string(width - name.size(), ' '); };
+  for (const MemoryRow& row : rows) width = std::max(width, characters(row.name));
+  const auto padded = [&](const std::string& name) { return name + std::string(width - characters(name), ' '); };
   std::string text = padded(title) + "      live KiB      peak KiB   at peak KiB   allocations\n";
   for (const MemoryRow& row : rows) {
     char count[32];
