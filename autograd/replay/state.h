@@ -4,15 +4,22 @@
 #include "tapegrad/autograd/capture.h"
 #include "tapegrad/autograd/replay/memory.h"
 #include "tapegrad/autograd/replay/recorder.h"
+#include "tapegrad/autograd/replay/watched_leaf.h"
 
 namespace tapegrad {
 
 struct Program::State {
-  // A leaf with the gradient that the program computes.
-  struct LeafGrad {
-    Ref<TensorImpl> leaf;
-    Tensor grad;
-    bool accumulates;
+  // A leaf that the function took, and what it was like when the function ended, which is when the next run begins.
+  struct Leaf {
+    autograd::replay::WatchedLeaf leaf;
+    bool required;     // grad
+    bool swept;        // it got a gradient
+    bool accumulates;  // the gradient is added to what is there
+    size_t hooks;
+    Tensor grad;  // the gradient that the program computes; undefined: nothing is left of it
+    bool replaced() const;
+    bool holds() const;
+    std::string broken() const;
   };
   // Memory of somebody else's that the program reads or writes.
   struct Outside {
@@ -34,7 +41,7 @@ struct Program::State {
   std::vector<bool> temporary, inside;  // storages that only the program sees, and that never leave a pass
   autograd::replay::MemoryPlan plan;
   std::vector<Action> actions;
-  std::vector<LeafGrad> leaves;
+  std::vector<Leaf> leaves;
   std::vector<Outside> outside;
   std::vector<Storage*> written;  // memory that others see
   ProgramStats stats{};
@@ -56,7 +63,9 @@ struct Program::State {
   void verify_compiled(int steps_to_verify);
 
  private:
+  void find_leaves();
   void find_outside();
+  std::string replaced(const Outside& o) const;
   void let_go();
   void attach_grads();
   void run_observed() const;
