@@ -1,5 +1,6 @@
 // The profiler: what it counts, in which phase, its JSON and its trace, and where it begins and ends.
 #include <fstream>
+#include <future>
 #include <sstream>
 #include <thread>
 
@@ -384,6 +385,37 @@ TEST_CASE("a profiler sees its own thread, and each thread may have one", "[prof
   for (std::thread& t : threads) t.join();
   CHECK(calls == std::vector<int64_t>{1, 11, 21, 31});
   CHECK(here.stop().calls() == 0);
+}
+
+TEST_CASE("a profiler or a report in the hands of another thread does no harm", "[profiler]") {
+  std::unique_ptr<Profiler> profiler;
+  std::unique_ptr<MemoryReport> report;
+  std::promise<void> made, dropped;
+  std::thread other([&] {
+    profiler = std::make_unique<Profiler>();
+    report = std::make_unique<MemoryReport>();
+    made.set_value();
+    dropped.get_future().wait();
+    const Tensor x = ones(3);
+    CHECK(x.sum().item<float>() == 3);
+    CHECK(memory_report().find("\nfill ") != std::string::npos);
+  });
+  made.get_future().wait();
+  CHECK(message_of<Error>([&] { profiler->stop(); }) ==
+        "Profiler: stop() must be called on the thread that made the profiler, got another thread");
+  CHECK(message_of<Error>([&] { report->stop(); }) ==
+        "MemoryReport: stop() must be called on the thread that made the report, got another thread");
+  profiler.reset();
+  report.reset();
+  dropped.set_value();
+  other.join();
+  std::unique_ptr<Profiler> stopped;
+  std::thread([&] {
+    stopped = std::make_unique<Profiler>();
+    (void)ones(3);
+    stopped->stop();
+  }).join();
+  CHECK(stopped->stop().calls() == 1);
 }
 
 TEST_CASE("a profile as a table", "[profiler]") {

@@ -32,24 +32,31 @@ void State::keep(const std::function<void(LaunchList&)>& prepare) {
 }
 
 void State::find_leaves() {
+  std::vector<Leaf> others;
   for (LeafNote& note : recorder->leaves) {
     WatchedLeaf leaf(std::move(note.leaf));
     if (!leaf.in_use()) continue;  // the function's own
     const autograd::GradMeta* meta = leaf->meta;
     const Tensor grad = note.swept && meta ? meta->grad : Tensor();
     const bool required = leaf->requires_grad;
-    leaves.push_back({std::move(leaf), required, note.swept, note.accumulates, meta ? meta->hooks.size() : 0, grad});
+    (grad.defined() ? leaves : others)
+        .push_back({std::move(leaf), required, note.swept, note.accumulates, meta ? meta->hooks.size() : 0, grad});
   }
+  with_gradient = leaves.size();
+  for (Leaf& l : others) leaves.push_back(std::move(l));
   recorder->leaves.clear();
 }
 
 // Nobody but the program has it any more. Where only values are read, another handle to the memory will do.
 bool State::Leaf::replaced() const { return !leaf.in_use() && (swept || leaf->storage->references() == 1); }
 
-bool State::Leaf::holds() const {
-  if (leaf->requires_grad != required || replaced()) return false;
-  if (!swept || !leaf->meta) return true;
-  return leaf->meta->hooks.size() == hooks && (grad.defined() || !leaf->meta->grad.defined());
+inline bool State::Leaf::holds() const {
+  const TensorImpl& t = *leaf;
+  if (t.requires_grad != required) return false;
+  if (!leaf.in_use() && replaced()) [[unlikely]]
+    return false;
+  if (!swept || !t.meta) return true;
+  return t.meta->hooks.size() == hooks && (grad.defined() || !t.meta->grad.defined());
 }
 
 std::string State::Leaf::broken() const {
@@ -190,8 +197,8 @@ std::string State::replaced(const Outside& o) const {
 
 // Gradients are where the program computes them, whatever was done to .grad() since the last run.
 void State::attach_grads() {
-  for (Leaf& l : leaves) {
-    if (!l.grad.defined()) continue;
+  for (size_t i = 0; i < with_gradient; ++i) {
+    Leaf& l = leaves[i];
     Tensor& now = autograd::meta_of(*l.leaf).grad;
     if (now.is_same(l.grad)) continue;
     if (l.accumulates) {

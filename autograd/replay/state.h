@@ -41,7 +41,8 @@ struct Program::State {
   std::vector<bool> temporary, inside;  // storages that only the program sees, and that never leave a pass
   autograd::replay::MemoryPlan plan;
   std::vector<Action> actions;
-  std::vector<Leaf> leaves;
+  std::vector<Leaf> leaves;  // those with a gradient first
+  size_t with_gradient = 0;
   std::vector<Outside> outside;
   std::vector<Storage*> written;  // memory that others see
   ProgramStats stats{};
