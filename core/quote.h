@@ -1,20 +1,18 @@
-// Text for other programs to read: JSON, DOT and gnuplot, the shell.
+// Text for other programs to read: JSON, DOT and gnuplot, the shell. Internal.
 #pragma once
 
 #include <string>
 
-#include "tapegrad/core/export.h"
-
 namespace tapegrad {
 
 // As a JSON string. Bytes that are not UTF-8 become U+FFFD, one each.
-TAPEGRAD_API std::string json_quoted(const std::string& text);
+std::string json_quoted(const std::string& text);
 // A finite number with so many digits at most, a point in it whatever the locale.
-TAPEGRAD_API std::string json_number(double x, int digits);
+std::string json_number(double x, int digits);
 // In double quotes, with a backslash before those within and before backslashes, as DOT and gnuplot take it.
-TAPEGRAD_API std::string in_quotes(const std::string& text);
+std::string in_quotes(const std::string& text);
 // As one word of a shell's.
-TAPEGRAD_API std::string shell_quoted(const std::string& text);
+std::string shell_quoted(const std::string& text);
 
 // How many characters UTF-8 text has, which is how wide it is in a table.
 inline size_t characters(const std::string& text) {

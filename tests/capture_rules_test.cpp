@@ -251,6 +251,8 @@ TEST_CASE("a kernel's name may be made while the program runs", "[capture]") {
   Program p = capture([&] { launch(name.c_str(), {&x}, {}, [](float* to) { to[0] = 4; }); });
   name.assign(name.size(), '#');
   CHECK(p.text().find(expected) != std::string::npos);
+  Program odd = capture([&] { launch("a \"quoted\"\nname\\", {&x}, {}, [](float* to) { to[0] = 4; }); });
+  CHECK(odd.dot().find("[label=\"a \\\"quoted\\\"\\lname\\\\ [3] float32, outside\\l\"]") != std::string::npos);
 }
 
 TEST_CASE("what a kernel of the user's writes is written in place", "[capture]") {
