@@ -182,8 +182,34 @@ TEST_CASE("a step may freeze, and set the mode of modules, itself", "[capture]")
     mm(mm(x, g), d).sum().backward();
     d.set_requires_grad(true);
   });
+  d.set_requires_grad(false);  // what it is before does not matter, as it does not to the function
   turns();
   CHECK(d.requires_grad());
+  // Two programs that each say what they need, as those of a generator and its critic do.
+  const Tensor data = randn({2, 4});
+  Program first = capture([&] {
+    d.set_requires_grad(false);
+    (void)autograd::grad({mm(mm(x, g), d).sum()}, {g});
+  });
+  Program second = capture([&] {
+    d.set_requires_grad(true);
+    return autograd::grad({mm(data, d).square().sum()}, {d})[0];
+  });
+  for (int run = 0; run < 2; ++run) {
+    first();
+    CHECK(!d.requires_grad());
+    second();
+    CHECK(d.requires_grad());
+  }
+  // A leaf of the step's own is nobody else's concern.
+  Tensor old = randn(3);
+  Program own = capture([&] {
+    const Tensor leaf = old.detach().requires_grad_();
+    return autograd::grad({(leaf * leaf).sum()}, {leaf})[0];
+  });
+  CHECK(same_bits(own(), old * 2));
+  old = Tensor();
+  CHECK(broken(own).find("is held by nobody else any more") != std::string::npos);
 
   nn::Dropout drop(0.5);
   const Tensor many = ones(1000);

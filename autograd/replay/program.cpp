@@ -35,12 +35,15 @@ void State::find_leaves() {
   std::vector<Leaf> others;
   for (LeafNote& note : recorder->leaves) {
     WatchedLeaf leaf(std::move(note.leaf));
-    if (!leaf.in_use()) continue;  // the function's own
+    if (!leaf.in_use()) {  // the function's own
+      if (note.set_by_runs) note.set_by_runs->reset();
+      continue;
+    }
     const autograd::GradMeta* meta = leaf->meta;
     const Tensor grad = note.swept && meta ? meta->grad : Tensor();
-    const bool required = leaf->requires_grad;
+    const size_t hooks = meta ? meta->hooks.size() : 0;
     (grad.defined() ? leaves : others)
-        .push_back({std::move(leaf), required, note.swept, note.accumulates, meta ? meta->hooks.size() : 0, grad});
+        .push_back({std::move(leaf), note.required, note.sets, note.swept, note.accumulates, hooks, grad});
   }
   with_gradient = leaves.size();
   for (Leaf& l : others) leaves.push_back(std::move(l));
@@ -52,7 +55,7 @@ bool State::Leaf::replaced() const { return !leaf.in_use() && (swept || leaf->st
 
 inline bool State::Leaf::holds() const {
   const TensorImpl& t = *leaf;
-  if (t.requires_grad != required) return false;
+  if (t.requires_grad != required && !sets) return false;
   if (!leaf.in_use() && replaced()) [[unlikely]]
     return false;
   if (!swept || !t.meta) return true;
@@ -61,7 +64,7 @@ inline bool State::Leaf::holds() const {
 
 std::string State::Leaf::broken() const {
   const std::string which = (required ? "a parameter of shape " : "a tensor of shape ") + to_string(leaf->sizes);
-  if (leaf->requires_grad != required)
+  if (leaf->requires_grad != required && !sets)
     return which + (required ? " required grad at capture and does not any more"
                              : " did not require grad at capture and does now");
   if (replaced())

@@ -22,7 +22,7 @@ void Recorder::stop() {
 
 LeafNote& Recorder::note_of(TensorImpl& leaf) {
   const auto [at, added] = index_.try_emplace(&leaf, leaves.size());
-  if (added) leaves.push_back({Ref<TensorImpl>::share(&leaf)});
+  if (added) leaves.push_back({Ref<TensorImpl>::share(&leaf), leaf.requires_grad});
   return leaves[at->second];
 }
 
@@ -34,6 +34,17 @@ void Recorder::note_gradient(TensorImpl& leaf) {
 
 void Recorder::note_frozen(TensorImpl& t) {
   if (is_floating_point(t.dtype) && is_outside(t)) note_of(t);
+}
+
+void Recorder::note_requires_grad(TensorImpl& t, bool value) {
+  if (!is_outside(t)) return;
+  const size_t before = leaves.size();
+  LeafNote& note = note_of(t);
+  if (leaves.size() > before) note.sets = true;
+  if (!note.set_by_runs) note.set_by_runs = std::make_shared<std::optional<WatchedLeaf>>(std::in_place, note.leaf);
+  launch("set", LaunchKind::other, {}, {}, [leaf = note.set_by_runs, value] {
+    if (*leaf) (**leaf)->requires_grad = value;
+  });
 }
 
 void Recorder::pin_grads() {

@@ -3,10 +3,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "tapegrad/autograd/internal.h"
+#include "tapegrad/autograd/replay/watched_leaf.h"
 #include "tapegrad/core/kept_launch.h"
 
 namespace tapegrad::autograd::replay {
@@ -14,6 +16,10 @@ namespace tapegrad::autograd::replay {
 // A leaf that the function took with recording on.
 struct LeafNote {
   Ref<TensorImpl> leaf;
+  bool required;      // grad, when it was met
+  bool sets = false;  // by then the function had said itself whether it does
+  // What runs set it by; null: none does; without a leaf: it was the function's own.
+  std::shared_ptr<std::optional<WatchedLeaf>> set_by_runs = nullptr;
   bool swept = false;        // it got a gradient
   bool accumulates = false;  // into one that was there before
 };
@@ -44,6 +50,8 @@ struct Recorder {
   void note_gradient(TensorImpl& leaf);
   // An operation takes t, which does not require grad, with recording on.
   void note_frozen(TensorImpl& t);
+  // The function says whether t requires grad: so does every run, and what somebody else says before it no longer matters.
+  void note_requires_grad(TensorImpl& t, bool value);
   // Where the function read a gradient of the run before and then let go of it, the new one goes to the same memory.
   void pin_grads();
   // Whether its memory was there before the capture.

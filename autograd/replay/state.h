@@ -9,10 +9,11 @@
 namespace tapegrad {
 
 struct Program::State {
-  // A leaf that the function took, and what it was like when the function ended, which is when the next run begins.
+  // A leaf that the function took, and what it must be like when a run begins.
   struct Leaf {
     autograd::replay::WatchedLeaf leaf;
     bool required;     // grad
+    bool sets;         // the run itself says whether it does
     bool swept;        // it got a gradient
     bool accumulates;  // the gradient is added to what is there
     size_t hooks;
