@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <mutex>
 #include <string_view>
 #include <thread>
 
@@ -105,6 +106,12 @@ class MemoryReport::Observer final : public LaunchObserver {
  public:
   Observer() : outer_(std::exchange(innermost, this)) { start(); }
   static Observer* of_this_thread() { return innermost; }
+  static void leave(std::unique_ptr<Observer> observer) {
+    static std::mutex mutex;
+    static auto& left = *new std::vector<std::unique_ptr<Observer>>;
+    const std::lock_guard lock(mutex);
+    left.push_back(std::move(observer));
+  }
   // Only where it was made may it stop: other threads do not see who looks there.
   bool may_stop_here() const { return stopped_ || thread_ == std::this_thread::get_id(); }
   void stop() {
@@ -152,7 +159,7 @@ MemoryReport::MemoryReport() : observer_(std::make_unique<Observer>()) {}
 // Elsewhere than on its thread, which goes on reporting to it, it is left to the process.
 MemoryReport::~MemoryReport() {
   if (observer_->may_stop_here()) stop();
-  else (void)observer_.release();
+  else Observer::leave(std::move(observer_));
 }
 
 void MemoryReport::stop() {
