@@ -5,8 +5,8 @@
 
 #include "tapegrad/core/allocator.h"
 #include "tapegrad/core/copy.h"
-#include "tapegrad/core/launch.h"
 #include "tapegrad/core/npy.h"
+#include "tapegrad/core/own_launch.h"
 #include "tapegrad/core/parallel.h"
 #include "tapegrad/core/print.h"
 #include "tapegrad/core/random.h"

@@ -11,6 +11,7 @@
 
 #include "tapegrad/autograd/autograd.h"
 #include "tapegrad/autograd/internal.h"
+#include "tapegrad/core/quote.h"
 
 namespace tapegrad::autograd {
 namespace {
@@ -48,15 +49,9 @@ Frame frame_at(void* address) {
   return frame;
 }
 
-std::string shell_quoted(const std::string& text) {
-  std::string quoted = "'";
-  for (char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
-// Whether a demangled name is that of a function of the library, or of the standard library it is written with.
-bool is_library_name(const std::string& function) {
-  std::string bare;  // without arguments, which may well be the library's
+// A demangled name without results and arguments, which may well be the library's.
+std::string bare_name(const std::string& function) {
+  std::string bare;
   int depth = 0;
   for (char c : function) {
     depth += c == '<' || c == '(';
@@ -65,12 +60,19 @@ bool is_library_name(const std::string& function) {
   }
   for (const char* suffix : {" [clone", " const"}) bare.erase(std::min(bare.size(), bare.find(suffix)));
   const size_t type = bare.rfind(' ');  // a template's name follows its result type
-  const std::string name = type == std::string::npos ? bare : bare.substr(type + 1);
-  return name.starts_with("tapegrad::") || name.starts_with("std::");
+  return type == std::string::npos ? bare : bare.substr(type + 1);
 }
 
-// Whether "file:line" lies in a header of the library. The name of an inlined template is not always told.
+// Whether it is that of a function of the library, or of the standard library it is written with.
+bool is_standard_name(const std::string& function) { return bare_name(function).starts_with("std::"); }
+bool is_library_name(const std::string& function) {
+  return bare_name(function).starts_with("tapegrad::") || is_standard_name(function);
+}
+
+// Whether "file:line" lies in a header of the library, or of the standard library. The name of an inlined template is not always
+// told.
 bool is_library_header(const std::string& line) {
+  if (line.find("/include/c++/") != std::string::npos) return true;
   const size_t at = line.rfind("/tapegrad/");
   if (at == std::string::npos || line.find(".h:") == std::string::npos) return false;
   const std::string rest = line.substr(at + 10);
@@ -135,8 +137,11 @@ std::string describe_stack(const std::vector<void*>& stack) {
     if (frame.inside || frame.module.empty()) continue;
     std::string function;
     for (const Place& place : places_of(frame)) {
-      if (is_library_name(place.function) || is_library_header(place.line)) continue;
-      if (!place.line.empty()) return place.line + (place.function.empty() ? "" : " in " + place.function);
+      // What was inlined into a function of the standard library, such as std::function's call, is told by its name.
+      const bool inlined = !place.line.empty() && is_standard_name(place.function);
+      if (is_library_header(place.line) || (!inlined && is_library_name(place.function))) continue;
+      if (inlined || (place.function.empty() && !place.line.empty())) return place.line;
+      if (!place.line.empty()) return place.line + " in " + place.function;
       function = place.function;
     }
     if (function.empty()) function = frame.function;

@@ -115,7 +115,7 @@ void check_kept(const TensorImpl& t) {
 
 void store_leaf(TensorImpl& leaf, Tensor grad, bool recorded) {
   if (thread_state.recorder) [[unlikely]]
-    thread_state.recorder->note_leaf(leaf);
+    thread_state.recorder->note_gradient(leaf);
   std::lock_guard lock(leaf_mutex(&leaf));
   Tensor& kept = meta_of(leaf).grad;
   if (!kept.defined()) {

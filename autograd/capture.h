@@ -39,9 +39,10 @@ struct ProgramStats {
 // tensors that the function reads (x.copy_(batch)), or handed over where it was captured with inputs. What the function
 // returned, assigned to tensors outside, or left in .grad() holds the results of the latest run.
 //
-// Taken for given, and checked before each run: the thread count; the training mode of the modules; that parameters still require grad, and
-// optimizers keep the same state; that tensors read from outside are still held by somebody else (a variable that was assigned a
-// new tensor is not read again); shapes and dtypes of inputs handed over.
+// Taken for given, and checked before each run: the thread count; the training mode of the modules; whether tensors require grad, their
+// hooks, and that those without a gradient when the function begins have none; that optimizers keep the same state and have no
+// more groups; that tensors taken from outside are still held by somebody else (a variable that was assigned a new tensor is not read
+// again); shapes and dtypes of inputs handed over.
 // If that does not hold, a run is an AutogradError that says what has changed, or with CaptureOptions::recapture captures anew.
 // Numbers that the function computed on the host stay as they were. What a step changes from run to run (optimizers'
 // counts and options, generators) is read where its owner keeps it.
@@ -64,7 +65,9 @@ class TAPEGRAD_API Program {
   // Steps and the memory between them in the DOT language: `dot -Tsvg`.
   std::string dot() const;
 
-  // False for a handle to nothing, made of null.
+  // A handle to nothing, to be assigned to; whatever is asked of it but captured() is a ValueError.
+  Program() = default;
+  // False for a handle to nothing, which one that was moved from is too.
   bool captured() const { return state_ != nullptr; }
 
   // State behind the handle. Library internal.
@@ -72,6 +75,7 @@ class TAPEGRAD_API Program {
   explicit Program(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
  private:
+  State& state() const;
   std::shared_ptr<State> state_;
 };
 
@@ -110,7 +114,7 @@ TAPEGRAD_API void check_taken(size_t taken, size_t given);
 // Runs fn() twice, once to warm up and once to keep what it launches: any training or inference step, with forward,
 // backward, zero_grad() and optimizer. fn may return nothing, a tensor, or several; it stays alive with the program, and
 // what it refers to must. AutogradError, with the line: fn reads elements on the host (item(), data_ptr(), printing), calls
-// something whose shape depends on values (nonzero, masks), captures or runs a program itself.
+// something whose shape depends on values (nonzero, masks), sets a learning rate, goes through a loader, captures or runs a program itself.
 template <class F>
   requires(std::is_invocable_v<F&>)
 Program capture(F fn, const CaptureOptions& options = {}) {
@@ -119,7 +123,7 @@ Program capture(F fn, const CaptureOptions& options = {}) {
 }
 
 // The same for a function of tensors: fn(copies of inputs...) where it takes as many tensors, or fn(the list of copies). The program keeps
-// the copies and is called with tensors of the same shapes and dtypes: step({images, labels}).
+// the copies, which require grad where the inputs do, and is called with tensors of the same shapes and dtypes: step({images, labels}).
 template <class F>
   requires(!std::is_invocable_v<F&>)
 Program capture(F fn, const std::vector<Tensor>& inputs, const CaptureOptions& options = {}) {

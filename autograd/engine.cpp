@@ -8,15 +8,29 @@
 namespace tapegrad::autograd {
 namespace {
 
-struct SweepStack {
-  std::vector<Sweep*> sweeps;
-  size_t depth = 0;
-  ~SweepStack() {
-    for (Sweep* s : sweeps) delete s;
-  }
+// A thread's sweeps, in one place that needs no call to be found, and no destructor, which would need one.
+struct Sweeps {
+  Sweep** sweeps;  // one per depth, kept
+  size_t size, depth;
+  uint64_t count;  // of all that began
+  Sweep* running;  // where a rule may add its gradient directly, see accumulator()
+  uint64_t lent;   // bit i: the running rule was lent the slot of input i
 };
-thread_local SweepStack sweep_stack;
-thread_local uint64_t sweep_count = 0;
+constinit thread_local Sweeps here __attribute__((tls_model("initial-exec"))) = {};
+
+[[gnu::noinline]] void grow() {
+  struct Owned {
+    std::vector<Sweep*> sweeps;
+    ~Owned() {
+      for (Sweep* s : sweeps) delete s;
+      here.size = 0;
+    }
+  };
+  thread_local Owned owned;
+  owned.sweeps.push_back(new Sweep);
+  here.sweeps = owned.sweeps.data();
+  here.size = owned.sweeps.size();
+}
 
 uint32_t take_slots(Sweep& s, uint32_t count) {
   if (count == 1 && !s.free_slots.empty()) {
@@ -36,19 +50,20 @@ SweepScope::SweepScope(bool retain_graph, bool create_graph)
       outer_needs_(thread_state.needs),
       outer_current_(thread_state.current),
       outer_phase_(tapegrad::detail::phase),
-      scope_("backward", [] { return "backward"; }) {
-  if (sweep_stack.depth == sweep_stack.sweeps.size()) sweep_stack.sweeps.push_back(new Sweep);
-  sweep_ = sweep_stack.sweeps[sweep_stack.depth++];
-  sweep_->id = ++sweep_count;
+      entered_(tapegrad::detail::is_watched()) {
+  if (here.depth + 1 >= UINT16_MAX / kDepthUnit) [[unlikely]]
+    throw AutogradError("backward: sweeps inside hooks and rules must not be nested this deep, got depth " +
+                        std::to_string(here.depth));
+  if (here.depth == here.size) [[unlikely]]
+    grow();
+  sweep_ = here.sweeps[here.depth++];
+  sweep_->id = ++here.count;
   sweep_->retain_graph = retain_graph;
   sweep_->create_graph = create_graph;
-  if (sweep_stack.depth >= UINT16_MAX / kDepthUnit) [[unlikely]] {
-    --sweep_stack.depth;
-    throw AutogradError("backward: sweeps inside hooks and rules must not be nested this deep, got depth " +
-                        std::to_string(sweep_stack.depth));
-  }
-  sweep_->mark = static_cast<uint16_t>(sweep_stack.depth * kDepthUnit);
+  sweep_->mark = static_cast<uint16_t>(here.depth * kDepthUnit);
   tapegrad::detail::phase = LaunchPhase::backward;
+  if (entered_) [[unlikely]]
+    tapegrad::detail::enter("backward", "backward");
 }
 
 SweepScope::~SweepScope() {
@@ -63,8 +78,10 @@ SweepScope::~SweepScope() {
     Access::slot(*i.node) = i.slot;
   }
   sweep_->reset();
-  --sweep_stack.depth;
+  --here.depth;
   tapegrad::detail::phase = outer_phase_;
+  if (entered_) [[unlikely]]
+    tapegrad::detail::leave();
 }
 
 Tensor& slot_of(Sweep& s, Node& node, uint32_t output) {
@@ -216,10 +233,6 @@ Grads take_cotangents(Sweep& s, Node& node) {
   return dy;
 }
 
-// Where a rule may add its gradient directly, see accumulator().
-constinit thread_local Sweep* running_sweep = nullptr;
-constinit thread_local uint64_t lent_slots = 0;  // bit i: the running rule was lent the slot of input i
-
 // Runs the rule of one node and hands its gradients on; false when no gradient was wanted, so that no rule ran.
 bool step(Sweep& s, Node& node) {
   Grads dy = take_cotangents(s, node);
@@ -231,10 +244,10 @@ bool step(Sweep& s, Node& node) {
   if (wanted == 0) return false;
   state.needs = wanted;
   state.current = &node;
-  running_sweep = &s;
-  const uint64_t outer_lent = std::exchange(lent_slots, 0);
+  here.running = &s;
+  const uint64_t outer_lent = std::exchange(here.lent, 0);
   Grads dx = run_rule(node, dy);
-  const uint64_t lent = std::exchange(lent_slots, outer_lent);
+  const uint64_t lent = std::exchange(here.lent, outer_lent);
   const int64_t count = std::min(dx.size(), node.inputs());
   for (int64_t i = 0; i < count; ++i) {
     if (!dx[i].defined() || !(wanted >> std::min<int64_t>(i, 63) & 1)) continue;
@@ -251,7 +264,7 @@ bool step(Sweep& s, Node& node) {
 }  // namespace
 
 void run_sweep(Sweep& s) {
-  Sweep* outer = running_sweep;
+  Sweep* outer = here.running;
   while (Node* next = s.pop()) {
     const auto node = Ref<Node>::adopt(next);
     Access::call(*node) = 0;
@@ -259,17 +272,17 @@ void run_sweep(Sweep& s) {
       // A node whose rule did not run (an input of grad()) keeps its graph for the sweep that will need it.
       if (step(s, *node) && !s.retain_graph) free_node(*node);
     } catch (...) {
-      running_sweep = outer;
+      here.running = outer;
       throw;
     }
   }
-  running_sweep = outer;
+  here.running = outer;
 }
 
 // A rule that can add into memory (a matrix product with beta = 1) asks where its gradient goes: the sum so far, when it
 // is the sweep's own, else undefined. Returning that very tensor means "added".
 Tensor accumulator(int64_t input) {
-  Sweep* s = running_sweep;
+  Sweep* s = here.running;
   if (!s || GradMode::is_enabled() || !thread_state.current) return {};
   const Edge& edge = thread_state.current->edge(input);
   Tensor* slot = nullptr;
@@ -279,7 +292,7 @@ Tensor accumulator(int64_t input) {
     slot = &s->leaves.slot(edge.leaf());
   }
   if (input >= 64 || !slot || !slot->unique() || !slot->is_contiguous()) return {};
-  lent_slots |= uint64_t{1} << input;
+  here.lent |= uint64_t{1} << input;
   return *slot;
 }
 

@@ -103,7 +103,7 @@ class SweepScope {
   Node* outer_current_;
   Sweep* sweep_;
   LaunchPhase outer_phase_;
-  tapegrad::detail::ObservedScope scope_;
+  bool entered_;
 };
 
 // The slot of an output of a node; the node joins the ready ones when it is first met.

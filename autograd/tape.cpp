@@ -6,6 +6,7 @@
 
 #include "tapegrad/autograd/autograd.h"
 #include "tapegrad/autograd/internal.h"
+#include "tapegrad/autograd/replay/recorder.h"
 
 namespace tapegrad {
 namespace autograd {
@@ -185,6 +186,8 @@ Recording::Recording(const char* op, const Tensor* const* inputs, int64_t count,
                             " was recorded on another thread's tape; only leaves may be shared between threads (did "
                             "you mean detach()?)");
     } else if (!t->requires_grad) {
+      if (state_.recorder) [[unlikely]]
+        state_.recorder->note_frozen(*t);
       continue;
     }
     needs |= uint64_t{1} << (i < 63 ? i : 63);

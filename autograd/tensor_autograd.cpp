@@ -3,6 +3,7 @@
 
 #include "tapegrad/autograd/autograd.h"
 #include "tapegrad/autograd/internal.h"
+#include "tapegrad/autograd/replay/recorder.h"
 
 namespace tapegrad {
 
@@ -26,7 +27,10 @@ const Tensor& Tensor::set_requires_grad(bool value) const {
   if (!value && impl_->node)
     throw AutogradError("requires_grad_: only leaves can stop requiring grad, got the result of " +
                         std::string(impl_->node->name()) + " (did you mean detach()?)");
-  if (!impl_->node) impl_->requires_grad = value;
+  if (impl_->node) return *this;
+  if (thread_state.recorder) [[unlikely]]
+    thread_state.recorder->note_requires_grad(*impl_, value);
+  impl_->requires_grad = value;
   return *this;
 }
 

@@ -19,6 +19,9 @@ TAPEGRAD_API Tensor contiguous_of(const Tensor& x);
 // x if it has this dtype, else a converted copy. Floats lose their fraction on the way to integers; what is out of range then,
 // and NaN, become the lowest value of the dtype. Integers wrap.
 TAPEGRAD_API Tensor converted(const Tensor& x, DType dtype);
+// To be told of elements that were written on the host, in memory that is new: inside a capture they become a launch, so that
+// every run begins with them, whatever the one before has written there.
+TAPEGRAD_API void written_on_host(const Tensor& y, const char* op);
 // New, filled.
 TAPEGRAD_API Tensor filled_tensor(IntArrayRef sizes, DType dtype, const Scalar& value, const char* op = "full");
 

@@ -2,10 +2,12 @@
 #include "tapegrad/core/launch.h"
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
 #include "tapegrad/core/kept_launch.h"
+#include "tapegrad/core/own_launch.h"
 
 namespace tapegrad {
 
@@ -51,7 +53,9 @@ struct LaunchList::State {
   std::vector<KeptStorage> storages;
   std::unordered_map<const Storage*, size_t> index;
   std::vector<std::pair<void*, size_t>> host;
+  std::set<std::pair<void*, size_t>> known_host;
   std::vector<std::shared_ptr<const void>> held;
+  std::set<std::string> names;
 
   size_t add(Storage* storage, bool created_here) {
     const auto [at, added] = index.try_emplace(storage, storages.size());
@@ -120,15 +124,25 @@ void LaunchList::keep(const char* name, LaunchKind kind, std::initializer_list<c
 }
 
 void LaunchList::note_host(void* data, size_t bytes) {
-  const std::pair<void*, size_t> range(data, bytes);
-  if (std::find(state_->host.begin(), state_->host.end(), range) == state_->host.end()) state_->host.push_back(range);
+  if (state_->known_host.emplace(data, bytes).second) state_->host.emplace_back(data, bytes);
 }
 
 void LaunchList::hold(std::shared_ptr<const void> owner) { state_->held.push_back(std::move(owner)); }
 
 const std::vector<std::pair<void*, size_t>>& LaunchList::host() const { return state_->host; }
 
-void LaunchList::created(Storage* storage) { state_->add(storage, true); }
+void LaunchList::created(Storage* storage) {
+  if (!running_) state_->add(storage, true);
+}
+
+bool LaunchList::uses(const Storage* storage) const { return state_->index.count(storage) > 0; }
+
+bool LaunchList::has_created(const Storage* storage) const {
+  const auto at = state_->index.find(storage);
+  return at != state_->index.end() && state_->storages[at->second].created_here;
+}
+
+const char* LaunchList::own_name(const char* name) { return state_->names.emplace(name).first->c_str(); }
 
 void LaunchList::run() const {
   for (const KeptLaunch& launch : state_->launches) launch.run();
@@ -144,7 +158,41 @@ namespace detail {
                                   std::initializer_list<const Tensor*> inputs, const void* kernel,
                                   const KernelType& type) {
   observe(name, kind, outputs, inputs, kernel, type);
-  if (LaunchList* list = current()) list->keep(name, kind, outputs, inputs, {type.copy(kernel), &type});
+  LaunchList* const list = current();
+  if (list && !list->running()) list->keep(name, kind, outputs, inputs, {type.copy(kernel), &type});
+}
+
+namespace {
+
+class RunningLaunch {
+ public:
+  explicit RunningLaunch(LaunchList* list) : list_(list), outer_(list && list->set_running(true)) {}
+  ~RunningLaunch() {
+    if (list_) list_->set_running(outer_);
+  }
+  RunningLaunch(const RunningLaunch&) = delete;
+  RunningLaunch& operator=(const RunningLaunch&) = delete;
+
+ private:
+  LaunchList* list_;
+  bool outer_;
+};
+
+}  // namespace
+
+LaunchList* run_watched(const char* name, std::initializer_list<const Tensor*> outputs,
+                        std::initializer_list<const Tensor*> inputs, const void* kernel, const KernelType& type) {
+  LaunchList* const list = current();
+  {
+    const RunningLaunch running(list);
+    observe(name, LaunchKind::other, outputs, inputs, kernel, type);
+  }
+  return list && !list->running() ? list : nullptr;
+}
+
+void keep_own(LaunchList& list, const char* name, std::initializer_list<const Tensor*> outputs,
+              std::initializer_list<const Tensor*> inputs, const Closure& closure) {
+  list.keep(list.own_name(name), LaunchKind::other, outputs, inputs, closure);
 }
 
 void CheckedPointer::check(DType asked) const {

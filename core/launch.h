@@ -1,7 +1,6 @@
-// The launch point: every kernel passes through here and either runs, or runs and is also kept.
+// The launch point: every kernel passes through here and either runs, or runs and is also kept. Users' own: own_launch.h.
 #pragma once
 
-#include <array>
 #include <initializer_list>
 #include <memory>
 
@@ -68,12 +67,17 @@ class TAPEGRAD_API LaunchList {
   void run() const;
   std::vector<KeptLaunch>& launches() const;
   const std::vector<KeptStorage>& storages() const;
+  bool uses(const Storage* storage) const;
+  // Whether the memory was created while this list was active.
+  bool has_created(const Storage* storage) const;
   // Lets go of storage `i`; launches that use it must not run any more.
   void drop(size_t i);
   // Takes the closure over.
   void keep(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
             std::initializer_list<const Tensor*> inputs, const detail::Closure& closure);
   void created(Storage* storage);
+  // The name, for as long as the list.
+  const char* own_name(const char* name);
   // Memory outside tensors that a launch reads and writes: counts and options of an optimizer, a generator's counter.
   void note_host(void* data, size_t bytes);
   const std::vector<std::pair<void*, size_t>>& host() const;
@@ -90,7 +94,9 @@ class TAPEGRAD_API LaunchList {
   void check_host_read(const char* what) const {
     if (where_ && !running_) refuse(what);
   }
-  // Whether a launch of the user's own is running now; gives what it was.
+  // Whether a launch of the user's own is running now. What it reads and launches is its business: it does so again when it runs
+  // again, so nothing of it is kept. Setting it gives what it was.
+  bool running() const { return running_; }
   bool set_running(bool running) { return std::exchange(running_, running); }
 
  private:
@@ -119,107 +125,6 @@ void launch(const char* name, LaunchKind kind, std::initializer_list<const Tenso
   if (detail::is_watched()) [[unlikely]]
     return detail::launch_watched(name, kind, outputs, inputs, &fn, detail::kernel_type<Fn>);
   fn();
-}
-
-namespace detail {
-
-// The first element of an operand, as whatever pointer a kernel asks for; the dtype was checked before.
-struct OperandPointer {
-  char* address;
-  template <class T> operator T*() const { return reinterpret_cast<T*>(address); }
-};
-// The same with the check.
-struct CheckedPointer {
-  const char* kernel;
-  const Tensor* tensor;
-  template <class T> operator T*() const {
-    if constexpr (!std::is_void_v<T>) check(dtype_of<std::remove_const_t<T>>());
-    return reinterpret_cast<T*>(tensor->impl()->data);
-  }
-  TAPEGRAD_API void check(DType asked) const;
-};
-
-template <class Fn, class P, size_t... I> constexpr bool takes(std::index_sequence<I...>) {
-  return std::is_invocable_v<const Fn&, decltype((void(I), std::declval<P>()))...>;
-}
-// How many pointers fn wants.
-template <class Fn, size_t N = 0> constexpr size_t pointers_of() {
-  static_assert(N <= 12, "launch: fn must be callable with nothing, or with one pointer per output and input");
-  if constexpr (N > 12) return 0;
-  else if constexpr (takes<Fn, OperandPointer>(std::make_index_sequence<N>{})) return N;
-  else return pointers_of<Fn, N + 1>();
-}
-
-template <size_t N, class Fn> struct PointerKernel {
-  Fn fn;
-  std::array<char*, N> at;
-  void operator()() const {
-    [&]<size_t... I>(std::index_sequence<I...>) { fn(OperandPointer{at[I]}...); }
-    (std::make_index_sequence<N>{});
-  }
-  static KernelNote note() { return {.by = "own"}; }
-};
-// The same at its first run, or a kernel that takes no pointers.
-template <class Fn> struct OwnKernel {
-  Fn fn;
-  void operator()() const { fn(); }
-  static KernelNote note() { return {.by = "own"}; }
-};
-
-// What a user's own kernel reads while it runs is its business.
-class RunningLaunch {
- public:
-  RunningLaunch() : list_(current()), outer_(list_ && list_->set_running(true)) {}
-  ~RunningLaunch() {
-    if (list_) list_->set_running(outer_);
-  }
-  RunningLaunch(const RunningLaunch&) = delete;
-  RunningLaunch& operator=(const RunningLaunch&) = delete;
-
- private:
-  LaunchList* list_;
-  bool outer_;
-};
-
-// ValueError unless all are defined, and `pointers` of them where that is not 0. Gives them in one list.
-TAPEGRAD_API std::array<const Tensor*, 12> checked_operands(const char* name,
-                                                            std::initializer_list<const Tensor*> outputs,
-                                                            std::initializer_list<const Tensor*> inputs,
-                                                            size_t pointers);
-
-}  // namespace detail
-
-// For kernels of users' own: runs fn(outputs' first elements..., inputs' first elements...), and runs it again whenever a
-// capture is replayed. fn holds by value what else it needs (sizes, constants): no references, and no pointers taken
-// outside, for a capture may move the memory. Instead of pointers fn may take nothing and hold the tensors.
-//     launch("scale", {&y}, {&x}, [n = x.numel(), s](float* y, const float* x) { for (...) y[i] = s * x[i]; });
-// ValueError: an undefined operand, or the wrong number of them; DTypeError: a pointer to another element type.
-template <class Fn>
-void launch(const char* name, std::initializer_list<const Tensor*> outputs, std::initializer_list<const Tensor*> inputs,
-            const Fn& fn) {
-  constexpr size_t N = detail::pointers_of<Fn>();
-  const auto operands = detail::checked_operands(name, outputs, inputs, N);
-  const detail::RunningLaunch running;
-  if constexpr (N == 0) {
-    launch(name, LaunchKind::other, outputs, inputs, detail::OwnKernel<Fn>{fn});
-  } else {
-    [&]<size_t... I>(std::index_sequence<I...>) {
-      if (!detail::is_watched()) {
-        fn(detail::CheckedPointer{name, operands[I]}...);
-        return;
-      }
-      const auto checked = [&] { fn(detail::CheckedPointer{name, operands[I]}...); };
-      detail::OwnKernel<decltype(checked)> kernel{checked};
-      detail::observe(name, LaunchKind::other, outputs, inputs, &kernel, detail::kernel_type<decltype(kernel)>);
-      LaunchList* const list = detail::current();
-      if (!list) return;
-      using Kept = detail::PointerKernel<N, Fn>;
-      const Kept kept{fn, {operands[I]->impl()->data...}};
-      list->keep(name, LaunchKind::other, outputs, inputs,
-                 {detail::copy_kernel<Kept>(&kept), &detail::kernel_type<Kept>});
-    }
-    (std::make_index_sequence<N>{});
-  }
 }
 
 }  // namespace tapegrad

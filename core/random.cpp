@@ -273,16 +273,36 @@ template <class T> constexpr int64_t exact_floor() {
 
 }  // namespace
 
-Generator::Generator(uint64_t seed) : state_(Ref<State>::adopt(new State{{}, seed, 0})) {}
+Generator::Generator(Ref<State> state) : state_(std::move(state)) {}
+Generator::Generator(uint64_t seed) : state_(Ref<State>::adopt(new State{{}, seed, 0})) { restart_at_every_run(seed); }
+
+void Generator::restart(uint64_t seed, uint64_t draw) const {
+  __atomic_store_n(&state_->seed, seed, __ATOMIC_RELAXED);
+  __atomic_store_n(&state_->draw, draw, __ATOMIC_RELAXED);
+}
+
+void Generator::restart_at_every_run(uint64_t seed) const {
+  LaunchList* const list = keeping();
+  if (!list) return;
+  list->note_host(&state_->seed, sizeof state_->seed);
+  list->note_host(&state_->draw, sizeof state_->draw);
+  launch("manual_seed", LaunchKind::random, {}, {}, [same = *this, seed] { same.restart(seed, 0); });
+}
 
 void Generator::manual_seed(uint64_t seed) {
-  __atomic_store_n(&state_->seed, seed, __ATOMIC_RELAXED);
-  set_draw(0);
+  restart(seed, 0);
+  restart_at_every_run(seed);
 }
 // Not inlined: g++ 12 then takes the shared state for null and warns of an overflow.
 [[gnu::noinline]] uint64_t Generator::seed() const { return __atomic_load_n(&state_->seed, __ATOMIC_RELAXED); }
 uint64_t Generator::draw() const { return __atomic_load_n(&state_->draw, __ATOMIC_RELAXED); }
-void Generator::set_draw(uint64_t draw) { __atomic_store_n(&state_->draw, draw, __ATOMIC_RELAXED); }
+void Generator::set_draw(uint64_t draw) {
+  const auto set = [state = state_, draw] { __atomic_store_n(&state->draw, draw, __ATOMIC_RELAXED); };
+  LaunchList* const list = keeping();
+  if (!list) return set();
+  list->note_host(&state_->draw, sizeof state_->draw);
+  launch("set_draw", LaunchKind::random, {}, {}, set);
+}
 [[gnu::noinline]] uint64_t Generator::next_draw() {
   if (LaunchList* list = keeping()) [[unlikely]]
     list->note_host(&state_->draw, sizeof state_->draw);
@@ -290,11 +310,7 @@ void Generator::set_draw(uint64_t draw) { __atomic_store_n(&state_->draw, draw, 
 }
 
 void copy_state(const Generator& to, const Generator& from) {
-  launch("copy_state", LaunchKind::random, {}, {}, [to, from] {
-    Generator same = to;  // a handle
-    same.manual_seed(from.seed());
-    same.set_draw(from.draw());
-  });
+  launch("copy_state", LaunchKind::random, {}, {}, [to, from] { to.restart(from.seed(), from.draw()); });
 }
 
 void manual_seed(uint64_t seed) { default_generator().manual_seed(seed); }
@@ -305,7 +321,9 @@ constinit thread_local Generator* thread_generator = nullptr;
 
 Generator& default_generator() {
   if (thread_generator) return *thread_generator;
-  static Generator& generator = *new Generator;  // never destroyed: tensors may be filled while the process exits
+  // Never destroyed: tensors may be filled while the process exits. No replay begins it anew, whenever it is first asked for.
+  static Generator& generator =
+      *new Generator(Ref<Generator::State>::adopt(new Generator::State{{}, Generator::kDefaultSeed, 0}));
   return generator;
 }
 

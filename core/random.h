@@ -6,10 +6,12 @@
 namespace tapegrad {
 
 // Philox4x32-10 keyed by (seed, draw): each filled tensor takes one draw, and element i of it depends on (seed, draw, i)
-// only. A handle: copies share one counter, which any number of threads may draw from.
+// only. A handle: copies share one counter, which any number of threads may draw from. Inside a capture, making one, seeding it
+// and setting its draw are launches, done again at every run; seed() and draw() tell what they are at the capture.
 class TAPEGRAD_API Generator {
  public:
-  explicit Generator(uint64_t seed = 67280421310721ull);
+  static constexpr uint64_t kDefaultSeed = 67280421310721;
+  explicit Generator(uint64_t seed = kDefaultSeed);
   // Starts over: draw 0 of the seed.
   void manual_seed(uint64_t seed);
   uint64_t seed() const;
@@ -23,6 +25,11 @@ class TAPEGRAD_API Generator {
   struct State;
 
  private:
+  friend Generator& default_generator();
+  friend void copy_state(const Generator& to, const Generator& from);
+  explicit Generator(Ref<State> state);
+  void restart(uint64_t seed, uint64_t draw) const;
+  void restart_at_every_run(uint64_t seed) const;
   Ref<State> state_;
 };
 

@@ -8,22 +8,23 @@
 
 namespace tapegrad {
 
-class RefCount {
+template <class Count> class BasicRefCount {
  public:
-  void increment() {
-    if (__libc_single_threaded) ++value_;
-    else __atomic_fetch_add(&value_, 1u, __ATOMIC_RELAXED);
+  void increment(Count by = 1) {
+    if (__libc_single_threaded) value_ += by;
+    else __atomic_fetch_add(&value_, by, __ATOMIC_RELAXED);
   }
   // True when the last reference went.
-  bool decrement() {
-    if (__libc_single_threaded) return --value_ == 0;
-    return __atomic_fetch_sub(&value_, 1u, __ATOMIC_ACQ_REL) == 1;
+  bool decrement(Count by = 1) {
+    if (__libc_single_threaded) return (value_ -= by) == 0;
+    return __atomic_fetch_sub(&value_, by, __ATOMIC_ACQ_REL) == by;
   }
-  uint32_t load() const { return __atomic_load_n(&value_, __ATOMIC_ACQUIRE); }
+  Count load() const { return __atomic_load_n(&value_, __ATOMIC_ACQUIRE); }
 
  private:
-  uint32_t value_ = 1;
+  Count value_ = 1;
 };
+using RefCount = BasicRefCount<uint32_t>;
 
 // Owns one reference. T offers retain() and release().
 template <class T> class Ref {

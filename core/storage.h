@@ -1,7 +1,6 @@
 // A block of element memory, shared by a tensor and its views, with the version stamp that guards saved tensors.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <utility>
 
@@ -23,7 +22,10 @@ class TAPEGRAD_API Storage {
   char* data() const { return data_; }
   size_t bytes() const { return bytes_; }
   // Held by this many tensors; lists of kept launches that watch it do not count.
-  uint32_t references() const { return refs_.load() - watchers_.load(std::memory_order_relaxed); }
+  uint32_t references() const {
+    const uint64_t both = refs_.load();
+    return static_cast<uint32_t>(both) - static_cast<uint32_t>(both >> 32);
+  }
   // Counts writes; shared by all views.
   uint32_t version() const { return version_; }
   void bump_version() { ++version_; }
@@ -38,22 +40,20 @@ class TAPEGRAD_API Storage {
     return {std::exchange(deleter_, deleter), std::exchange(context_, context)};
   }
   // Keeps the memory without being counted by references().
-  void watch() {
-    watchers_.fetch_add(1, std::memory_order_relaxed);
-    retain();
-  }
+  void watch() { refs_.increment(kWatcher); }
   void unwatch() {
-    watchers_.fetch_sub(1, std::memory_order_relaxed);
-    release();
+    if (refs_.decrement(kWatcher)) destroy();
   }
 
  private:
   Storage() = default;
   void destroy();
 
-  RefCount refs_;
+  // Who holds it in the low half, and who of these only watches in the high: in one number, so that other threads, which
+  // capture or drop programs over the same memory, never show half of a change.
+  static constexpr uint64_t kWatcher = (uint64_t{1} << 32) + 1;
+  BasicRefCount<uint64_t> refs_;
   uint32_t version_ = 0;
-  std::atomic<uint32_t> watchers_{0};
   size_t bytes_ = 0;
   char* data_ = nullptr;
   Deleter deleter_ = nullptr;

@@ -13,8 +13,8 @@ struct Walk;
 struct SumWalk;
 
 // What a launch does to its operands, for whoever rearranges kept launches. Those of kind `random` and `other` keep their
-// order among themselves.
-enum class LaunchKind : uint8_t { map, reduce, gemm, copy, random, other };
+// order among themselves; what a `constant` writes is the same at every run.
+enum class LaunchKind : uint8_t { map, reduce, gemm, copy, random, constant, other };
 
 // What a training step was doing when the launch was made.
 enum class LaunchPhase : uint8_t { forward, backward, optimizer };

@@ -78,6 +78,7 @@ Tensor trunc_normal_(Tensor t, double mean, double std, double a, double b) {
 
 Tensor orthogonal_(Tensor t, double gain) {
   check_dims("orthogonal_", t, 2, kMaxRank);
+  tapegrad::detail::check_host_read("orthogonal_() computes on the host, which a replay would not do again");
   const NoGradGuard no_grad;
   if (t.numel() == 0) return t;
   const int64_t rows = t.size(0), cols = t.numel() / rows;

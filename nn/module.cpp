@@ -122,7 +122,12 @@ OrderedDict<std::string, Module*> Module::named_modules(const std::string& name_
 }
 
 void Module::train(bool on) {
-  for (Module* module : modules()) module->state().training = on;
+  for (Module* module : modules()) {
+    const Ref<ModuleState>& state = module->state_;
+    if (autograd::state().recorder) [[unlikely]]
+      autograd::replay::note_set(state->training, [state, on] { state->training = on; });
+    else state->training = on;
+  }
 }
 
 bool Module::is_training() const {

@@ -16,8 +16,13 @@ namespace {
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
+void refuse_in_capture() {
+  tapegrad::detail::check_host_read("a GradientMonitor reads values on the host, which a replay would not do again");
+}
+
 // In double, without overflow where float32 would have one; b may be undefined.
 double norm_of_difference(const Tensor& a, const Tensor& b) {
+  refuse_in_capture();
   const Tensor x = contiguous_of(a.detach());
   const Tensor y = b.defined() ? contiguous_of(b.detach()) : Tensor();
   return dispatch_floating(x.dtype(), [&]<class T>() {
@@ -105,6 +110,7 @@ GradientMonitor::GradientMonitor(const Module& module, const optim::Optimizer& o
 GradientMonitor::~GradientMonitor() = default;
 
 void GradientMonitor::watch(const std::string& name, const Tensor& activation, int64_t dim) {
+  refuse_in_capture();
   if (!activation.defined() || !activation.is_floating_point() || activation.dim() == 0)
     throw ValueError("GradientMonitor: activation \"" + name + "\" must be a floating tensor of one dim or more, got " +
                      (activation.defined() ? name_of(activation.dtype()) + (" " + to_string(activation.sizes()))

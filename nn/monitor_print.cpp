@@ -8,28 +8,13 @@
 #include <cstring>
 #include <filesystem>
 
+#include "tapegrad/core/quote.h"
 #include "tapegrad/nn/monitor_record.h"
 
 namespace tapegrad::nn {
 namespace {
 
 std::string cell(double value) { return std::isnan(value) ? "-" : fmt::format("{:.3g}", value); }
-
-// In gnuplot's double quotes; text is not enhanced.
-std::string in_quotes(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
-
-std::string shell_quoted(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
 
 void write_file(const std::filesystem::path& path, const std::string& text) {
   std::FILE* file = std::fopen(path.c_str(), "w");

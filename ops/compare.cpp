@@ -54,10 +54,14 @@ void check_bool(const char* op, const Tensor& x, const char* argument) {
                      " (bitwise operations on integers are not offered; did you mean logical_and() or its kin?)");
 }
 
+void refuse_in_capture() {
+  detail::check_host_read("equal() and allclose() read values on the host, which a replay would not do again");
+}
+
 // Whether every element of a bool tensor is true.
 bool all_true(const Tensor& x) {
   const Tensor flat = contiguous_of(x);
-  detail::check_host_read("equal() and allclose() read values on the host, which a replay would not do again");
+  refuse_in_capture();
   const bool* v = flat.elements<bool>();
   return std::all_of(v, v + flat.numel(), [](bool b) { return b; });
 }
@@ -120,6 +124,7 @@ Tensor operator^(const Tensor& a, const Tensor& b) {
 bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {
   check_defined("allclose", a, "a");
   check_defined("allclose", b, "b");
+  refuse_in_capture();
   if (a.dtype() != b.dtype())
     throw DTypeError(std::string("allclose: a and b must have one dtype, got ") + name_of(a.dtype()) + " and " +
                      name_of(b.dtype()));

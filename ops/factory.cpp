@@ -148,6 +148,7 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, const 
     T* v = y.elements<T>();
     for (int64_t i = 0; i < range.count; ++i) v[i] = range.at(i).to<T>();
   });
+  written_on_host(y, "arange");
   return finished("arange", y, options);
 }
 
@@ -165,6 +166,7 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, const Ten
       v[i] = static_cast<T>(i < (steps + 1) / 2 ? first + by * static_cast<double>(i)
                                                 : last - by * static_cast<double>(steps - 1 - i));
   });
+  written_on_host(y, "linspace");
   return finished("linspace", y, options);
 }
 
@@ -300,6 +302,7 @@ Tensor tensor(const TensorData& data, const TensorOptions& options) {
     T* v = y.elements<T>();
     for (int64_t i = 0; i < y.numel(); ++i) v[i] = data.value(i).to<T>();
   });
+  written_on_host(y, "tensor");
   return finished("tensor", y, options);
 }
 

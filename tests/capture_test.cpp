@@ -211,9 +211,10 @@ TEST_CASE("guards say what has changed since the capture", "[capture]") {
 
   const int threads = get_num_threads();
   set_num_threads(threads + 1);
-  CHECK(message_of<AutogradError>([&] { strict(); }) == "Program: the thread count was " + std::to_string(threads) +
-                                                            " at capture and is " + std::to_string(threads + 1) +
-                                                            ": capture again, or ask for CaptureOptions::recapture");
+  if (get_num_threads() != threads)  // under the thread sanitizer one is all there is
+    CHECK(message_of<AutogradError>([&] { strict(); }) == "Program: the thread count was " + std::to_string(threads) +
+                                                              " at capture and is " + std::to_string(threads + 1) +
+                                                              ": capture again, or ask for CaptureOptions::recapture");
   set_num_threads(threads);
 
   Program plus = capture([&] { return x + 1; });

@@ -17,6 +17,7 @@ const std::pair<const char*, const char*> kNoRow[] = {{"alias", "nothing of the 
                                                       {"fill", "nothing of the tape"},
                                                       {"copy", "nothing of the tape"},
                                                       {"add_into", "nothing of the tape"},
+                                                      {"written_on_host", "nothing of the tape"},
                                                       {"has_overlap", "no tensor comes back"},
                                                       {"fill_uniform", "random"},
                                                       {"fill_normal", "random"},

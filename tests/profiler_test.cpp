@@ -1,5 +1,6 @@
 // The profiler: what it counts, in which phase, its JSON and its trace, and where it begins and ends.
 #include <fstream>
+#include <future>
 #include <sstream>
 #include <thread>
 
@@ -284,6 +285,29 @@ TEST_CASE("a trace has launches inside scopes inside scopes", "[profiler]") {
   CHECK_FALSE(inside(the("backward", "backward"), whole));
 }
 
+TEST_CASE("names of any bytes give JSON that tools take, and a table of whole characters", "[profiler]") {
+  const Tensor y = empty(2);
+  const std::string wide = "\u00fcml\u00e4ut \u65e5\u672c",
+                    bad = "cut \xe6\x97 \xff, too long \xc0\x80, half \xed\xa0\x80, \xf0\x9f\x98\x80";
+  std::string longer(100, 'a');
+  longer.replace(55, 5, "\u00fc\u00fc\u00fc\u00fc\u00fc");
+  const Profile p = profile([&] {
+    const RecordFunction scope(bad);
+    for (const std::string& name : {wide, bad, longer, std::string("two\nlines")})
+      launch(name.c_str(), {&y}, {}, [](float* to) { to[0] = 1; });
+  });
+  const std::string mended =
+      "cut \\ufffd\\ufffd \\ufffd, too long \\ufffd\\ufffd, half \\ufffd\\ufffd\\ufffd, \xf0\x9f\x98\x80";
+  CHECK(p.json().find("\"" + mended + "\"") != std::string::npos);
+  CHECK(p.json().find("\"" + wide + "\"") != std::string::npos);
+  (void)JsonReader::read(p.json());
+  (void)trace_of(p);
+  const std::string table = p.table();
+  CHECK(table.find("\n" + std::string(55, 'a') + "\u00fc\u00fc...  forward") != std::string::npos);
+  CHECK(table.find("\ntwo lines ") != std::string::npos);
+  CHECK(table.find("\n" + wide + std::string(60 - 9, ' ') + "  forward") != std::string::npos);
+}
+
 TEST_CASE("a trace stops growing where it was told to", "[profiler]") {
   const Profile p = profile(
       [] {
@@ -361,6 +385,37 @@ TEST_CASE("a profiler sees its own thread, and each thread may have one", "[prof
   for (std::thread& t : threads) t.join();
   CHECK(calls == std::vector<int64_t>{1, 11, 21, 31});
   CHECK(here.stop().calls() == 0);
+}
+
+TEST_CASE("a profiler or a report in the hands of another thread does no harm", "[profiler]") {
+  std::unique_ptr<Profiler> profiler;
+  std::unique_ptr<MemoryReport> report;
+  std::promise<void> made, dropped;
+  std::thread other([&] {
+    profiler = std::make_unique<Profiler>();
+    report = std::make_unique<MemoryReport>();
+    made.set_value();
+    dropped.get_future().wait();
+    const Tensor x = ones(3);
+    CHECK(x.sum().item<float>() == 3);
+    CHECK(memory_report().find("\nfill ") != std::string::npos);
+  });
+  made.get_future().wait();
+  CHECK(message_of<Error>([&] { profiler->stop(); }) ==
+        "Profiler: stop() must be called on the thread that made the profiler, got another thread");
+  CHECK(message_of<Error>([&] { report->stop(); }) ==
+        "MemoryReport: stop() must be called on the thread that made the report, got another thread");
+  profiler.reset();
+  report.reset();
+  dropped.set_value();
+  other.join();
+  std::unique_ptr<Profiler> stopped;
+  std::thread([&] {
+    stopped = std::make_unique<Profiler>();
+    (void)ones(3);
+    stopped->stop();
+  }).join();
+  CHECK(stopped->stop().calls() == 1);
 }
 
 TEST_CASE("a profile as a table", "[profiler]") {

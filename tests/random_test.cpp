@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 #include <thread>
 #include <vector>
@@ -280,12 +281,11 @@ TEST_CASE("threads that share a generator never share a draw", "[random]") {
 
 TEST_CASE("a kept fill draws anew when it runs again, as a second call would", "[random]") {
   const Tensor x = new_tensor({64}, kFloat32), eager = new_tensor({64}, kFloat32);
+  std::optional<Generator> generator(21);
   LaunchList list;
-  {
-    Generator generator(21);
-    fill_normal(x, 0, 1, generator);
-  }  // the launch keeps the generator's state alive
+  fill_normal(x, 0, 1, *generator);
   list.stop();
+  generator.reset();  // the launch keeps the generator's state alive
   REQUIRE(list.launches().size() == 1);
   CHECK(list.launches()[0].kind == LaunchKind::random);
   const auto first = values<float>(x);

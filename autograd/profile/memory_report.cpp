@@ -3,18 +3,19 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <mutex>
 #include <string_view>
+#include <thread>
 
 #include "tapegrad/autograd/node.h"
 #include "tapegrad/autograd/profile/ledger.h"
 #include "tapegrad/autograd/state.h"
 #include "tapegrad/core/allocator.h"
+#include "tapegrad/core/quote.h"
 #include "tapegrad/core/watch.h"
 
 namespace tapegrad {
 namespace {
-
-constinit thread_local MemoryReport* innermost = nullptr;
 
 // The modules that run, and by which module every node was recorded.
 class ModuleTrail {
@@ -88,8 +89,8 @@ std::string kib(int64_t bytes) {
 
 std::string rows_text(const char* title, const std::vector<MemoryRow>& rows) {
   size_t width = std::string_view(title).size();
-  for (const MemoryRow& row : rows) width = std::max(width, row.name.size());
-  const auto padded = [&](const std::string& name) { return name + std::string(width - name.size(), ' '); };
+  for (const MemoryRow& row : rows) width = std::max(width, characters(row.name));
+  const auto padded = [&](const std::string& name) { return name + std::string(width - characters(name), ' '); };
   std::string text = padded(title) + "      live KiB      peak KiB   at peak KiB   allocations\n";
   for (const MemoryRow& row : rows) {
     char count[32];
@@ -103,11 +104,25 @@ std::string rows_text(const char* title, const std::vector<MemoryRow>& rows) {
 
 class MemoryReport::Observer final : public LaunchObserver {
  public:
-  Observer() { start(); }
+  Observer() : outer_(std::exchange(innermost, this)) { start(); }
+  static Observer* of_this_thread() { return innermost; }
+  static void leave(std::unique_ptr<Observer> observer) {
+    static std::mutex mutex;
+    static auto& left = *new std::vector<std::unique_ptr<Observer>>;
+    const std::lock_guard lock(mutex);
+    left.push_back(std::move(observer));
+  }
+  // Only where it was made may it stop: other threads do not see who looks there.
+  bool may_stop_here() const { return stopped_ || thread_ == std::this_thread::get_id(); }
   void stop() {
+    if (std::exchange(stopped_, true)) return;
     LaunchObserver::stop();
     ledger->close();
+    Observer** link = &innermost;
+    while (*link && *link != this) link = &(*link)->outer_;
+    if (*link) *link = outer_;
   }
+  std::string text() const;
 
   void created(Storage& storage) override {
     const std::string module = trail_.now();
@@ -125,17 +140,32 @@ class MemoryReport::Observer final : public LaunchObserver {
   const std::shared_ptr<Ledger> ledger = std::make_shared<Ledger>();
 
  private:
+  static constinit thread_local Observer* innermost;
   ModuleTrail trail_;
+  Observer* outer_;
+  std::thread::id thread_ = std::this_thread::get_id();
+  bool stopped_ = false;
 };
 
-MemoryReport::MemoryReport() : observer_(std::make_unique<Observer>()), outer_(std::exchange(innermost, this)) {}
-MemoryReport::~MemoryReport() { stop(); }
+constinit thread_local MemoryReport::Observer* MemoryReport::Observer::innermost = nullptr;
+
+std::string MemoryReport::Observer::text() const {
+  return rows_text("op", ledger->ops()) + rows_text("module", ledger->modules()) + "live" + kib(ledger->live()) +
+         " KiB, peak" + kib(ledger->peak()) + " KiB\n";
+}
+
+MemoryReport::MemoryReport() : observer_(std::make_unique<Observer>()) {}
+
+// Elsewhere than on its thread, which goes on reporting to it, it is left to the process.
+MemoryReport::~MemoryReport() {
+  if (observer_->may_stop_here()) stop();
+  else Observer::leave(std::move(observer_));
+}
 
 void MemoryReport::stop() {
+  if (!observer_->may_stop_here())
+    throw Error("MemoryReport: stop() must be called on the thread that made the report, got another thread");
   observer_->stop();
-  MemoryReport** link = &innermost;
-  while (*link && *link != this) link = &(*link)->outer_;
-  if (*link) *link = outer_;
 }
 
 int64_t MemoryReport::live_bytes() const { return observer_->ledger->live(); }
@@ -143,13 +173,10 @@ int64_t MemoryReport::peak_bytes() const { return observer_->ledger->peak(); }
 std::vector<MemoryRow> MemoryReport::by_op() const { return observer_->ledger->ops(); }
 std::vector<MemoryRow> MemoryReport::by_module() const { return observer_->ledger->modules(); }
 
-std::string MemoryReport::text() const {
-  return rows_text("op", by_op()) + rows_text("module", by_module()) + "live" + kib(live_bytes()) + " KiB, peak" +
-         kib(peak_bytes()) + " KiB\n";
-}
+std::string MemoryReport::text() const { return observer_->text(); }
 
 std::string memory_report() {
-  if (innermost) return innermost->text();
+  if (const MemoryReport::Observer* innermost = MemoryReport::Observer::of_this_thread()) return innermost->text();
   const AllocatorStats stats = allocator_stats();
   return "live" + kib(stats.allocated_bytes) + " KiB, peak" + kib(stats.peak_bytes) +
          " KiB, with the allocator's rounding (by op and module: make a MemoryReport before the tensors)\n";

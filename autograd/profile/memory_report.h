@@ -39,7 +39,6 @@ class TAPEGRAD_API MemoryReport {
  private:
   class Observer;
   std::unique_ptr<Observer> observer_;
-  MemoryReport* outer_;
   friend TAPEGRAD_API std::string memory_report();
 };
 

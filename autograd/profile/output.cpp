@@ -5,6 +5,7 @@
 
 #include "tapegrad/autograd/profile/record.h"
 #include "tapegrad/core/parallel.h"
+#include "tapegrad/core/quote.h"
 
 namespace tapegrad {
 namespace {
@@ -23,10 +24,21 @@ std::string time_text(double seconds) {
 
 std::string percent(double share) { return formatted("%.1f%%", share * 100); }
 
+// One line of at most 60 characters.
+std::string shortened(const std::string& name) {
+  std::string out;
+  size_t count = 0;
+  const bool fits = characters(name) <= 60;
+  for (const char c : name) {
+    count += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+    if (!fits && count > 57) return out + "...";
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return out;
+}
+
 std::vector<std::string> cells(const ProfileRow& row, double total) {
-  std::string name = row.name + (row.shapes.empty() ? "" : " " + row.shapes);
-  if (name.size() > 60) name = name.substr(0, 57) + "...";
-  return {name,
+  return {shortened(row.name + (row.shapes.empty() ? "" : " " + row.shapes)),
           name_of(row.phase),
           name_of(row.dtype),
           std::to_string(row.calls),
@@ -45,12 +57,12 @@ std::string aligned(const std::vector<std::vector<std::string>>& lines) {
   std::string text;
   std::vector<size_t> width(lines[0].size());
   for (const auto& line : lines) {
-    for (size_t c = 0; c < line.size(); ++c) width[c] = std::max(width[c], line[c].size());
+    for (size_t c = 0; c < line.size(); ++c) width[c] = std::max(width[c], characters(line[c]));
   }
   for (const auto& line : lines) {
     std::string out;
     for (size_t c = 0; c < line.size(); ++c) {
-      const std::string space(width[c] - line[c].size(), ' ');
+      const std::string space(width[c] - characters(line[c]), ' ');
       out += (c ? "  " : "") + (c >= 3 && c <= 9 ? space + line[c] : line[c] + space);
     }
     out.erase(out.find_last_not_of(' ') + 1);
@@ -59,48 +71,42 @@ std::string aligned(const std::vector<std::vector<std::string>>& lines) {
   return text;
 }
 
+std::string number(double x) { return json_number(std::isfinite(x) ? x : 0, 9); }
+
 std::string json_row(const ProfileRow& row, double total) {
   return "{\"name\": " + json_quoted(row.name) + ", \"phase\": \"" + name_of(row.phase) + "\", \"dtype\": \"" +
          name_of(row.dtype) + "\", \"tier\": " + json_quoted(row.tier) +
          ", \"implementation\": " + json_quoted(row.implementation) + ", \"shapes\": " + json_quoted(row.shapes) +
-         ", \"calls\": " + std::to_string(row.calls) + ", \"seconds\": " + json_number(row.seconds) +
-         ", \"mean_seconds\": " + json_number(row.mean()) +
-         ", \"share\": " + json_number(total > 0 ? row.seconds / total : 0) +
+         ", \"calls\": " + std::to_string(row.calls) + ", \"seconds\": " + number(row.seconds) +
+         ", \"mean_seconds\": " + number(row.mean()) + ", \"share\": " + number(total > 0 ? row.seconds / total : 0) +
          ", \"flops\": " + std::to_string(row.flops) + ", \"bytes\": " + std::to_string(row.bytes) +
-         ", \"gflops\": " + json_number(row.gflops()) + ", \"gbytes\": " + json_number(row.gbytes()) +
-         ", \"share_of_peak\": " + json_number(row.share_of_peak()) + "}";
+         ", \"gflops\": " + number(row.gflops()) + ", \"gbytes\": " + number(row.gbytes()) +
+         ", \"share_of_peak\": " + number(row.share_of_peak()) + "}";
 }
 
 std::string json_peak() {
   const MachinePeak& peak = machine_peak();
   std::string text = "{\"threads\": " + std::to_string(get_num_threads()) +
-                     ", \"gflops_float32\": " + json_number(peak.gflops_float32) +
-                     ", \"gflops_float64\": " + json_number(peak.gflops_float64) + ", \"levels\": [";
+                     ", \"gflops_float32\": " + number(peak.gflops_float32) +
+                     ", \"gflops_float64\": " + number(peak.gflops_float64) + ", \"levels\": [";
   for (const MachinePeak::Level& level : peak.levels) {
     text += (&level == peak.levels.data() ? "" : ", ") + std::string("{\"bytes\": ") + std::to_string(level.bytes) +
-            ", \"gbytes\": " + json_number(level.gbytes) + "}";
+            ", \"gbytes\": " + number(level.gbytes) + "}";
   }
   return text + "]}";
 }
 
-// "ts": 1.234, "dur": 0.456, in microseconds since the start of the profile.
+// Nanoseconds as microseconds: 1.234.
+std::string microseconds(int64_t nanoseconds) {
+  const std::string rest = std::to_string(nanoseconds % 1000);
+  return std::to_string(nanoseconds / 1000) + "." + std::string(3 - rest.size(), '0') + rest;
+}
+// "ts": 1.234, "dur": 0.456, since the start of the profile.
 std::string trace_times(int64_t start, int64_t took) {
-  return formatted("\"ts\": %.3f, \"dur\": %.3f", static_cast<double>(start) / 1e3, static_cast<double>(took) / 1e3);
+  return "\"ts\": " + microseconds(start) + ", \"dur\": " + microseconds(took);
 }
 
 }  // namespace
-
-std::string json_quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) out += formatted("\\u%04x", static_cast<unsigned>(c));
-    else out += c;
-  }
-  return out + "\"";
-}
-
-std::string json_number(double x) { return formatted("%.9g", std::isfinite(x) ? x : 0.0); }
 
 std::string Profile::table(int64_t row_limit) const {
   const std::vector<ProfileRow> rows = key_averages();
@@ -125,8 +131,7 @@ std::string Profile::table(int64_t row_limit) const {
 }
 
 std::string Profile::json() const {
-  std::string text = "{\"seconds\": " + json_number(seconds()) +
-                     ", \"kernel_seconds\": " + json_number(kernel_seconds()) +
+  std::string text = "{\"seconds\": " + number(seconds()) + ", \"kernel_seconds\": " + number(kernel_seconds()) +
                      ", \"launches\": " + std::to_string(calls()) + ", \"ops\": [";
   const std::vector<ProfileRow> rows = key_averages();
   for (const ProfileRow& row : rows) text += (&row == rows.data() ? "\n" : ",\n") + json_row(row, kernel_seconds());

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <tuple>
 
 #include "tapegrad/autograd/profile/record.h"
@@ -58,6 +59,15 @@ class Profiler::Observer final : public LaunchObserver {
     if (has_room()) record_->scopes.push_back(std::move(scope));
   }
 
+  static void leave(std::unique_ptr<Observer> observer) {
+    static std::mutex mutex;
+    static auto& left = *new std::vector<std::unique_ptr<Observer>>;
+    const std::lock_guard lock(mutex);
+    left.push_back(std::move(observer));
+  }
+  // Only there may it stop: other threads do not see who looks here.
+  bool may_stop_here() const { return record_->end != 0 || record_->thread == gettid(); }
+
   std::shared_ptr<const Profile::Record> finish() {
     if (record_->end != 0) return record_;
     LaunchObserver::stop();
@@ -102,8 +112,15 @@ Profiler::Profiler(const ProfilerOptions& options) {
     throw ValueError("Profiler: max_events must not be negative, got " + std::to_string(options.max_events));
   observer_ = std::make_unique<Observer>(options);
 }
-Profiler::~Profiler() = default;
-Profile Profiler::stop() { return Profile(observer_->finish()); }
+// Elsewhere than on its thread, which goes on reporting to it, it is left to the process.
+Profiler::~Profiler() {
+  if (!observer_->may_stop_here()) Observer::leave(std::move(observer_));
+}
+Profile Profiler::stop() {
+  if (!observer_->may_stop_here())
+    throw Error("Profiler: stop() must be called on the thread that made the profiler, got another thread");
+  return Profile(observer_->finish());
+}
 
 std::vector<ProfileRow> Profile::Record::finished() const {
   std::vector<ProfileRow> out = rows;

@@ -29,8 +29,4 @@ struct Profile::Record {
   std::vector<ProfileRow> finished() const;
 };
 
-std::string json_quoted(const std::string& text);
-// Needs no quotes: not finite is 0.
-std::string json_number(double x);
-
 }  // namespace tapegrad

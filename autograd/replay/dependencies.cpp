@@ -55,10 +55,18 @@ std::vector<std::vector<size_t>> dependencies(const std::vector<KeptLaunch>& lau
 
 std::vector<bool> useful_launches(const std::vector<KeptLaunch>& launches, const std::vector<bool>& kept) {
   std::vector<bool> needed = kept;  // storages
+  std::vector<int> writers(kept.size());
+  for (const KeptLaunch& launch : launches) {
+    for (const LaunchOperand& o : launch.operands) writers[o.storage] += o.written;
+  }
   std::vector<bool> useful(launches.size());
   for (size_t i = launches.size(); i-- > 0;) {
     bool here = is_ordered(launches[i]);
-    for (const LaunchOperand& o : launches[i].operands) here = here || (o.written && needed[o.storage]);
+    for (const LaunchOperand& o : launches[i].operands) {
+      // A constant that nobody else can write is still there.
+      const bool lasting = launches[i].kind == LaunchKind::constant && writers[o.storage] == 1 && !kept[o.storage];
+      here = here || (o.written && needed[o.storage] && !lasting);
+    }
     useful[i] = here;
     if (!here) continue;
     for (const LaunchOperand& o : launches[i].operands) {

@@ -10,8 +10,8 @@ namespace tapegrad::autograd::replay {
 // before[i]: the earlier launches that launch i must follow, sorted; what follows from others by way of them may be left out.
 std::vector<std::vector<size_t>> dependencies(const std::vector<KeptLaunch>& launches, size_t storages);
 
-// Whether launch i has an effect: on memory that `kept` says is seen from outside, on a later launch that has one, or one
-// that cannot be seen from here.
+// Whether launch i must run again: it has an effect on memory that `kept` says is seen from outside, on a later launch that has
+// one, or one that cannot be seen from here.
 std::vector<bool> useful_launches(const std::vector<KeptLaunch>& launches, const std::vector<bool>& kept);
 
 // Launches with effects beside their operands, whose order is kept.

@@ -245,6 +245,8 @@ struct Span {
   size_t storage;
   size_t first, last;  // members
   bool written_first;
+  const char *low, *high;
+  bool one_part;  // all members use the same part of it, so that one buffer can stand for it
 };
 
 std::vector<Span> spans_of(const Step& step, const std::vector<KeptLaunch>& launches) {
@@ -255,12 +257,14 @@ std::vector<Span> spans_of(const Step& step, const std::vector<KeptLaunch>& laun
       auto at = std::find_if(spans.begin(), spans.end(), [&](const Span& s) { return s.storage == o.storage; });
       if (at != spans.end()) {
         at->last = i;
+        at->one_part = at->one_part && at->low == o.low && at->high == o.high;
         continue;
       }
       const bool read_too =
           std::any_of(launch.operands.begin(), launch.operands.end(),
                       [&](const LaunchOperand& other) { return !other.written && other.storage == o.storage; });
-      spans.push_back({o.storage, i, i, o.written && o.dense && !read_too && launch.walk != nullptr});
+      const bool written_first = o.written && o.dense && !read_too && launch.walk != nullptr;
+      spans.push_back({o.storage, i, i, written_first, o.low, o.high, true});
     }
   }
   return spans;
@@ -288,7 +292,8 @@ void keep_inside(std::vector<Step>& steps, const std::vector<KeptLaunch>& launch
     Group& group = *steps[s].group;
     std::vector<size_t> busy_until;  // per slot: the last member that uses it
     for (const Span& span : spans_of(steps[s], launches)) {
-      if (user[span.storage] != s || !temporary[span.storage] || !span.written_first) continue;
+      if (user[span.storage] != s || !temporary[span.storage]) continue;
+      if (!span.written_first || !span.one_part) continue;
       size_t slot = 0;
       while (slot < busy_until.size() && busy_until[slot] >= span.first) ++slot;
       if (slot == busy_until.size()) busy_until.push_back(0);

@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
+#include <map>
+#include <set>
+#include <utility>
 
 namespace tapegrad::autograd::replay {
 namespace {
 
 constexpr int64_t kAlignment = 64;
+constexpr size_t kManyLives = 4096;
 
 struct Life {
   size_t storage;
@@ -70,8 +73,66 @@ std::vector<Life> lives_of(const std::vector<Step>& steps, const LaunchList& lis
   return lives;
 }
 
-// Offsets for the movable ones, the largest first, each at the lowest place that is free while it lives.
+// Memory that lives give back, by place and by size.
+class FreeList {
+ public:
+  // The smallest free place that is large enough, or one at the end.
+  int64_t take(int64_t bytes) {
+    auto at = by_size_.lower_bound({bytes, 0});
+    if (at == by_size_.end()) return std::exchange(end_, end_ + bytes);
+    const auto [size, offset] = *at;
+    by_size_.erase(at);
+    by_offset_.erase(offset);
+    if (size > bytes) add(offset + bytes, size - bytes);
+    return offset;
+  }
+  // Grows together with what is free beside it.
+  void give(int64_t offset, int64_t bytes) {
+    const auto after = by_offset_.find(offset + bytes);
+    if (after != by_offset_.end()) bytes += remove(after);
+    auto before = by_offset_.lower_bound(offset);
+    if (before != by_offset_.begin() && (--before)->first + before->second == offset) {
+      offset = before->first;
+      bytes += remove(before);
+    }
+    add(offset, bytes);
+  }
+  int64_t end() const { return end_; }
+
+ private:
+  void add(int64_t offset, int64_t bytes) {
+    by_offset_.emplace(offset, bytes);
+    by_size_.emplace(bytes, offset);
+  }
+  int64_t remove(std::map<int64_t, int64_t>::iterator at) {
+    const auto [offset, bytes] = *at;
+    by_size_.erase({bytes, offset});
+    by_offset_.erase(at);
+    return bytes;
+  }
+  std::map<int64_t, int64_t> by_offset_;
+  std::set<std::pair<int64_t, int64_t>> by_size_;
+  int64_t end_ = 0;
+};
+
+// Offsets in the order of time.
+int64_t place_in_time(const std::vector<Life*>& lives) {
+  std::vector<Life*> begin = lives, end = lives;
+  std::stable_sort(begin.begin(), begin.end(), [](const Life* a, const Life* b) { return a->first < b->first; });
+  std::stable_sort(end.begin(), end.end(), [](const Life* a, const Life* b) { return a->last < b->last; });
+  FreeList free;
+  auto dead = end.begin();
+  for (Life* life : begin) {
+    for (; dead != end.end() && (*dead)->last < life->first; ++dead) free.give((*dead)->offset, (*dead)->bytes);
+    life->offset = free.take(life->bytes);
+  }
+  return free.end();
+}
+
+// Offsets for the movable ones, the largest first, each at the lowest place that is free while it lives. Looks at all pairs, so
+// that many are placed otherwise.
 int64_t place(std::vector<Life*>& lives) {
+  if (lives.size() > kManyLives) return place_in_time(lives);
   std::stable_sort(lives.begin(), lives.end(), [](const Life* a, const Life* b) { return a->bytes > b->bytes; });
   std::vector<Life*> placed;  // by offset
   int64_t total = 0;

@@ -4,6 +4,7 @@
 
 #include "tapegrad/autograd/replay/dependencies.h"
 #include "tapegrad/autograd/replay/state.h"
+#include "tapegrad/core/quote.h"
 
 namespace tapegrad {
 
@@ -42,19 +43,10 @@ std::string totals(const ProgramStats& t) {
          bytes_text(t.inside_bytes) + " stay in cache and the rest needs " + bytes_text(t.planned_bytes) + " planned\n";
 }
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string Program::text() const {
-  const State& s = *state_;
+  const State& s = state();
   std::string text;
   for (size_t i = 0; i < s.steps.size(); ++i) {
     const Step& step = s.steps[i];
@@ -73,17 +65,19 @@ std::string Program::text() const {
 void Program::print() const { std::fputs(text().c_str(), stdout); }
 
 std::string Program::dot() const {
-  const State& s = *state_;
+  const State& s = state();
   const std::vector<KeptLaunch>& launches = s.recorder->list.launches();
   std::vector<size_t> step_of(launches.size(), SIZE_MAX);
   std::string text = "digraph program {\n  node [shape=box, fontname=\"sans-serif\"];\n";
   for (size_t i = 0; i < s.steps.size(); ++i) {
-    std::string label;
+    std::string lines;
     for (size_t launch : s.steps[i].launches) {
       step_of[launch] = i;
-      label += escaped(launch_text(s, launch)) + "\\l";
+      lines += launch_text(s, launch) + "\n";
     }
-    text += "  s" + std::to_string(i) + " [label=\"" + label + "\"" +
+    std::string label;  // a line to the left ends so
+    for (const char c : in_quotes(lines)) label += c == '\n' ? "\\l" : std::string(1, c);
+    text += "  s" + std::to_string(i) + " [label=" + label +
             (s.steps[i].group ? ", style=filled, fillcolor=\"#e8f0fe\"" : "") + "];\n";
   }
   const auto before = dependencies(launches, s.temporary.size());

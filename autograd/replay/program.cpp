@@ -28,11 +28,52 @@ void State::keep(const std::function<void(LaunchList&)>& prepare) {
   recorder = std::move(next);
   outputs = std::move(results);
   threads = get_num_threads();
-  for (const LeafNote& note : recorder->leaves) {
-    const bool seen = note.leaf->refs.load() > 1 && note.leaf->meta && note.leaf->meta->grad.defined();
-    if (seen) leaves.push_back({note.leaf, note.leaf->meta->grad, note.accumulates});
+  find_leaves();
+}
+
+void State::find_leaves() {
+  std::vector<Leaf> others;
+  for (LeafNote& note : recorder->leaves) {
+    WatchedLeaf leaf(std::move(note.leaf));
+    if (!leaf.in_use()) {  // the function's own
+      if (note.set_by_runs) note.set_by_runs->reset();
+      continue;
+    }
+    const autograd::GradMeta* meta = leaf->meta;
+    const Tensor grad = note.swept && meta ? meta->grad : Tensor();
+    const size_t hooks = meta ? meta->hooks.size() : 0;
+    (grad.defined() ? leaves : others)
+        .push_back({std::move(leaf), note.required, note.sets, note.swept, note.accumulates, hooks, grad});
   }
+  with_gradient = leaves.size();
+  for (Leaf& l : others) leaves.push_back(std::move(l));
   recorder->leaves.clear();
+}
+
+// Nobody but the program has it any more. Where only values are read, another handle to the memory will do.
+bool State::Leaf::replaced() const { return !leaf.in_use() && (swept || leaf->storage->references() == 1); }
+
+inline bool State::Leaf::holds() const {
+  const TensorImpl& t = *leaf;
+  if (t.requires_grad != required && !sets) return false;
+  if (!leaf.in_use() && replaced()) [[unlikely]]
+    return false;
+  if (!swept || !t.meta) return true;
+  return t.meta->hooks.size() == hooks && (grad.defined() || !t.meta->grad.defined());
+}
+
+std::string State::Leaf::broken() const {
+  const std::string which = (required ? "a parameter of shape " : "a tensor of shape ") + to_string(leaf->sizes);
+  if (leaf->requires_grad != required && !sets)
+    return which + (required ? " required grad at capture and does not any more"
+                             : " did not require grad at capture and does now");
+  if (replaced())
+    return which + (swept ? ", which the program computes the gradient of," : "") +
+           " is held by nobody else any more, so it was replaced (write new values into it with copy_())";
+  if (leaf->meta->hooks.size() != hooks)
+    return which + " had " + std::to_string(hooks) + " hooks at capture and has " +
+           std::to_string(leaf->meta->hooks.size());
+  return which + " had no gradient when the captured function began and has one now (zero_grad() before the run)";
 }
 
 void State::compile() {
@@ -122,8 +163,8 @@ bool State::intact() const {
   for (const Guard& guard : recorder->guards) {
     if (!guard.holds()) return false;
   }
-  for (const LeafGrad& l : leaves) {
-    if (!l.leaf->requires_grad) return false;
+  for (const Leaf& l : leaves) {
+    if (!l.holds()) return false;
   }
   return std::all_of(outside.begin(), outside.end(), [](const Outside& o) { return o.storage->references() > 0; });
 }
@@ -136,24 +177,31 @@ std::string State::broken() const {
   for (const Guard& guard : recorder->guards) {
     if (!guard.holds()) return guard.broken;
   }
-  for (const LeafGrad& l : leaves) {
-    if (!l.leaf->requires_grad)
-      return "a parameter of shape " + to_string(l.leaf->sizes) + " required grad at capture and does not any more";
+  for (const Leaf& l : leaves) {
+    if (l.holds()) continue;
+    // By the launch that uses it, where that can be told.
+    const auto same = [&](const Outside& o) { return o.storage == l.leaf->storage.get(); };
+    const auto at = std::find_if(outside.begin(), outside.end(), same);
+    return l.replaced() && !l.swept && at != outside.end() ? replaced(*at) : l.broken();
   }
   for (const Outside& o : outside) {
-    if (o.storage->references() > 0) continue;
-    const KeptLaunch& launch = recorder->list.launches()[o.launch];
-    const LaunchOperand& operand = launch.operands[o.operand];
-    return "the tensor of shape " + to_string(operand.sizes) + " and dtype " + name_of(operand.dtype) + " that " +
-           launch.name + (operand.written ? " writes" : " reads") +
-           " is held by nobody else any more, so it was replaced (write new values into it with copy_())";
+    if (o.storage->references() == 0) return replaced(o);
   }
   return "";
 }
 
+std::string State::replaced(const Outside& o) const {
+  const KeptLaunch& launch = recorder->list.launches()[o.launch];
+  const LaunchOperand& operand = launch.operands[o.operand];
+  return "the tensor of shape " + to_string(operand.sizes) + " and dtype " + name_of(operand.dtype) + " that " +
+         launch.name + (operand.written ? " writes" : " reads") +
+         " is held by nobody else any more, so it was replaced (write new values into it with copy_())";
+}
+
 // Gradients are where the program computes them, whatever was done to .grad() since the last run.
 void State::attach_grads() {
-  for (LeafGrad& l : leaves) {
+  for (size_t i = 0; i < with_gradient; ++i) {
+    Leaf& l = leaves[i];
     Tensor& now = autograd::meta_of(*l.leaf).grad;
     if (now.is_same(l.grad)) continue;
     if (l.accumulates) {
@@ -164,13 +212,25 @@ void State::attach_grads() {
   }
 }
 
+namespace {
+
+// What a run writes counts as written also when the run throws.
+struct Written {
+  const std::vector<Storage*>& memory;
+  ~Written() {
+    for (Storage* storage : memory) storage->bump_version();
+  }
+};
+
+}  // namespace
+
 void State::run() {
   attach_grads();
+  const Written bump{written};
   if (tapegrad::detail::is_watched()) [[unlikely]]
     run_observed();
   else
     for (const Action& action : actions) action.run(action.object);
-  for (Storage* storage : written) storage->bump_version();
 }
 
 void State::run_kept(const std::function<void(size_t)>& after) const {
@@ -181,20 +241,34 @@ void State::run_kept(const std::function<void(size_t)>& after) const {
   }
 }
 
-Tensor Program::operator()() const {
-  if (keeping()) throw AutogradError("Program: a program cannot run inside a capture");
-  if (const std::string why = state_->broken(); !why.empty()) [[unlikely]] {
-    if (!state_->options.recapture)
-      throw AutogradError("Program: " + why + ": capture again, or ask for CaptureOptions::recapture");
-    state_->record();
-  } else {
-    state_->run();
-  }
-  return state_->outputs.empty() ? Tensor() : state_->outputs[0];
+State& Program::state() const {
+  if (!state_) throw ValueError("Program: it must hold a captured function, got a handle to nothing");
+  return *state_;
 }
 
+Tensor Program::operator()() const {
+  State& s = state();
+  if (keeping()) throw AutogradError("Program: a program cannot run inside a capture");
+  if (const std::string why = s.broken(); !why.empty()) [[unlikely]] {
+    if (!s.options.recapture)
+      throw AutogradError("Program: " + why + ": capture again, or ask for CaptureOptions::recapture");
+    s.record();
+  } else {
+    s.run();
+  }
+  return s.outputs.empty() ? Tensor() : s.outputs[0];
+}
+
+namespace {
+
+// What the function gets for an input: a copy, which it can ask the gradient by where it could ask by the input.
+Tensor leaf_like(const Tensor& x) { return clone_of(x).requires_grad_(x.requires_grad()); }
+
+}  // namespace
+
 Tensor Program::operator()(const std::vector<Tensor>& inputs) const {
-  State& s = *state_;
+  State& s = state();
+  if (keeping()) throw AutogradError("Program: a program cannot run inside a capture");
   if (inputs.size() != s.inputs.size())
     throw ValueError("Program: it was captured with " + std::to_string(s.inputs.size()) + " inputs, got " +
                      std::to_string(inputs.size()));
@@ -214,7 +288,7 @@ Tensor Program::operator()(const std::vector<Tensor>& inputs) const {
   }
   if (!same) {
     std::vector<Tensor> next;
-    for (const Tensor& x : inputs) next.push_back(clone_of(x));
+    for (const Tensor& x : inputs) next.push_back(leaf_like(x));
     s.inputs.swap(next);
     try {
       s.record();
@@ -231,8 +305,8 @@ Tensor Program::operator()(const std::vector<Tensor>& inputs) const {
   return (*this)();
 }
 
-const std::vector<Tensor>& Program::outputs() const { return state_->outputs; }
-ProgramStats Program::stats() const { return state_->stats; }
+const std::vector<Tensor>& Program::outputs() const { return state().outputs; }
+ProgramStats Program::stats() const { return state().stats; }
 
 namespace detail {
 
@@ -250,7 +324,7 @@ Program capture(CapturedFn fn, const std::vector<Tensor>& inputs, const CaptureO
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i].defined())
       throw ValueError("capture: input " + std::to_string(i) + " must be defined, got an undefined tensor (Tensor())");
-    state->inputs.push_back(clone_of(inputs[i]));
+    state->inputs.push_back(leaf_like(inputs[i]));
   }
   state->fn(state->inputs);
 #ifdef NDEBUG

@@ -20,25 +20,36 @@ void Recorder::stop() {
   thread_state.recorder = outer_;
 }
 
-bool Recorder::is_outside(const Tensor& t) const {
-  const std::vector<KeptStorage>& all = list.storages();
-  return std::none_of(all.begin(), all.end(), [storage = t.impl()->storage.get()](const KeptStorage& s) {
-    return s.created_here && s.storage == storage;
-  });
+LeafNote& Recorder::note_of(TensorImpl& leaf) {
+  const auto [at, added] = index_.try_emplace(&leaf, leaves.size());
+  if (added) leaves.push_back({Ref<TensorImpl>::share(&leaf), leaf.requires_grad});
+  return leaves[at->second];
 }
 
-void Recorder::note_leaf(TensorImpl& leaf) {
-  const auto known = [&](const LeafNote& note) { return note.leaf.get() == &leaf; };
-  if (std::any_of(leaves.begin(), leaves.end(), known)) return;
-  const bool accumulates = leaf.meta && leaf.meta->grad.defined() && is_outside(leaf.meta->grad);
-  leaves.push_back({Ref<TensorImpl>::share(&leaf), accumulates});
+void Recorder::note_gradient(TensorImpl& leaf) {
+  LeafNote& note = note_of(leaf);
+  if (std::exchange(note.swept, true)) return;
+  note.accumulates = leaf.meta && leaf.meta->grad.defined() && is_outside(*leaf.meta->grad.impl());
+}
+
+void Recorder::note_frozen(TensorImpl& t) {
+  if (is_floating_point(t.dtype) && is_outside(t)) note_of(t);
+}
+
+void Recorder::note_requires_grad(TensorImpl& t, bool value) {
+  if (!is_outside(t)) return;
+  const size_t before = leaves.size();
+  LeafNote& note = note_of(t);
+  if (leaves.size() > before) note.sets = true;
+  if (!note.set_by_runs) note.set_by_runs = std::make_shared<std::optional<WatchedLeaf>>(std::in_place, note.leaf);
+  launch("set", LaunchKind::other, {}, {}, [leaf = note.set_by_runs, value] {
+    if (*leaf) (**leaf)->requires_grad = value;
+  });
 }
 
 void Recorder::pin_grads() {
   for (const ClearedGrad& c : cleared) {
-    const std::vector<KeptStorage>& all = list.storages();
-    const bool read = std::any_of(all.begin(), all.end(),
-                                  [&](const KeptStorage& s) { return s.storage == c.grad.impl()->storage.get(); });
+    const bool read = list.uses(c.grad.impl()->storage.get());
     Tensor& now = meta_of(*c.leaf).grad;
     const bool replaced = now.defined() && !now.is_same(c.grad) && now.sizes() == c.grad.sizes();
     if (!read || !replaced) continue;
@@ -48,20 +59,25 @@ void Recorder::pin_grads() {
   cleared.clear();
 }
 
-void note_guard(Guard guard) {
-  std::vector<Guard>& guards = thread_state.recorder->guards;
-  if (std::none_of(guards.begin(), guards.end(), [&](const Guard& g) { return g.key == guard.key; }))
-    guards.push_back(std::move(guard));
+void Recorder::add(Guard guard) {
+  if (keys_.insert(guard.key).second) guards.push_back(std::move(guard));
 }
+
+void note_guard(Guard guard) { thread_state.recorder->add(std::move(guard)); }
 
 void note_flag(const bool& flag, const std::string& what, const std::shared_ptr<const void>& owner) {
   note_guard({&flag, [at = &flag, value = flag, owner] { return *at == value; },
               what + (flag ? " was on at capture and is off" : " was off at capture and is on")});
 }
 
+void note_set(const bool& flag, std::function<void()> set) {
+  note_guard({&flag, [] { return true; }, ""});
+  launch("set", LaunchKind::other, {}, {}, [set = std::move(set)] { set(); });
+}
+
 void note_cleared(TensorImpl& leaf) {
   Recorder& recorder = *thread_state.recorder;
-  if (leaf.meta && leaf.meta->grad.defined() && recorder.is_outside(leaf.meta->grad))
+  if (leaf.meta && leaf.meta->grad.defined() && recorder.is_outside(*leaf.meta->grad.impl()))
     recorder.cleared.push_back({Ref<TensorImpl>::share(&leaf), leaf.meta->grad});
 }
 

@@ -4,15 +4,23 @@
 #include "tapegrad/autograd/capture.h"
 #include "tapegrad/autograd/replay/memory.h"
 #include "tapegrad/autograd/replay/recorder.h"
+#include "tapegrad/autograd/replay/watched_leaf.h"
 
 namespace tapegrad {
 
 struct Program::State {
-  // A leaf with the gradient that the program computes.
-  struct LeafGrad {
-    Ref<TensorImpl> leaf;
-    Tensor grad;
-    bool accumulates;
+  // A leaf that the function took, and what it must be like when a run begins.
+  struct Leaf {
+    autograd::replay::WatchedLeaf leaf;
+    bool required;     // grad
+    bool sets;         // the run itself says whether it does
+    bool swept;        // it got a gradient
+    bool accumulates;  // the gradient is added to what is there
+    size_t hooks;
+    Tensor grad;  // the gradient that the program computes; undefined: nothing is left of it
+    bool replaced() const;
+    bool holds() const;
+    std::string broken() const;
   };
   // Memory of somebody else's that the program reads or writes.
   struct Outside {
@@ -34,7 +42,8 @@ struct Program::State {
   std::vector<bool> temporary, inside;  // storages that only the program sees, and that never leave a pass
   autograd::replay::MemoryPlan plan;
   std::vector<Action> actions;
-  std::vector<LeafGrad> leaves;
+  std::vector<Leaf> leaves;  // those with a gradient first
+  size_t with_gradient = 0;
   std::vector<Outside> outside;
   std::vector<Storage*> written;  // memory that others see
   ProgramStats stats{};
@@ -56,7 +65,9 @@ struct Program::State {
   void verify_compiled(int steps_to_verify);
 
  private:
+  void find_leaves();
   void find_outside();
+  std::string replaced(const Outside& o) const;
   void let_go();
   void attach_grads();
   void run_observed() const;

@@ -143,12 +143,35 @@ void State::verify(int steps_to_verify) {
   }
 }
 
+namespace {
+
+// Fills memory that only the program sees with bytes that nobody computed, so that a launch that uses some without naming it
+// does not find what the run before has left there.
+void poison(const LaunchList& list) {
+  std::vector<char> met(list.storages().size());
+  for (const KeptLaunch& launch : list.launches()) {
+    for (const LaunchOperand& o : launch.operands) {
+      const KeptStorage& s = list.storages()[o.storage];
+      if (std::exchange(met[o.storage], 1) || !s.created_here || s.storage->references() > 0) continue;
+      const bool reads = std::any_of(launch.operands.begin(), launch.operands.end(), [&](const LaunchOperand& other) {
+        return !other.written && other.storage == o.storage;
+      });
+      const bool all = o.written && o.dense && o.high - o.low == static_cast<int64_t>(s.storage->bytes());
+      if (all && !reads && launch.kind != LaunchKind::constant)
+        std::memset(s.storage->data(), 0xa5, s.storage->bytes());
+    }
+  }
+}
+
+}  // namespace
+
 void State::verify_compiled(int steps_to_verify) {
   if (steps_to_verify == 0) return compile();
   const Snapshot before(recorder->list);
   run_kept([](size_t) {});
   const Snapshot expected(recorder->list);
   before.restore(recorder->list);
+  poison(recorder->list);
   compile();
   for (const Action& action : actions) action.run(action.object);
   const int64_t other = expected.first_difference(Snapshot(recorder->list));

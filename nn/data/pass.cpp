@@ -247,6 +247,9 @@ Pass::Pass(BatchMaker& maker, const PassOptions& options) {
 Pass::~Pass() { delete state_; }
 
 void* Pass::next() {
+  tapegrad::detail::check_host_read(
+      "a loader hands out other examples at every pass, and a replay would not ask it for them (capture a function of the "
+      "batch, and call it with each)");
   State& state = *state_;
   if (state.options.workers > 0) return state.next_ahead();
   const std::optional<Job> job = state.request();

@@ -24,6 +24,12 @@ std::vector<Tensor> ParamGroup::params() const {
   return out;
 }
 
+void ParamGroup::set_lr(double lr) {
+  tapegrad::detail::check_host_read(
+      "set_lr() sets a number on the host, which a replay would not do again (set it between runs)");
+  *group_->lr = lr;
+}
+
 Optimizer::~Optimizer() = default;
 
 void Optimizer::check_group(const detail::Group& group) const {
@@ -62,6 +68,12 @@ void Optimizer::add_group(Ref<detail::Group> group) {
   check_group(*group);
   fill_in(*group);
   groups_.push_back(std::move(group));
+  for (const Ref<detail::Group>& each : groups_) each->of = groups_.size();
+  if (!keeping()) return;
+  // An optimizer of the captured step's own starts anew at every run.
+  launch("restart", LaunchKind::other, {}, {}, [restarted = groups_.back()] {
+    for (detail::Slot& slot : restarted->slots) slot.steps = 0;
+  });
 }
 
 namespace {
@@ -72,6 +84,8 @@ void note_kept_state(const char* op, const Ref<detail::Group>& group) {
   autograd::replay::note_guard(
       {group.get(), [group, kept = group->kept_state()] { return group->kept_state() == kept; },
        std::string("an option of ") + op + " that decides which state is kept (momentum, amsgrad, centered) was set"});
+  autograd::replay::note_guard({&group->of, [group, of = group->of] { return group->of == of; },
+                                std::string("a group of parameters was added to ") + op});
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ struct TAPEGRAD_API Group {
   }
 
   RefCount refs;
+  size_t of = 1;  // groups that its optimizer has
   std::vector<Slot> slots;
   double* lr = nullptr;  // among the options of the derived type
 };
@@ -68,7 +69,8 @@ class TAPEGRAD_API ParamGroup {
   explicit ParamGroup(Ref<detail::Group> group) : group_(std::move(group)) {}
   std::vector<Tensor> params() const;
   double lr() const { return *group_->lr; }
-  void set_lr(double lr) { *group_->lr = lr; }
+  // AutogradError inside a capture: a replay would not do it again.
+  void set_lr(double lr);
 
  protected:
   Ref<detail::Group> group_;
