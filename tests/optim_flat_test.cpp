@@ -210,6 +210,16 @@ TEST_CASE("a step is one launch for each group and dtype, and tells its work", "
   CHECK(clipped.key_averages().size() == 3);  // a row for each dtype, and the norm
 }
 
+TEST_CASE("what comes after a step that fails is no part of it", "[optim]") {
+  nn::Linear fc(2, 2);
+  optim::Adam adam(fc.parameters());
+  fc.to(kFloat64);
+  draw_gradients(fc.parameters());
+  CHECK_THROWS_AS(adam.step(), DTypeError);
+  const Profile p = profile([] { (void)(ones({2}) + 1); });
+  for (const ProfileRow& row : p.key_averages()) CHECK(row.phase == LaunchPhase::forward);
+}
+
 TEST_CASE("the state of a group is one block of memory", "[optim]") {
   const std::vector<Tensor> params = many(7, 10);
   optim::AdamW adam(params, {.amsgrad = true});

@@ -112,7 +112,8 @@ class StepScope {
   template <class Name>
   explicit StepScope(const Name& name)
       : outer_(std::exchange(tapegrad::detail::phase, LaunchPhase::optimizer)), scope_("optimizer", name) {}
-  ~StepScope() { tapegrad::detail::phase = outer_; }
+  // Inlined, gcc 12 drops the store on the way out of a step that throws.
+  [[gnu::noinline]] ~StepScope() { tapegrad::detail::phase = outer_; }
   StepScope(const StepScope&) = delete;
   StepScope& operator=(const StepScope&) = delete;
 
