@@ -105,13 +105,16 @@ struct LinearActivation {
     const Tensor dz = chained(dy);
     return {needs(0) ? mm(dz, *w) : Tensor(), needs(1) ? mm(t(dz), *x) : Tensor(), needs(2) ? sum(dz, 0) : Tensor()};
   }
-  Grads backward_fused(const Tensor& dy) const {
+  // dz takes the place of dy where nobody else sees that.
+  Grads backward_fused(Grads& cotangents) const {
     const Map map = f == Activation::relu      ? Map::relu_backward
                     : f == Activation::sigmoid ? Map::sigmoid_backward
                                                : Map::tanh_backward;
+    const Tensor dy = std::move(cotangents[0]);
+    const bool own = dy.unique() && dy.is_contiguous() && autograd::state().watch == 0;
     Tensor db = needs(2) ? accumulator(2) : Tensor();
-    const Tensor dz =
-        needs(2) ? kernels::map_and_column_sums(name, map, dy, *y, db) : kernels::binary(name, map, dy, *y);
+    const Tensor dz = needs(2) ? kernels::map_and_column_sums(name, map, dy, *y, own, db)
+                               : kernels::binary(name, map, dy, *y, own ? dy : Tensor());
     return {needs(0) ? gemm(name, dz, false, *w, false, {}, accumulator(0)) : Tensor(),
             needs(1) ? gemm(name, dz, true, *x, false, {}, accumulator(1)) : Tensor(), db};
   }

@@ -111,6 +111,24 @@ TEST_CASE("joined layers refuse what linear refuses, in its words", "[nn]") {
   CHECK_THAT(message_of<ValueError>([&] { net(Tensor()); }), Contains("linear: x must be defined"));
 }
 
+TEST_CASE("the gradient by a joined layer's result stays as it is where somebody sees it", "[nn]") {
+  manual_seed(10);
+  nn::Sequential net(nn::Linear(4, 6), nn::Sigmoid());
+  const Tensor x = randn({3, 4}), v = randn({3, 6}), before = v.clone();
+  const Tensor y = net(x), z = y * 1;
+  y.retain_grad();
+  Tensor seen;
+  z.register_hook([&](const Tensor& g) { seen = g; });
+  z.backward(v, true);
+  CHECK(equal(v, before));
+  CHECK(equal(seen, before));
+  CHECK(equal(y.grad(), before));
+  const Tensor first = net.at<nn::Linear>(0).weight.grad().clone();
+  net.zero_grad();
+  z.backward(v);
+  CHECK(equal(net.at<nn::Linear>(0).weight.grad(), first));
+}
+
 TEST_CASE("a captured step of joined layers replays bit by bit", "[nn]") {
   manual_seed(9);
   nn::Sequential net = network(8, 20), twin = net.clone();

@@ -158,9 +158,10 @@ struct MapAndSums {
 
 }  // namespace
 
-Tensor map_and_column_sums(const char* name, simd::Map f, const Tensor& dy, const Tensor& y, Tensor& sums) {
+Tensor map_and_column_sums(const char* name, simd::Map f, const Tensor& dy, const Tensor& y, bool in_place,
+                           Tensor& sums) {
   const Tensor from = contiguous_of(dy), saved = contiguous_of(y);
-  const Tensor dz = new_like(from), fresh = new_tensor(y.sizes()[1], y.dtype());
+  const Tensor dz = in_place ? from : new_like(from), fresh = new_tensor(y.sizes()[1], y.dtype());
   const auto& table = simd::table();
   const MapAndSums run{y.dtype() == kFloat32 ? table.f32.map_sum_cols : table.f64.map_sum_cols,
                        table.map[static_cast<int>(f)][static_cast<int>(y.dtype())],

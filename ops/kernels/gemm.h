@@ -20,7 +20,8 @@ Tensor batched_gemm(const char* name, const Tensor& a, bool trans_a, const Tenso
 Tensor column_sums(const char* name, const Tensor& x, const Tensor& into = {});
 
 // dz = f(dy, y) and its column sums, both [m,n], in one pass: rows are summed while they are in the cache. `sums` is added to
-// if it is defined, else made. f takes two operands.
-Tensor map_and_column_sums(const char* name, simd::Map f, const Tensor& dy, const Tensor& y, Tensor& sums);
+// if it is defined, else made. f takes two operands. `in_place`: dz is dy, which is contiguous.
+Tensor map_and_column_sums(const char* name, simd::Map f, const Tensor& dy, const Tensor& y, bool in_place,
+                           Tensor& sums);
 
 }  // namespace tapegrad::kernels
