@@ -23,6 +23,7 @@ namespace {
 // What linear_activation() takes; anything else is left to linear(), which says what is wrong with it.
 bool fits(const Tensor& x, const Linear& fc) {
   if (!x.defined() || x.dim() == 0 || fc.weight.dim() != 2 || x.dtype() != fc.weight.dtype()) return false;
+  if (x.dtype() != kFloat32 && x.dtype() != kFloat64) return false;
   return x.sizes()[x.dim() - 1] == fc.weight.sizes()[1] && (!fc.bias.defined() || fc.bias.dtype() == x.dtype());
 }
 

@@ -64,6 +64,14 @@ TEST_CASE("joined layers have the bits of layers one by one", "[nn]") {
   }
 }
 
+TEST_CASE("joined layers have the same bits where backward makes two passes", "[nn]") {
+  manual_seed(11);
+  nn::Sequential net(nn::Linear(3, 1100), nn::Tanh());
+  const Tensor x = randn({1000, 3});
+  CHECK(same(results([&](const Tensor& in) { return net(in); }, x, net),
+             results([&](const Tensor& in) { return one_by_one(net, in); }, x, net)));
+}
+
 TEST_CASE("gradients of joined layers add up, and can be differentiated", "[nn]") {
   manual_seed(7);
   nn::Sequential net = network(4, 6);

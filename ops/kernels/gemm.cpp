@@ -5,6 +5,7 @@
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/launch.h"
 #include "tapegrad/core/parallel.h"
+#include "tapegrad/ops/kernels/map.h"
 #include "tapegrad/ops/kernels/simd/note.h"
 #include "tapegrad/ops/kernels/simd/simd.h"
 #include "tapegrad/ops/kernels/way.h"
@@ -134,6 +135,8 @@ Tensor column_sums(const char* name, const Tensor& x, const Tensor& into) {
 namespace {
 
 constexpr int64_t kMapGrain = 131072;  // elements of a map with sums worth a second thread
+// Elements from which a map and the sums go one after the other: memory is the limit, and a map by itself writes past the caches.
+constexpr int64_t kMapApart = int64_t{1} << 20;
 
 struct MapAndSums {
   void (*kernel)(simd::Tile tile, char* const* ptr, void* sums, int64_t rows, int64_t cols, int64_t ld);
@@ -160,6 +163,11 @@ struct MapAndSums {
 
 Tensor map_and_column_sums(const char* name, simd::Map f, const Tensor& dy, const Tensor& y, bool in_place,
                            Tensor& sums) {
+  if (y.numel() >= kMapApart) {
+    const Tensor dz = binary(name, f, dy, y, in_place ? dy : Tensor());
+    sums = column_sums(name, dz, sums);
+    return dz;
+  }
   const Tensor from = contiguous_of(dy), saved = contiguous_of(y);
   const Tensor dz = in_place ? from : new_like(from), fresh = new_tensor(y.sizes()[1], y.dtype());
   const auto& table = simd::table();
