@@ -27,10 +27,10 @@ bool fits(const Tensor& x, const Linear& fc) {
   return x.sizes()[x.dim() - 1] == fc.weight.sizes()[1] && (!fc.bias.defined() || fc.bias.dtype() == x.dtype());
 }
 
-Activation activation_of(LayerKind kind) {
-  return kind == LayerKind::relu      ? Activation::relu
-         : kind == LayerKind::sigmoid ? Activation::sigmoid
-                                      : Activation::tanh;
+LinearActivation activation_of(LayerKind kind) {
+  return kind == LayerKind::relu      ? LinearActivation::relu
+         : kind == LayerKind::sigmoid ? LinearActivation::sigmoid
+                                      : LinearActivation::tanh;
 }
 
 // A Linear and the activation behind it as one operation, where nobody can tell: no profile, monitor or check of the tape looks.

@@ -84,22 +84,22 @@ struct Linear {
 };
 
 // y = f(x w^T + b);  with dz = dy f'(z): as Linear. f'(z) is a function of y for all of them.
-struct LinearActivation {
+struct ActivatedLinear {
   static constexpr const char* name = "linear_activation";
   static constexpr bool optional_inputs = true;
   int64_t rows;
-  Activation f;
+  LinearActivation f;
   SavedInput x{"x"}, w{"weight"};
   SavedOutput y{"y"};
   Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias) {
-    const Map map = f == Activation::relu ? Map::relu : f == Activation::sigmoid ? Map::sigmoid : Map::tanh;
+    const Map map = f == LinearActivation::relu ? Map::relu : f == LinearActivation::sigmoid ? Map::sigmoid : Map::tanh;
     return y.save(gemm(name, x.save(input, needs(1)), false, w.save(weight, needs(0)), true, bias, {}, map));
   }
   // t f'(z)
   Tensor chained(const Tensor& t) const {
     const Tensor v = *y;
-    if (f == Activation::relu) return where(v <= 0, 0, t);
-    return f == Activation::sigmoid ? t * v * (1 - v) : t * (1 - square(v));
+    if (f == LinearActivation::relu) return where(v <= 0, 0, t);
+    return f == LinearActivation::sigmoid ? t * v * (1 - v) : t * (1 - square(v));
   }
   Grads backward(const Tensor& dy) const {
     const Tensor dz = chained(dy);
@@ -107,9 +107,9 @@ struct LinearActivation {
   }
   // dz takes the place of dy where nobody else sees that.
   Grads backward_fused(Grads& cotangents) const {
-    const Map map = f == Activation::relu      ? Map::relu_backward
-                    : f == Activation::sigmoid ? Map::sigmoid_backward
-                                               : Map::tanh_backward;
+    const Map map = f == LinearActivation::relu      ? Map::relu_backward
+                    : f == LinearActivation::sigmoid ? Map::sigmoid_backward
+                                                     : Map::tanh_backward;
     const Tensor dy = std::move(cotangents[0]);
     const bool own = dy.unique() && dy.is_contiguous() && autograd::state().watch == 0;
     Tensor db = needs(2) ? accumulator(2) : Tensor();
@@ -261,9 +261,9 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return over_rows(Linear{.rows = 0}, x, weight, bias);
 }
 
-Tensor linear_activation(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation f) {
+Tensor linear_activation(const Tensor& x, const Tensor& weight, const Tensor& bias, LinearActivation f) {
   check_linear("linear_activation", x, weight, bias);
-  return over_rows(LinearActivation{.rows = 0, .f = f}, x, weight, bias);
+  return over_rows(ActivatedLinear{.rows = 0, .f = f}, x, weight, bias);
 }
 
 }  // namespace tapegrad

@@ -103,14 +103,16 @@ double product_flops(const Tensors& in, const Tensor& y) {
   return 2.0 * static_cast<double>(y.numel()) * static_cast<double>(in[0].size(-1));
 }
 
-double activated(Activation f, double z) {
-  return f == Activation::relu ? std::max(z, 0.0) : f == Activation::sigmoid ? 1 / (1 + std::exp(-z)) : std::tanh(z);
+double activated(LinearActivation f, double z) {
+  return f == LinearActivation::relu      ? std::max(z, 0.0)
+         : f == LinearActivation::sigmoid ? 1 / (1 + std::exp(-z))
+                                          : std::tanh(z);
 }
 
 // As linear_case, with an activation on top; its slope is at most 1, so the magnitudes of linear's terms do.
-Case linear_activation_case(const Shape& x, int64_t out, bool bias, Activation f) {
+Case linear_activation_case(const Shape& x, int64_t out, bool bias, LinearActivation f) {
   Case c = linear_case(x, out, bias);
-  c.label += f == Activation::relu ? ", relu" : f == Activation::sigmoid ? ", sigmoid" : ", tanh";
+  c.label += f == LinearActivation::relu ? ", relu" : f == LinearActivation::sigmoid ? ", sigmoid" : ", tanh";
   c.f = [f](const Tensors& in) { return linear_activation(in[0], in[1], in.size() > 2 ? in[2] : Tensor(), f); };
   c.reference = [f, product = c.reference](const std::vector<Array>& in) {
     Array y = product(in);
@@ -122,7 +124,7 @@ Case linear_activation_case(const Shape& x, int64_t out, bool bias, Activation f
 
 Row linear_activation_row() {
   Row row{.name = "linear_activation", .cases = {}};
-  for (const Activation f : {Activation::relu, Activation::sigmoid, Activation::tanh}) {
+  for (const LinearActivation f : {LinearActivation::relu, LinearActivation::sigmoid, LinearActivation::tanh}) {
     for (const Shape& x : std::vector<Shape>{{5, 3}, {1, 40}, {3}, {2, 4, 3}, {0, 3}, {33, 35}}) {
       for (const bool bias : {true, false}) row.cases.push_back(linear_activation_case(x, 4, bias, f));
     }
@@ -133,18 +135,18 @@ Row linear_activation_row() {
   row.bad_inputs = {
       bad<ShapeError>(
           [] {
-            linear_activation(ones({2, 3}), ones({3, 4}), {}, Activation::relu);
+            linear_activation(ones({2, 3}), ones({3, 4}), {}, LinearActivation::relu);
           },
           "linear_activation: the last size of x must be weight's in, x is [2, 3] and weight is [3, 4] (did you mean "
           "weight.t()?)"),
       bad<ShapeError>(
           [] {
-            linear_activation(ones({2, 3}), ones({4, 3}), ones({3}), Activation::tanh);
+            linear_activation(ones({2, 3}), ones({4, 3}), ones({3}), LinearActivation::tanh);
           },
           "linear_activation: bias must be [out], bias is [3] and weight is [4, 3]"),
       bad<DTypeError>(
           [] {
-            linear_activation(ones({2, 3}), ones({4, 3}), ones({4}, kFloat64), Activation::sigmoid);
+            linear_activation(ones({2, 3}), ones({4, 3}), ones({4}, kFloat64), LinearActivation::sigmoid);
           },
           "linear_activation: bias must have the dtype of x and weight, got bias float64 and x float32 (did you mean "
           "to()?)")};
