@@ -28,11 +28,24 @@ extern "C" [[gnu::noinline]] void measured(const std::function<void()>* step) {
 
 namespace {
 
+// A step with the clip inside, over as many parameters as a deep network has.
+std::function<void()> adam_of_100() {
+  std::vector<Tensor> params;
+  for (int i = 0; i < 100; ++i) {
+    params.push_back(lib::ones({20}, lib::requires_grad()));
+    params.back().mutable_grad() = lib::ones({20});
+  }
+  const auto adam = std::make_shared<lib::optim::Adam>(params);
+  adam->set_max_grad_norm(1);
+  return [adam] { adam->step(); };
+}
+
 std::vector<Call> calls() {
   const Tensor x = lib::ones({1}, lib::requires_grad()), c = lib::ones({1}), sum = lib::zeros({1});
   const Tensor matrix = lib::ones({4, 3}), w = lib::ones({4, 3}, lib::requires_grad());
   const Tensor b = lib::ones({4}, lib::requires_grad()), dy = lib::ones({4, 4});
   const auto step = tutorial<double>().step;
+  lib::nn::Sequential layers(lib::nn::Linear(3, 4), lib::nn::Tanh());
   const lib::Program replay = lib::capture(tutorial<double>().step);
   return {
       {"multiply",
@@ -49,6 +62,12 @@ std::vector<Call> calls() {
          drop_gradient(w);
          drop_gradient(b);
        }},
+      {"linear_tanh",
+       [=]() mutable {
+         layers(matrix).backward(dy);
+         layers.zero_grad();
+       }},
+      {"adam_of_100", adam_of_100()},
       {"tutorial_step", step},
       {"tutorial_replay", [=] { replay(); }},
   };

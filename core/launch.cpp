@@ -110,8 +110,8 @@ void LaunchList::drop(size_t i) {
   std::exchange(s.storage, nullptr)->unwatch();
 }
 
-void LaunchList::keep(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
-                      std::initializer_list<const Tensor*> inputs, const detail::Closure& closure) {
+void LaunchList::keep(const char* name, LaunchKind kind, Operands outputs, Operands inputs,
+                      const detail::Closure& closure) {
   KeptLaunch launch(name, kind, closure);
   for (const Tensor* t : outputs) {
     if (t && t->defined()) launch.operands.push_back(state_->operand(*t, true));
@@ -154,9 +154,8 @@ void LaunchList::refuse(const char* what) const {
 
 namespace detail {
 
-[[gnu::cold]] void launch_watched(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
-                                  std::initializer_list<const Tensor*> inputs, const void* kernel,
-                                  const KernelType& type) {
+[[gnu::cold]] void launch_watched(const char* name, LaunchKind kind, Operands outputs, Operands inputs,
+                                  const void* kernel, const KernelType& type) {
   observe(name, kind, outputs, inputs, kernel, type);
   LaunchList* const list = current();
   if (list && !list->running()) list->keep(name, kind, outputs, inputs, {type.copy(kernel), &type});

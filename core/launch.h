@@ -73,8 +73,7 @@ class TAPEGRAD_API LaunchList {
   // Lets go of storage `i`; launches that use it must not run any more.
   void drop(size_t i);
   // Takes the closure over.
-  void keep(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
-            std::initializer_list<const Tensor*> inputs, const detail::Closure& closure);
+  void keep(const char* name, LaunchKind kind, Operands outputs, Operands inputs, const detail::Closure& closure);
   void created(Storage* storage);
   // The name, for as long as the list.
   const char* own_name(const char* name);
@@ -112,9 +111,8 @@ class TAPEGRAD_API LaunchList {
 };
 
 namespace detail {
-TAPEGRAD_API void launch_watched(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
-                                 std::initializer_list<const Tensor*> inputs, const void* kernel,
-                                 const KernelType& type);
+TAPEGRAD_API void launch_watched(const char* name, LaunchKind kind, Operands outputs, Operands inputs,
+                                 const void* kernel, const KernelType& type);
 }
 
 // Runs fn(), which computes `outputs` from `inputs`. fn must hold by value all it needs to run again: raw pointers and

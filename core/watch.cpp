@@ -116,16 +116,16 @@ LaunchList* exchange_list(LaunchList* list) {
   for (LaunchObserver* o = w->observers; o; o = Watch::next(*o)) o->launched(report);
 }
 
-[[gnu::cold]] void observe(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
-                           std::initializer_list<const Tensor*> inputs, const void* kernel, const KernelType& type) {
+[[gnu::cold]] void observe(const char* name, LaunchKind kind, Operands outputs, Operands inputs, const void* kernel,
+                           const KernelType& type) {
   const Watch* w = settled();
   if (!w || !w->observers) return type.run(kernel);
   std::vector<OperandNote> operands;
-  for (const auto list : {outputs, inputs}) {
-    for (const Tensor* t : list) {
+  for (const bool written : {true, false}) {
+    for (const Tensor* t : written ? outputs : inputs) {
       if (!t || !t->defined()) continue;
       const TensorImpl& s = *t->impl();
-      operands.push_back({&s.sizes, s.dtype, distinct_bytes(s), s.storage->data(), list.begin() == outputs.begin()});
+      operands.push_back({&s.sizes, s.dtype, distinct_bytes(s), s.storage->data(), written});
     }
   }
   LaunchReport report{name, kind, phase, operands};

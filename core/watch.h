@@ -39,6 +39,9 @@ struct OperandNote {
   bool written;
 };
 
+// The tensors that a launch writes, or reads; null and undefined ones are none.
+using Operands = std::span<const Tensor* const>;
+
 // A launch that has run.
 struct LaunchReport {
   const char* name;
@@ -97,8 +100,8 @@ int64_t distinct_bytes(const TensorImpl& t);
 // Runs the kernel and shows the observers the report, which lacks only what the run gives.
 TAPEGRAD_API void observe(LaunchReport& report, const void* kernel, const KernelType& type);
 // The same for the operands of a launch.
-TAPEGRAD_API void observe(const char* name, LaunchKind kind, std::initializer_list<const Tensor*> outputs,
-                          std::initializer_list<const Tensor*> inputs, const void* kernel, const KernelType& type);
+TAPEGRAD_API void observe(const char* name, LaunchKind kind, Operands outputs, Operands inputs, const void* kernel,
+                          const KernelType& type);
 
 // Begins and ends a scope of this thread for its observers.
 TAPEGRAD_API void enter(const char* kind, const std::string& name);

@@ -3,7 +3,18 @@
 
 #include "tapegrad/nn/internal.h"
 
-namespace tapegrad::nn::detail {
+namespace tapegrad::nn {
+namespace {
+std::atomic<int> separators{0};
+}  // namespace
+
+bool layers_are_seen() { return tapegrad::detail::observed() || separators.load(std::memory_order_relaxed) != 0; }
+
+namespace detail {
+
+SeparateLayers::SeparateLayers() { separators.fetch_add(1, std::memory_order_relaxed); }
+SeparateLayers::~SeparateLayers() { separators.fetch_sub(1, std::memory_order_relaxed); }
+
 namespace {
 
 constinit thread_local CallScope* innermost = nullptr;
@@ -37,4 +48,5 @@ void CallScope::end() noexcept {
   innermost = outer_;
 }
 
-}  // namespace tapegrad::nn::detail
+}  // namespace detail
+}  // namespace tapegrad::nn

@@ -8,6 +8,15 @@ class Module;
 
 namespace detail {
 
+// While alive, whoever made it wants to find every layer on the tape by itself: containers join none to their neighbours.
+class TAPEGRAD_API SeparateLayers {
+ public:
+  SeparateLayers();
+  ~SeparateLayers();
+  SeparateLayers(const SeparateLayers&) = delete;
+  SeparateLayers& operator=(const SeparateLayers&) = delete;
+};
+
 // A call of a module, under the name that it has in the module that calls it.
 class CallScope {
  public:

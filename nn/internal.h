@@ -5,11 +5,16 @@
 
 namespace tapegrad::nn {
 
+// What a chain may join: an affine map, and the activation behind it.
+enum class LayerKind : uint8_t { other, linear, relu, sigmoid, tanh };
+LayerKind layer_kind(detail::Held& held);
+
 struct ModuleState {
   struct Child {
     std::string name;
     Ref<detail::Held> held;
     bool own;
+    LayerKind kind = layer_kind(*held);
   };
 
   RefCount refs;
@@ -24,6 +29,9 @@ struct ModuleState {
   }
   static ModuleState& of(const Module& module) { return module.state(); }
 };
+
+// Whether somebody on any thread wants to see layers one by one.
+bool layers_are_seen();
 
 // As std::ostream prints a double by default.
 std::string shown(double value);

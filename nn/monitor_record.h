@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "tapegrad/autograd/rewrite.h"
+#include "tapegrad/nn/call_scope.h"
 #include "tapegrad/nn/monitor.h"
 
 namespace tapegrad::nn {
@@ -50,6 +51,7 @@ struct GradientMonitor::Record {
   };
 
   GradientMonitorOptions options;
+  detail::SeparateLayers separate;  // watch(loss) looks for each relu on the tape
   std::vector<Parameter> parameters;
   std::vector<Activation> activations;
   std::vector<GradientWarning> warnings;

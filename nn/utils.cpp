@@ -6,6 +6,7 @@
 #include "tapegrad/autograd/state.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/factory.h"
+#include "tapegrad/ops/flat_parts.h"
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/reduce.h"
@@ -23,14 +24,39 @@ std::vector<Tensor> gradients_of(const char* op, const std::vector<Tensor>& para
   return grads;
 }
 
-// The norm of all of them as one vector: the norm of their norms.
+bool is_flat(const Tensor& g) { return g.is_contiguous() && (g.dtype() == kFloat32 || g.dtype() == kFloat64); }
+
+// The norm of all of them as one vector: in one launch, or for other norms the norm of their norms.
 Tensor total_norm(const std::vector<Tensor>& grads, double norm_type) {
-  std::vector<Tensor> norms;
-  norms.reserve(grads.size());
+  const bool common = norm_type == 1 || norm_type == 2 || std::isinf(norm_type);
+  std::vector<Tensor> parts;
+  parts.reserve(grads.size());
   for (const Tensor& g : grads) {  // the largest of no elements is nothing, so these are passed over
-    if (g.numel() > 0) norms.push_back(to(norm(g, norm_type), grads[0].dtype()));
+    if (g.numel() > 0) parts.push_back(common ? contiguous(g) : to(norm(g, norm_type), grads[0].dtype()));
   }
-  return norms.empty() ? zeros({}, grads[0].dtype()) : norm(stack(norms), norm_type);
+  if (parts.empty()) return zeros({}, grads[0].dtype());
+  if (!common) return norm(stack(parts), norm_type);
+  FlatList list;
+  for (const Tensor& g : parts) list.add(g);
+  const Tensor total = new_tensor(IntArrayRef(), grads[0].dtype());
+  flat_norm(list, norm_type, total);
+  return total;
+}
+
+// g = g min(1, max_norm / (total + 1e-6)), without a branch on the value, so that nothing is read here.
+void clip(const std::vector<Tensor>& grads, const Tensor& total, double max_norm) {
+  FlatList list;
+  for (const Tensor& g : grads) {
+    if (is_flat(g)) list.add(g);
+  }
+  const bool apart = !list.may_overlap();
+  if (apart) flat_scale("clip_grad_norm_", list, total, ClipFactor(total, max_norm));
+  Tensor scale;
+  for (const Tensor& g : grads) {
+    if (apart && is_flat(g)) continue;
+    if (!scale.defined()) scale = clamp(max_norm / (total + 1e-6), std::nullopt, 1.0);
+    g.mul_(to(scale, g.dtype()));
+  }
 }
 
 }  // namespace
@@ -44,13 +70,11 @@ Tensor clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, d
   const NoGradGuard no_grad;
   const std::vector<Tensor> grads = gradients_of("clip_grad_norm_", parameters);
   if (grads.empty()) return zeros({});
-  Tensor total = total_norm(grads, norm_type);
+  const Tensor total = total_norm(grads, norm_type);
   if (error_if_nonfinite && !std::isfinite(total.item<double>()))
     throw ValueError("clip_grad_norm_: the norm of the gradients must be finite, got " +
                      std::to_string(total.item<double>()) + " (no gradient was changed)");
-  // Without a branch on the value, so that nothing is read here.
-  const Tensor scale = clamp(max_norm / (total + 1e-6), std::nullopt, 1.0);
-  for (const Tensor& g : grads) g.mul_(to(scale, g.dtype()));
+  clip(grads, total, max_norm);
   return total;
 }
 

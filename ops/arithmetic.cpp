@@ -62,6 +62,12 @@ struct Div {
     const Tensor da = dy / *b;
     return {da, autograd::needs(1) ? neg(da * *y) : Tensor()};
   }
+  Grads backward_fused(const Tensor& dy) const {
+    const Tensor da = binary(name, Map::div, dy, *b);
+    if (!autograd::needs(1)) return {da, Tensor()};
+    const Tensor db = binary(name, Map::mul, da, *y);
+    return {da, unary(name, Map::neg, db, db)};
+  }
 };
 
 // y = x + s;  dx = dy

@@ -47,6 +47,29 @@ struct CrossEntropy {
   }
 };
 
+// l_r = -x_r[t_r];  dx_r = -onehot(t_r) dl_r, for x [N, C] and t [N]
+struct NllLoss {
+  static constexpr const char* name = "nll_loss";
+  int64_t ignored;
+  Total total;
+  Shape sizes;
+  SavedInput target{"target"};
+  Tensor forward(const Tensor& logs, const Tensor& classes) {
+    return kernels::nll_loss(name, logs, target.save(classes), ignored, total);
+  }
+  Tensor shares(DType dtype) const { return kernels::row_shares(name, *target, ignored, total, dtype); }
+  Grads backward(const Tensor& dl) const {
+    return {put_along(name, neg(dl * shares(dl.dtype())), *target, sizes, 1, ignored), Tensor()};
+  }
+  Grads backward_fused(const Tensor& dl) const {
+    return {kernels::nll_loss_backward(name, dl, *target, sizes, ignored, total), Tensor()};
+  }
+  Tensor tangent(const Grads& dx) const {
+    const Tensor dl = neg(take_along(name, dx[0], *target, 1, ignored)) * shares(dx[0].dtype());
+    return total == Total::each ? dl : sum(dl);
+  }
+};
+
 int64_t class_dim(const Tensor& input) { return input.dim() == 1 ? 0 : 1; }
 
 void check_floating(const char* op, const Tensor& input) {
@@ -159,6 +182,9 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const NllLossOptions&
   check_defined("nll_loss", target, "target");
   check_classes("nll_loss", input, target);
   check_weight("nll_loss", input, options.weight);
+  if (input.dim() == 2 && !options.weight.defined())
+    return apply(NllLoss{.ignored = options.ignore_index, .total = total_of(options.reduction), .sizes = input.sizes()},
+                 input, target);
   return picked_loss("nll_loss", input, target, options);
 }
 

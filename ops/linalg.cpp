@@ -2,8 +2,10 @@
 #include "tapegrad/ops/linalg.h"
 
 #include "tapegrad/autograd/autograd.h"
+#include "tapegrad/ops/compare.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/kernels/gemm.h"
+#include "tapegrad/ops/kernels/map.h"
 #include "tapegrad/ops/linalg_parts.h"
 #include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/reduce.h"
@@ -14,6 +16,7 @@ namespace {
 using autograd::accumulator;
 using autograd::needs;
 using kernels::gemm;
+using kernels::Map;
 
 // y = a b;  da = dy b^T, db = a^T dy
 struct Mm {
@@ -77,6 +80,51 @@ struct Linear {
     if (dx[1].defined()) add(mm(*x, t(dx[1])));
     if (dx[2].defined()) add(y.defined() ? dx[2] : expand(dx[2], {rows, dx[2].sizes()[0]}));
     return y;
+  }
+};
+
+// y = f(x w^T + b);  with dz = dy f'(z): as Linear. f'(z) is a function of y for all of them.
+struct ActivatedLinear {
+  static constexpr const char* name = "linear_activation";
+  static constexpr bool optional_inputs = true;
+  int64_t rows;
+  LinearActivation f;
+  SavedInput x{"x"}, w{"weight"};
+  SavedOutput y{"y"};
+  Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias) {
+    const Map map = f == LinearActivation::relu ? Map::relu : f == LinearActivation::sigmoid ? Map::sigmoid : Map::tanh;
+    return y.save(gemm(name, x.save(input, needs(1)), false, w.save(weight, needs(0)), true, bias, {}, map));
+  }
+  // t f'(z)
+  Tensor chained(const Tensor& t) const {
+    const Tensor v = *y;
+    if (f == LinearActivation::relu) return where(v <= 0, 0, t);
+    return f == LinearActivation::sigmoid ? t * v * (1 - v) : t * (1 - square(v));
+  }
+  Grads backward(const Tensor& dy) const {
+    const Tensor dz = chained(dy);
+    return {needs(0) ? mm(dz, *w) : Tensor(), needs(1) ? mm(t(dz), *x) : Tensor(), needs(2) ? sum(dz, 0) : Tensor()};
+  }
+  // dz takes the place of dy where nobody else sees that.
+  Grads backward_fused(Grads& cotangents) const {
+    const Map map = f == LinearActivation::relu      ? Map::relu_backward
+                    : f == LinearActivation::sigmoid ? Map::sigmoid_backward
+                                                     : Map::tanh_backward;
+    const Tensor dy = std::move(cotangents[0]);
+    const bool own = dy.unique() && dy.is_contiguous() && autograd::state().watch == 0;
+    Tensor db = needs(2) ? accumulator(2) : Tensor();
+    const Tensor dz = needs(2) ? kernels::map_and_column_sums(name, map, dy, *y, own, db)
+                               : kernels::binary(name, map, dy, *y, own ? dy : Tensor());
+    return {needs(0) ? gemm(name, dz, false, *w, false, {}, accumulator(0)) : Tensor(),
+            needs(1) ? gemm(name, dz, true, *x, false, {}, accumulator(1)) : Tensor(), db};
+  }
+  Tensor tangent(const Grads& dx) const {
+    Tensor z;
+    const auto add = [&](const Tensor& term) { z = z.defined() ? z + term : term; };
+    if (dx[0].defined()) add(mm(dx[0], t(*w)));
+    if (dx[1].defined()) add(mm(*x, t(dx[1])));
+    if (dx[2].defined()) add(z.defined() ? dx[2] : expand(dx[2], {rows, dx[2].sizes()[0]}));
+    return chained(z);
   }
 };
 
@@ -178,24 +226,44 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   return b.dim() == 2 ? folded(a, b) : batched(a, b);
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  check_operands("linear", x, weight, "x", "weight");
-  if (weight.dim() != 2) throw ShapeError("linear: weight must be [out, in], got shape " + to_string(weight.sizes()));
+namespace {
+
+void check_linear(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const auto start = [op] { return std::string(op) + ": "; };
+  check_operands(op, x, weight, "x", "weight");
+  if (weight.dim() != 2) throw ShapeError(start() + "weight must be [out, in], got shape " + to_string(weight.sizes()));
   if (x.dim() == 0 || x.sizes()[x.dim() - 1] != weight.sizes()[1])
-    throw ShapeError("linear: the last size of x must be weight's in, x is " + to_string(x.sizes()) +
+    throw ShapeError(start() + "the last size of x must be weight's in, x is " + to_string(x.sizes()) +
                      " and weight is " + to_string(weight.sizes()) +
                      (x.dim() > 0 && x.sizes()[x.dim() - 1] == weight.sizes()[0] ? " (did you mean weight.t()?)" : ""));
   if (bias.defined() && (bias.dim() != 1 || bias.sizes()[0] != weight.sizes()[0]))
-    throw ShapeError("linear: bias must be [out], bias is " + to_string(bias.sizes()) + " and weight is " +
+    throw ShapeError(start() + "bias must be [out], bias is " + to_string(bias.sizes()) + " and weight is " +
                      to_string(weight.sizes()));
   if (bias.defined() && bias.dtype() != x.dtype())
-    throw DTypeError(std::string("linear: bias must have the dtype of x and weight, got bias ") +
-                     name_of(bias.dtype()) + " and x " + name_of(x.dtype()) + " (did you mean to()?)");
-  if (x.dim() == 2) return apply(Linear{.rows = x.sizes()[0]}, x, weight, bias);
+    throw DTypeError(start() + "bias must have the dtype of x and weight, got bias " + name_of(bias.dtype()) +
+                     " and x " + name_of(x.dtype()) + " (did you mean to()?)");
+}
+
+// op over the rows of x, whose last size becomes `out`.
+template <class Op> Tensor over_rows(Op op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  op.rows = leading(x);
+  if (x.dim() == 2) return apply(std::move(op), x, weight, bias);
   Shape result = x.sizes();
   result[x.dim() - 1] = weight.sizes()[0];
-  const int64_t rows = leading(x);
-  return reshape(apply(Linear{.rows = rows}, reshape(x, {rows, weight.sizes()[1]}), weight, bias), result);
+  const Tensor rows = reshape(x, {op.rows, weight.sizes()[1]});
+  return reshape(apply(std::move(op), rows, weight, bias), result);
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  check_linear("linear", x, weight, bias);
+  return over_rows(Linear{.rows = 0}, x, weight, bias);
+}
+
+Tensor linear_activation(const Tensor& x, const Tensor& weight, const Tensor& bias, LinearActivation f) {
+  check_linear("linear_activation", x, weight, bias);
+  return over_rows(ActivatedLinear{.rows = 0, .f = f}, x, weight, bias);
 }
 
 }  // namespace tapegrad

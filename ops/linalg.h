@@ -14,4 +14,10 @@ TAPEGRAD_API Tensor matmul(const Tensor& a, const Tensor& b);
 // y[...,out] = x[...,in] weight[out,in]^T + bias[out];  dx = dy weight, dweight = dy^T x, dbias = sum dy. bias may be undefined.
 TAPEGRAD_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
+enum class LinearActivation : uint8_t { relu, sigmoid, tanh };
+// y = f(linear(x, weight, bias)) as one operation, with the bits of the two: the activation goes over rows of the product while they
+// are in the cache, and nothing but y is kept of it.  dz = dy f'(z) from y, in one pass with its sums; dx = dz weight,
+// dweight = dz^T x, dbias = sum dz. bias may be undefined. nn::Sequential runs a Linear and the ReLU, Sigmoid or Tanh behind it so.
+TAPEGRAD_API Tensor linear_activation(const Tensor& x, const Tensor& weight, const Tensor& bias, LinearActivation f);
+
 }  // namespace tapegrad

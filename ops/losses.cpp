@@ -84,8 +84,13 @@ template <class Rule> struct PairLoss {
             autograd::needs(1) ? Rule::dt(dl, *x, *t, bend) : Tensor()};
   }
   Grads backward_fused(const Tensor& dy) const {
-    if (autograd::needs(1)) return backward(dy);
-    return {kernels::pair_loss_backward(name, Rule::kind, dy, *x, *t, total, bend), Tensor()};
+    constexpr bool odd = Rule::kind != Pair::cross_entropy && Rule::kind != Pair::logistic;  // l(x, t) = f(x - t)
+    Tensor by_input, by_target;
+    if (autograd::needs(0) || odd) by_input = kernels::pair_loss_backward(name, Rule::kind, dy, *x, *t, total, bend);
+    if (!autograd::needs(1)) return {by_input, by_target};
+    if (odd) by_target = kernels::unary(name, kernels::Map::neg, by_input, autograd::needs(0) ? Tensor() : by_input);
+    else by_target = Rule::dt(each_dl(dy, total, (*x).numel()), *x, *t, bend);
+    return {by_input, by_target};
   }
   Tensor tangent(const Grads& dx) const {
     Tensor dl;

@@ -1,4 +1,4 @@
-// One optimizer step on one parameter, over the fused kernels.
+// Steps of optimizers, each one launch over all parameters of a list.
 #include "tapegrad/ops/optim_step.h"
 
 #include <cmath>
@@ -6,26 +6,166 @@
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/denormal.h"
 #include "tapegrad/core/iterate.h"
-#include "tapegrad/core/launch.h"
 #include "tapegrad/ops/kernels/simd/note.h"
-#include "tapegrad/ops/kernels/simd/simd.h"
+#include "tapegrad/ops/step_parts.h"
 
 namespace tapegrad {
 namespace {
 
-template <class T> T* data_of(const Tensor& t) { return t.defined() ? reinterpret_cast<T*>(t.impl()->data) : nullptr; }
+using kernels::simd::AdagradStep;
+using kernels::simd::AdamStep;
+using kernels::simd::RmspropStep;
+using kernels::simd::SgdStep;
+using kernels::simd::StepOptions;
+using kernels::simd::StepPiece;
+using kernels::simd::StepRange;
 
-// step(p, g) on contiguous memory: their own, or a copy, which for p is written back.
-template <class Step> void on_contiguous(const Tensor& p, const Tensor& g, const Step& step) {
-  if (p.is_contiguous() && g.is_contiguous()) {
-    step(p, g);
-  } else {
-    const Tensor q = contiguous_of(p);
-    step(q, contiguous_of(g));
-    if (!q.is_same(p)) copy(p, q);
-  }
-  p.impl()->storage->bump_version();
+template <class Options> using Rule = void (*)(const Options&, const StepRange&);
+
+// The pieces in [first, last), `elements` in all, on the threads that are worth it.
+template <class Options>
+void update(Rule<Options> rule, const Options& options, const StepPiece* first, int64_t elements) {
+  parallel_for(0, elements, kParallelGrain, [&](int64_t begin, int64_t end) {
+    const FlushDenormals flush;
+    const StepPiece* piece = first;
+    int64_t before = 0;
+    for (; before + piece->n <= begin; ++piece) before += piece->n;
+    rule(options, {piece, begin - before, end - begin});
+  });
 }
+
+// Counts a step of every parameter, and calls update(first piece, elements, steps before) for each run of parameters that have
+// taken as many: nearly always all.
+template <class Update> void for_equal_steps(const StepTable& table, const Update& update) {
+  const StepPiece* const end = table.pieces.data() + table.pieces.size();
+  for (const StepPiece* first = table.pieces.data(); first != end;) {
+    const int64_t steps = *first->steps;
+    int64_t elements = 0;
+    const StepPiece* piece = first;
+    for (; piece != end && *piece->steps == steps; ++piece) {
+      ++*piece->steps;
+      elements += piece->n;
+    }
+    update(first, elements, steps);
+    first = piece;
+  }
+}
+
+template <class Options> StepOptions common(const Options& o, const ClipFactor& factor) {
+  return {o.lr, o.weight_decay, factor(), o.maximize};
+}
+
+KernelNote note_of(const StepTable& table, int64_t operations) {
+  KernelNote note = kernels::simd_note();
+  note.flops = table.elements * operations;
+  return note;
+}
+
+// Operations per element of what all steps do to a gradient.
+template <class Options> int64_t common_operations(const Options& o, const ClipFactor& factor) {
+  return (factor.norm ? 1 : 0) + (o.weight_decay != 0 ? 2 : 0);
+}
+
+struct SgdRun {
+  const StepTable* table;
+  Rule<SgdStep> rule;
+  ClipFactor factor;
+  const SgdStepOptions* o;
+  bool has_buffer;
+
+  void operator()() const {
+    const bool buffered = has_buffer && o->momentum != 0;
+    SgdStep step{common(*o, factor), o->momentum, o->dampening, o->nesterov, buffered, false};
+    if (!buffered) return update(rule, step, table->pieces.data(), table->elements);
+    for_equal_steps(*table, [&](const StepPiece* first, int64_t elements, int64_t steps) {
+      step.first = steps == 0;
+      update(rule, step, first, elements);
+    });
+  }
+  KernelNote note() const {
+    return note_of(*table, 2 + (o->momentum != 0 ? 3 : 0) + (o->nesterov ? 2 : 0) + common_operations(*o, factor));
+  }
+};
+
+void correct(AdamCorrections& c, int64_t step, const std::pair<double, double>& betas) {
+  if (c.step == step && c.betas == betas) return;
+  const auto t = static_cast<double>(step);
+  c = {step, betas, 1 - std::pow(betas.first, t), 1 - std::pow(betas.second, t)};
+}
+
+template <bool kDecoupled> struct AdamRun {
+  const StepTable* table;
+  Rule<AdamStep> rule;
+  ClipFactor factor;
+  const AdamOptionsOf<kDecoupled>* o;
+  AdamCorrections* corrections;
+  bool has_largest;
+
+  void operator()() const {
+    AdamStep step{common(*o, factor), o->betas.first, o->betas.second, o->eps, 0, 0, 1, has_largest && o->amsgrad};
+    if (kDecoupled) {
+      step.weight_decay = 0;
+      step.shrink = 1 - o->lr * o->weight_decay;
+    }
+    for_equal_steps(*table, [&](const StepPiece* first, int64_t elements, int64_t steps) {
+      correct(*corrections, steps + 1, o->betas);
+      step.correction1 = corrections->first;
+      step.correction2 = corrections->second;
+      update(rule, step, first, elements);
+    });
+  }
+  KernelNote note() const { return note_of(*table, 13 + (o->amsgrad ? 1 : 0) + common_operations(*o, factor)); }
+};
+
+struct RmspropRun {
+  const StepTable* table;
+  Rule<RmspropStep> rule;
+  ClipFactor factor;
+  const RmspropStepOptions* o;
+  bool has_buffer, has_mean;
+
+  void operator()() const {
+    const RmspropStep step{common(*o, factor),     o->alpha, o->eps, o->momentum, has_buffer && o->momentum != 0,
+                           has_mean && o->centered};
+    for_equal_steps(*table,
+                    [&](const StepPiece* first, int64_t elements, int64_t) { update(rule, step, first, elements); });
+  }
+  KernelNote note() const {
+    return note_of(*table, 9 + (o->momentum != 0 ? 2 : 0) + (o->centered ? 5 : 0) + common_operations(*o, factor));
+  }
+};
+
+struct AdagradRun {
+  const StepTable* table;
+  Rule<AdagradStep> rule;
+  ClipFactor factor;
+  const AdagradStepOptions* o;
+
+  void operator()() const {
+    AdagradStep step{common(*o, factor), o->eps};
+    for_equal_steps(*table, [&](const StepPiece* first, int64_t elements, int64_t steps) {
+      step.lr = o->lr / (1 + static_cast<double>(steps) * o->lr_decay);
+      update(rule, step, first, elements);
+    });
+  }
+  KernelNote note() const { return note_of(*table, 7 + common_operations(*o, factor)); }
+};
+
+// The table's kernel for the dtype: kernel_of(dtype, [](const auto& kernels) { return kernels.sgd; }).
+template <class Member> auto kernel_of(DType dtype, const Member& member) {
+  const auto& table = kernels::simd::table();
+  return dtype == kFloat32 ? member(table.f32) : member(table.f64);
+}
+
+template <class Run> void run(const char* name, const StepList& list, const StepClip& clip, const Run& kernel) {
+  launch_flat(name, LaunchKind::other, kernel,
+              [&](std::vector<const Tensor*>& outputs, std::vector<const Tensor*>& inputs) {
+                list.operands(outputs, inputs);
+                inputs.push_back(&clip.norm);
+              });
+}
+
+bool has_state(const StepList& list, int k) { return list.table().pieces[0].state[k] != nullptr; }
 
 [[noreturn]] void misfit(const char* op, const Tensor& p, const char* what, const Tensor& other) {
   const std::string got = std::string(", got ") + name_of(p.dtype()) + " " + to_string(p.sizes()) + " and " +
@@ -36,140 +176,90 @@ template <class Step> void on_contiguous(const Tensor& p, const Tensor& g, const
   throw ShapeError(std::string(op) + ": a parameter and its " + what + " must have one shape" + got);
 }
 
-// kernel(first, count) over all n elements, on the threads that are worth it.
-template <class Kernel> void for_pieces(int64_t n, const Kernel& kernel) {
-  parallel_for(0, n, kParallelGrain, [&](int64_t i, int64_t end) {
-    const FlushDenormals flush;
-    kernel(i, end - i);
-  });
-}
-
-template <class T> const kernels::simd::Floating<T>& kernels_of() {
-  return kernels::simd::floating<T>(kernels::simd::table());
-}
-
-template <class T>
-void launch_sgd(const Tensor& p, const Tensor& g, const Tensor& buffer, const SgdStepOptions& options, int64_t* steps) {
-  const SgdStepOptions* o = &options;
-  T* const to = data_of<T>(p);
-  const T* const from = data_of<T>(g);
-  T* const b = data_of<T>(buffer);
-  const int64_t n = p.numel();
-  const auto run = [=] {
-    T* const used = o->momentum != 0 ? b : nullptr;
-    const bool first = used && (*steps)++ == 0;
-    for_pieces(n, [&](int64_t i, int64_t count) {
-      kernels_of<T>().sgd({to + i, from + i, used ? used + i : nullptr, count, o->lr, o->momentum, o->dampening,
-                           o->weight_decay, o->nesterov, o->maximize, first});
-    });
-  };
-  launch("sgd_step", LaunchKind::other, {&p, &buffer}, {&p, &g, &buffer}, kernels::BySimd{run});
-}
-
-void correct(AdamCorrections& c, int64_t step, const std::pair<double, double>& betas) {
-  if (c.step == step && c.betas == betas) return;
-  const auto t = static_cast<double>(step);
-  c = {step, betas, 1 - std::pow(betas.first, t), 1 - std::pow(betas.second, t)};
-}
-
-template <bool kDecoupled> struct AdamState {
-  Tensor m, v, v_max;
-  const AdamOptionsOf<kDecoupled>* options;
-  int64_t* steps;
-  AdamCorrections* corrections;
-};
-
-template <class T, bool kDecoupled>
-void launch_adam(const Tensor& p, const Tensor& g, const AdamState<kDecoupled>& state) {
-  T* const to = data_of<T>(p);
-  const T* const from = data_of<T>(g);
-  T *const m = data_of<T>(state.m), *const v = data_of<T>(state.v), *const v_max = data_of<T>(state.v_max);
-  const auto run = [=, n = p.numel(), o = state.options, steps = state.steps, c = state.corrections] {
-    correct(*c, ++*steps, o->betas);
-    for_pieces(n, [&](int64_t i, int64_t count) {
-      kernels_of<T>().adam({to + i, from + i, m + i, v + i, v_max ? v_max + i : nullptr, count, o->lr, o->betas.first,
-                            o->betas.second, o->eps, kDecoupled ? 0 : o->weight_decay, c->first, c->second,
-                            kDecoupled ? 1 - o->lr * o->weight_decay : 1, o->maximize});
-    });
-  };
-  launch("adam_step", LaunchKind::other, {&p, &state.m, &state.v, &state.v_max},
-         {&p, &g, &state.m, &state.v, &state.v_max}, kernels::BySimd{run});
-}
-
-template <bool kDecoupled> void step_adam(const Tensor& p, const Tensor& g, const AdamState<kDecoupled>& state) {
-  on_contiguous(p, g, [&](const Tensor& q, const Tensor& dq) {
-    dispatch_floating(q.dtype(), [&]<class T>() { launch_adam<T>(q, dq, state); });
-  });
-}
-
-template <class T>
-void launch_rmsprop(const Tensor& p, const Tensor& g, const Tensor& v, const Tensor& mean, const Tensor& buffer,
-                    const RmspropStepOptions& options) {
-  const RmspropStepOptions* o = &options;
-  T* const to = data_of<T>(p);
-  const T* const from = data_of<T>(g);
-  T *const square = data_of<T>(v), *const centre = data_of<T>(mean), *const moving = data_of<T>(buffer);
-  launch("rmsprop_step", LaunchKind::other, {&p, &v, &mean, &buffer}, {&p, &g, &v, &mean, &buffer},
-         kernels::BySimd{[=, n = p.numel()] {
-           for_pieces(n, [&](int64_t i, int64_t count) {
-             kernels_of<T>().rmsprop({to + i, from + i, square + i, centre ? centre + i : nullptr,
-                                      moving ? moving + i : nullptr, count, o->lr, o->alpha, o->eps, o->weight_decay,
-                                      o->momentum, o->maximize});
-           });
-         }});
-}
-
-template <class T>
-void launch_adagrad(const Tensor& p, const Tensor& g, const Tensor& v, const AdagradStepOptions& options,
-                    int64_t* steps) {
-  const AdagradStepOptions* o = &options;
-  T* const to = data_of<T>(p);
-  const T* const from = data_of<T>(g);
-  T* const square = data_of<T>(v);
-  launch("adagrad_step", LaunchKind::other, {&p, &v}, {&p, &g, &v}, kernels::BySimd{[=, n = p.numel()] {
-           const double lr = o->lr / (1 + static_cast<double>((*steps)++) * o->lr_decay);
-           for_pieces(n, [&](int64_t i, int64_t count) {
-             kernels_of<T>().adagrad({to + i, from + i, square + i, count, lr, o->eps, o->weight_decay, o->maximize});
-           });
-         }});
-}
-
 }  // namespace
 
-void check_step(const char* op, const Tensor& p, const Tensor& g, const Tensor& buffer) {
-  if (g.dtype() != p.dtype() || !(IntArrayRef(g.sizes()) == IntArrayRef(p.sizes()))) misfit(op, p, "gradient", g);
-  if (buffer.defined() && (buffer.dtype() != p.dtype() || buffer.numel() != p.numel()))
-    misfit(op, p, "optimizer state", buffer);
+void StepList::clear(std::array<bool, 3> has_state) {
+  has_state_ = has_state;
+  table_.pieces.clear();
+  table_.elements = 0;
+  rows_.clear();
+  copies_.clear();
+  to_write_.clear();
 }
 
-void sgd_step(const Tensor& p, const Tensor& g, const Tensor& buffer, const SgdStepOptions& options, int64_t* steps) {
-  on_contiguous(p, g, [&](const Tensor& q, const Tensor& dq) {
-    dispatch_floating(q.dtype(), [&]<class T>() { launch_sgd<T>(q, dq, buffer, options, steps); });
-  });
+void StepList::add(const Tensor& p, const Tensor& g, const Tensor* states, int64_t* steps) {
+  const TensorImpl &to = *p.impl(), &from = *g.impl();
+  if (!to.contiguous || !from.contiguous) return add_copies(p, g, states, steps);
+  StepPiece& piece = table_.pieces.emplace_back();
+  piece.p = to.data;
+  piece.g = from.data;
+  for (int k = 0; k < 3; ++k) piece.state[k] = has_state_[static_cast<size_t>(k)] ? states[k].impl()->data : nullptr;
+  piece.n = to.numel;
+  piece.steps = steps;
+  table_.elements += to.numel;
+  rows_.push_back({&p, &g, states});
 }
 
-void adam_step(const Tensor& p, const Tensor& g, const Tensor& m, const Tensor& v, const Tensor& v_max,
-               const AdamStepOptions& options, int64_t* steps, AdamCorrections* corrections) {
-  step_adam(p, g, AdamState<false>{m, v, v_max, &options, steps, corrections});
+void StepList::add_copies(const Tensor& p, const Tensor& g, const Tensor* states, int64_t* steps) {
+  const auto kept = [&](const Tensor& x) -> const Tensor& { return copies_.emplace_front(contiguous_of(x)); };
+  const Tensor& to = kept(p);
+  if (!to.is_same(p)) to_write_.emplace_back(&p, &to);
+  add(to, kept(g), states, steps);
 }
 
-void adam_step(const Tensor& p, const Tensor& g, const Tensor& m, const Tensor& v, const Tensor& v_max,
-               const AdamWStepOptions& options, int64_t* steps, AdamCorrections* corrections) {
-  step_adam(p, g, AdamState<true>{m, v, v_max, &options, steps, corrections});
+void StepList::finish() {
+  for (const auto& [p, from] : to_write_) copy(*p, *from);
+  for (const Row& row : rows_) row.p->impl()->storage->bump_version();
+  for (const auto& [p, from] : to_write_) p->impl()->storage->bump_version();
+  clear();
 }
 
-void rmsprop_step(const Tensor& p, const Tensor& g, const Tensor& v, const Tensor& mean, const Tensor& buffer,
-                  const RmspropStepOptions& options) {
-  on_contiguous(p, g, [&](const Tensor& q, const Tensor& dq) {
-    dispatch_floating(q.dtype(), [&]<class T>() { launch_rmsprop<T>(q, dq, v, mean, buffer, options); });
-  });
+void StepList::operands(std::vector<const Tensor*>& outputs, std::vector<const Tensor*>& inputs) const {
+  for (const Row& row : rows_) {
+    outputs.push_back(row.p);
+    for (size_t k = 0; k < has_state_.size(); ++k) {
+      if (has_state_[k]) outputs.push_back(&row.states[k]);
+    }
+  }
+  inputs = outputs;
+  for (const Row& row : rows_) inputs.push_back(row.g);
 }
 
-void adagrad_step(const Tensor& p, const Tensor& g, const Tensor& v, const AdagradStepOptions& options,
-                  int64_t* steps) {
-  on_contiguous(p, g, [&](const Tensor& q, const Tensor& dq) {
-    dispatch_floating(q.dtype(), [&]<class T>() { launch_adagrad<T>(q, dq, v, options, steps); });
-  });
+void check_step(const char* op, const Tensor& p, const Tensor& g, const Tensor* states, std::array<bool, 3> has_state) {
+  const TensorImpl &to = *p.impl(), &from = *g.impl();
+  bool same = to.dtype == from.dtype && to.sizes.size() == from.sizes.size();
+  for (int64_t d = 0; same && d < to.sizes.size(); ++d) same = to.sizes[d] == from.sizes[d];
+  if (!same) misfit(op, p, "gradient", g);
+  for (size_t k = 0; k < has_state.size(); ++k) {
+    if (has_state[k] && (states[k].dtype() != to.dtype || states[k].numel() != to.numel))
+      misfit(op, p, "optimizer state", states[k]);
+  }
+}
+
+void sgd_step(const StepList& list, const SgdStepOptions& options, const StepClip& clip) {
+  const auto rule = kernel_of(list.dtype(), [](const auto& k) { return k.sgd; });
+  run("sgd_step", list, clip, SgdRun{&list.table(), rule, clip.factor, &options, has_state(list, 0)});
+}
+
+template <bool kDecoupled>
+void adam_step(const StepList& list, const AdamOptionsOf<kDecoupled>& options, AdamCorrections* corrections,
+               const StepClip& clip) {
+  const auto rule = kernel_of(list.dtype(), [](const auto& k) { return k.adam; });
+  run("adam_step", list, clip,
+      AdamRun<kDecoupled>{&list.table(), rule, clip.factor, &options, corrections, has_state(list, 2)});
+}
+template void adam_step<false>(const StepList&, const AdamStepOptions&, AdamCorrections*, const StepClip&);
+template void adam_step<true>(const StepList&, const AdamWStepOptions&, AdamCorrections*, const StepClip&);
+
+void rmsprop_step(const StepList& list, const RmspropStepOptions& options, const StepClip& clip) {
+  const auto rule = kernel_of(list.dtype(), [](const auto& k) { return k.rmsprop; });
+  run("rmsprop_step", list, clip,
+      RmspropRun{&list.table(), rule, clip.factor, &options, has_state(list, 1), has_state(list, 2)});
+}
+
+void adagrad_step(const StepList& list, const AdagradStepOptions& options, const StepClip& clip) {
+  const auto rule = kernel_of(list.dtype(), [](const auto& k) { return k.adagrad; });
+  run("adagrad_step", list, clip, AdagradRun{&list.table(), rule, clip.factor, &options});
 }
 
 }  // namespace tapegrad

@@ -103,6 +103,57 @@ double product_flops(const Tensors& in, const Tensor& y) {
   return 2.0 * static_cast<double>(y.numel()) * static_cast<double>(in[0].size(-1));
 }
 
+double activated(LinearActivation f, double z) {
+  return f == LinearActivation::relu      ? std::max(z, 0.0)
+         : f == LinearActivation::sigmoid ? 1 / (1 + std::exp(-z))
+                                          : std::tanh(z);
+}
+
+// As linear_case, with an activation on top; its slope is at most 1, so the magnitudes of linear's terms do.
+Case linear_activation_case(const Shape& x, int64_t out, bool bias, LinearActivation f) {
+  Case c = linear_case(x, out, bias);
+  c.label += f == LinearActivation::relu ? ", relu" : f == LinearActivation::sigmoid ? ", sigmoid" : ", tanh";
+  c.f = [f](const Tensors& in) { return linear_activation(in[0], in[1], in.size() > 2 ? in[2] : Tensor(), f); };
+  c.reference = [f, product = c.reference](const std::vector<Array>& in) {
+    Array y = product(in);
+    for (double& z : y.v) z = activated(f, z);
+    return y;
+  };
+  return c;
+}
+
+Row linear_activation_row() {
+  Row row{.name = "linear_activation", .cases = {}};
+  for (const LinearActivation f : {LinearActivation::relu, LinearActivation::sigmoid, LinearActivation::tanh}) {
+    for (const Shape& x : std::vector<Shape>{{5, 3}, {1, 40}, {3}, {2, 4, 3}, {0, 3}, {33, 35}}) {
+      for (const bool bias : {true, false}) row.cases.push_back(linear_activation_case(x, 4, bias, f));
+    }
+    row.bench.push_back(linear_activation_case({64, 784}, 300, true, f));
+    row.bench.push_back(linear_activation_case({300, 64}, 300, true, f));  // its gradient is summed strip by strip
+    for (size_t i = row.bench.size() - 2; i < row.bench.size(); ++i) row.bench[i].reference = {};
+  }
+  row.bad_inputs = {
+      bad<ShapeError>(
+          [] {
+            linear_activation(ones({2, 3}), ones({3, 4}), {}, LinearActivation::relu);
+          },
+          "linear_activation: the last size of x must be weight's in, x is [2, 3] and weight is [3, 4] (did you mean "
+          "weight.t()?)"),
+      bad<ShapeError>(
+          [] {
+            linear_activation(ones({2, 3}), ones({4, 3}), ones({3}), LinearActivation::tanh);
+          },
+          "linear_activation: bias must be [out], bias is [3] and weight is [4, 3]"),
+      bad<DTypeError>(
+          [] {
+            linear_activation(ones({2, 3}), ones({4, 3}), ones({4}, kFloat64), LinearActivation::sigmoid);
+          },
+          "linear_activation: bias must have the dtype of x and weight, got bias float64 and x float32 (did you mean "
+          "to()?)")};
+  row.flops = product_flops;
+  return row;
+}
+
 }  // namespace
 
 std::vector<Row> linalg_rows() {
@@ -222,7 +273,7 @@ std::vector<Row> linalg_rows() {
           },
           "linear: weight must be defined, got an undefined tensor (Tensor())")};
   linear_row.flops = product_flops;
-  return {mm_row, bmm_row, matmul_row, linear_row};
+  return {mm_row, bmm_row, matmul_row, linear_row, linear_activation_row()};
 }
 
 }  // namespace op_cases

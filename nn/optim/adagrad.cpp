@@ -2,6 +2,7 @@
 #include "tapegrad/nn/optim/adagrad.h"
 
 #include "tapegrad/core/copy.h"
+#include "tapegrad/ops/step_parts.h"
 
 namespace tapegrad::optim {
 namespace {
@@ -36,14 +37,8 @@ void Adagrad::add_param_group(std::vector<Tensor> params, const AdagradOptions& 
   for (detail::Slot& slot : group->slots) fill(slot.state[0], options.initial_accumulator_value);
 }
 
-void Adagrad::step() {
-  const StepScope scope = prepare_step();
-  for (const Ref<detail::Group>& group : groups()) {
-    const AdagradOptions& options = static_cast<AdagradGroup&>(*group).options;
-    for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {
-      adagrad_step(slot.param, g, slot.state[0], options, &slot.steps);
-    });
-  }
+void Adagrad::update(detail::Group& group, const StepList& list, const StepClip& clip) {
+  adagrad_step(list, static_cast<AdagradGroup&>(group).options, clip);
 }
 
 }  // namespace tapegrad::optim

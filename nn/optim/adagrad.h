@@ -17,10 +17,9 @@ class TAPEGRAD_API Adagrad final : public Optimizer {
   Adagrad(std::vector<Tensor> params, double lr) : Adagrad(std::move(params), AdagradOptions{.lr = lr}) {}
   void add_param_group(std::vector<Tensor> params, const AdagradOptions& options = {});
   std::vector<ParamGroupOf<AdagradOptions>> param_groups() const { return groups_with<AdagradOptions>(); }
-  using Optimizer::step;
-  void step() override;
 
  private:
+  void update(detail::Group& group, const StepList& list, const StepClip& clip) override;
   const char* name() const override { return "Adagrad"; }
   std::array<const char*, 3> state_names() const override { return {"sum", nullptr, nullptr}; }
 };

@@ -1,6 +1,8 @@
 // Adam and AdamW.
 #include "tapegrad/nn/optim/adam.h"
 
+#include "tapegrad/ops/step_parts.h"
+
 namespace tapegrad::optim {
 namespace {
 
@@ -36,15 +38,10 @@ void AdamOf<kDecoupled>::add_param_group(std::vector<Tensor> params, const Optio
   add_group(Ref<detail::Group>::adopt(new AdamGroup<kDecoupled>(std::move(params), options)));
 }
 
-template <bool kDecoupled> void AdamOf<kDecoupled>::step() {
-  const StepScope scope = prepare_step();
-  for (const Ref<detail::Group>& ref : groups()) {
-    auto& group = static_cast<AdamGroup<kDecoupled>&>(*ref);
-    for_each_gradient(group, [&](detail::Slot& slot, const Tensor& g) {
-      adam_step(slot.param, g, slot.state[0], slot.state[1], group.options.amsgrad ? slot.state[2] : Tensor(),
-                group.options, &slot.steps, &group.corrections);
-    });
-  }
+template <bool kDecoupled>
+void AdamOf<kDecoupled>::update(detail::Group& group, const StepList& list, const StepClip& clip) {
+  auto& own = static_cast<AdamGroup<kDecoupled>&>(group);
+  adam_step(list, own.options, &own.corrections, clip);
 }
 
 template class AdamOf<false>;

@@ -17,10 +17,9 @@ template <bool kDecoupled> class TAPEGRAD_API AdamOf final : public Optimizer {
   AdamOf(std::vector<Tensor> params, double lr) : AdamOf(std::move(params), Options{.lr = lr}) {}
   void add_param_group(std::vector<Tensor> params, const Options& options = {});
   std::vector<ParamGroupOf<Options>> param_groups() const { return groups_with<Options>(); }
-  using Optimizer::step;
-  void step() override;
 
  private:
+  void update(detail::Group& group, const StepList& list, const StepClip& clip) override;
   const char* name() const override { return kDecoupled ? "AdamW" : "Adam"; }
   std::array<const char*, 3> state_names() const override { return {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}; }
 };

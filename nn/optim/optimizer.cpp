@@ -7,13 +7,20 @@
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/launch.h"
 #include "tapegrad/nn/internal.h"
-#include "tapegrad/ops/optim_step.h"
+#include "tapegrad/ops/step_parts.h"
 
 namespace tapegrad::optim {
 
-detail::Group::Group(std::vector<Tensor> params) {
+// What clipping keeps where kept launches find it.
+struct detail::Clip {
+  double max_norm = 0;
+  Tensor norm;
+  FlatList gradients;  // of a step
+};
+
+detail::Group::Group(std::vector<Tensor> params) : steps(params.size()) {
   slots.reserve(params.size());
-  for (Tensor& p : params) slots.push_back({std::move(p), {}});
+  for (Tensor& p : params) slots.push_back({std::move(p)});
 }
 
 detail::Group::~Group() = default;
@@ -55,13 +62,39 @@ void Optimizer::check_group(const detail::Group& group) const {
   }
 }
 
-void Optimizer::fill_in(detail::Group& group) const {
+namespace {
+
+// A slot's state in elements, so that each starts a cache line.
+int64_t padded(const Tensor& p) {
+  const int64_t line = 64 / p.element_size();
+  return (p.numel() + line - 1) / line * line;
+}
+
+}  // namespace
+
+void Optimizer::fill_in(detail::Group& group) {
   const std::array<bool, 3> kept = group.kept_state();
-  for (detail::Slot& slot : group.slots) {
+  if (kept == group.filled) return;
+  // fn(slot, k) for every state that is missing.
+  const auto for_missing = [&](DType dtype, const auto& fn) {
     for (size_t k = 0; k < kept.size(); ++k) {
-      if (kept[k] && !slot.state[k].defined()) slot.state[k] = filled_tensor(slot.param.sizes(), slot.param.dtype(), 0);
+      for (detail::Slot& slot : group.slots) {
+        if (kept[k] && slot.param.dtype() == dtype && !slot.state[k].defined()) fn(slot, k);
+      }
     }
+  };
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    int64_t total = 0, offset = 0;
+    for_missing(dtype, [&](detail::Slot& slot, size_t) { total += padded(slot.param); });
+    if (total == 0) continue;
+    const Tensor flat = filled_tensor(total, dtype, 0);
+    for_missing(dtype, [&](detail::Slot& slot, size_t k) {
+      const Shape& sizes = slot.param.sizes();
+      slot.state[k] = alias(flat, sizes, contiguous_strides(sizes), offset);
+      offset += padded(slot.param);
+    });
   }
+  group.filled = kept;
 }
 
 void Optimizer::add_group(Ref<detail::Group> group) {
@@ -80,7 +113,6 @@ namespace {
 
 // A captured step has the state of its capture at hand, and no other.
 void note_kept_state(const char* op, const Ref<detail::Group>& group) {
-  if (!autograd::state().recorder) return;
   autograd::replay::note_guard(
       {group.get(), [group, kept = group->kept_state()] { return group->kept_state() == kept; },
        std::string("an option of ") + op + " that decides which state is kept (momentum, amsgrad, centered) was set"});
@@ -88,27 +120,102 @@ void note_kept_state(const char* op, const Ref<detail::Group>& group) {
                                 std::string("a group of parameters was added to ") + op});
 }
 
+// For the length of a step: says what its launches are for.
+class StepScope {
+ public:
+  template <class Name>
+  explicit StepScope(const Name& name)
+      : outer_(std::exchange(tapegrad::detail::phase, LaunchPhase::optimizer)), scope_("optimizer", name) {}
+  // Inlined, gcc 12 drops the store on the way out of a step that throws.
+  [[gnu::noinline]] ~StepScope() { tapegrad::detail::phase = outer_; }
+  StepScope(const StepScope&) = delete;
+  StepScope& operator=(const StepScope&) = delete;
+
+ private:
+  LaunchPhase outer_;
+  tapegrad::detail::ObservedScope scope_;
+};
+
+StepList& list_of(detail::Group& group, DType dtype) {
+  for (StepList& list : group.lists) {
+    if (list.dtype() == dtype) return list;
+  }
+  group.lists.emplace_back(dtype).clear(group.filled);
+  return group.lists.back();
+}
+
+// Refuses gradients and state that do not fit.
+void list_gradients(const char* name, detail::Group& group) {
+  for (StepList& list : group.lists) list.clear(group.filled);
+  StepList* list = nullptr;
+  for (size_t i = 0; i < group.slots.size(); ++i) {
+    const detail::Slot& slot = group.slots[i];
+    const autograd::GradMeta* meta = slot.param.impl()->meta;
+    if (!meta || !meta->grad.defined()) continue;
+    check_step(name, slot.param, meta->grad, slot.state, group.filled);
+    const DType dtype = slot.param.impl()->dtype;
+    if (!list || list->dtype() != dtype) list = &list_of(group, dtype);
+    list->add(slot.param, meta->grad, slot.state, &group.steps[i]);
+  }
+}
+
 }  // namespace
 
-Optimizer::StepScope::StepScope(const Optimizer& optimizer)
-    : outer_(std::exchange(tapegrad::detail::phase, LaunchPhase::optimizer)),
-      scope_("optimizer", [&] { return std::string(optimizer.name()) + ".step"; }) {}
-Optimizer::StepScope::~StepScope() { tapegrad::detail::phase = outer_; }
+// Launches kept now read what belongs to the optimizer again later.
+void Optimizer::note_kept() {
+  LaunchList* const list = keeping();
+  if (!clip_) clip_ = std::make_shared<detail::Clip>();
+  list->hold(clip_);
+  for (const Ref<detail::Group>& group : groups_) {
+    list->hold(std::make_shared<Ref<detail::Group>>(group));
+    list->note_host(group->steps.data(), group->steps.size() * sizeof(int64_t));
+    if (autograd::state().recorder) note_kept_state(name(), group);
+  }
+  if (!autograd::state().recorder) return;
+  autograd::replay::note_guard({clip_.get(),
+                                [clip = clip_, on = clip_->max_norm > 0] { return (clip->max_norm > 0) == on; },
+                                std::string("clipping in ") + name() + " was switched on or off (set_max_grad_norm)"});
+}
 
-Optimizer::StepScope Optimizer::prepare_step() {
+StepClip Optimizer::measure_gradients() const {
+  if (!(max_grad_norm() > 0)) return {};
+  FlatList& gradients = clip_->gradients;
+  gradients.clear();
+  for (const Ref<detail::Group>& group : groups_) {
+    for (const StepList& list : group->lists) list.for_each_gradient([&](const Tensor& g) { gradients.add(g); });
+  }
+  if (!clip_->norm.defined()) clip_->norm = new_tensor(IntArrayRef(), groups_[0]->slots[0].param.dtype());
+  flat_norm(gradients, 2, clip_->norm);
+  return {clip_->norm, ClipFactor(clip_->norm, 0, &clip_->max_norm)};
+}
+
+void Optimizer::step() {
+  const StepScope scope([&] { return std::string(name()) + ".step"; });
   for (const Ref<detail::Group>& group : groups_) {
     fill_in(*group);
-    for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {
-      for (const Tensor& state : slot.state) check_step(name(), slot.param, g, state);
-    });
-    if (LaunchList* list = keeping()) {
-      list->hold(std::make_shared<Ref<detail::Group>>(group));
-      note_kept_state(name(), group);
-      for (detail::Slot& slot : group->slots) list->note_host(&slot.steps, sizeof slot.steps);
+    list_gradients(name(), *group);
+  }
+  if (keeping()) [[unlikely]]
+    note_kept();
+  const StepClip clip = measure_gradients();
+  for (const Ref<detail::Group>& group : groups_) {
+    for (StepList& list : group->lists) {
+      if (list.empty()) continue;
+      update(*group, list, clip);
+      list.finish();
     }
   }
-  return StepScope(*this);
 }
+
+void Optimizer::set_max_grad_norm(double max_norm) {
+  detail::check_not_negative(name(), "max_grad_norm", max_norm);
+  if (!clip_) clip_ = std::make_shared<detail::Clip>();
+  clip_->max_norm = max_norm;
+}
+
+double Optimizer::max_grad_norm() const { return clip_ ? clip_->max_norm : 0; }
+
+Tensor Optimizer::grad_norm() const { return clip_ && clip_->norm.defined() ? clone_of(clip_->norm) : Tensor(); }
 
 void Optimizer::zero_grad(bool set_to_none) {
   for (const Ref<detail::Group>& group : groups_) {

@@ -3,20 +3,27 @@
 
 #include <array>
 #include <functional>
+#include <memory>
 
 #include "tapegrad/autograd/state.h"
 #include "tapegrad/core/watch.h"
 #include "tapegrad/nn/ordered_dict.h"
 
+namespace tapegrad {
+class StepList;
+struct StepClip;
+}  // namespace tapegrad
+
 namespace tapegrad::optim {
 
 namespace detail {
 
+struct Clip;
+
 // A parameter with the state its optimizer keeps for it.
 struct Slot {
   Tensor param;
-  Tensor state[3];  // under the names of the optimizer's state_names(); undefined where it keeps none
-  int64_t steps = 0;
+  Tensor state[3] = {};  // under the names of the optimizer's state_names(); undefined where it keeps none
 };
 
 // Sees, and may change, options as numbers; a switch is 0 or 1.
@@ -52,7 +59,10 @@ struct TAPEGRAD_API Group {
   RefCount refs;
   size_t of = 1;  // groups that its optimizer has
   std::vector<Slot> slots;
-  double* lr = nullptr;  // among the options of the derived type
+  std::vector<int64_t> steps;    // that each slot has taken
+  double* lr = nullptr;          // among the options of the derived type
+  std::array<bool, 3> filled{};  // kept_state() as all slots have it
+  std::vector<StepList> lists;   // of a step: the slots with gradients, by dtype
 };
 
 // Optimizers derive from it to say what their options are called.
@@ -94,8 +104,8 @@ class TAPEGRAD_API Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  // One update of all parameters from their gradients. When it throws, no parameter was changed.
-  virtual void step() = 0;
+  // One update of all parameters from their gradients, one launch per group and dtype. When it throws, no parameter was changed.
+  virtual void step();
   // Calls closure(), which recomputes gradients and returns the loss, then steps; returns that loss.
   template <class F>
     requires requires(F& f) { Tensor(f()); }
@@ -112,6 +122,14 @@ class TAPEGRAD_API Optimizer {
   void zero_grad(bool set_to_none = true);
   std::vector<ParamGroup> param_groups() const;
 
+  // From here on step() works with g min(1, max_norm / (norm + 1e-6)) in place of g, norm being that of the gradients of all groups
+  // as one vector: what nn::utils::clip_grad_norm_ before it would do, bit for bit, without a pass that writes gradients, so
+  // grad() stays as it was. 0: no clipping. Not part of the state. ValueError: negative or NaN.
+  void set_max_grad_norm(double max_norm);
+  double max_grad_norm() const;
+  // The norm of the gradients of the latest step that clipped, before it did, in a tensor of its own; undefined before the first.
+  Tensor grad_norm() const;
+
   // What a later run needs to go on as if there had been no break: "param_groups.G.OPTION" (float64, a switch is 0 or 1), and for
   // parameter I, counted over all groups, "state.I.step" (int64) and "state.I.NAME", NAME as PyTorch calls it (exp_avg,
   // exp_avg_sq, momentum_buffer, ...). The state shares memory with the optimizer.
@@ -124,33 +142,10 @@ class TAPEGRAD_API Optimizer {
   virtual const char* name() const = 0;
   // What the slots' state is called, in order; null: nothing there.
   virtual std::array<const char*, 3> state_names() const = 0;
-  // Zeros for what a slot of the group should keep and does not yet.
-  void fill_in(detail::Group& group) const;
+  // The update of the parameters in `list`, all of one dtype and with a gradient.
+  virtual void update(detail::Group& group, const StepList& list, const StepClip& clip) = 0;
   // Makes the group's state and takes it in, unless its parameters break the rules above.
   void add_group(Ref<detail::Group> group);
-  // For the length of a step: says what its launches are for.
-  class TAPEGRAD_API StepScope {
-   public:
-    explicit StepScope(const Optimizer& optimizer);
-    ~StepScope();
-    StepScope(const StepScope&) = delete;
-    StepScope& operator=(const StepScope&) = delete;
-
-   private:
-    LaunchPhase outer_;
-    tapegrad::detail::ObservedScope scope_;
-  };
-  // fill_in for all groups, since options may have changed, then refuses gradients and state that do not fit. The caller
-  // keeps what it returns until the step is done.
-  StepScope prepare_step();
-  // update(slot, gradient) for every parameter of the group that has one.
-  template <class F> static void for_each_gradient(detail::Group& group, const F& update) {
-    for (detail::Slot& slot : group.slots) {
-      const Tensor& g = slot.param.grad();
-      if (g.defined()) update(slot, g);
-    }
-  }
-  const std::vector<Ref<detail::Group>>& groups() const { return groups_; }
   template <class Options> std::vector<ParamGroupOf<Options>> groups_with() const {
     std::vector<ParamGroupOf<Options>> out;
     for (const Ref<detail::Group>& group : groups_) out.emplace_back(group);
@@ -159,7 +154,12 @@ class TAPEGRAD_API Optimizer {
 
  private:
   void check_group(const detail::Group& group) const;
+  // Zeros for what a slot of the group should keep and does not yet, all in one block of memory.
+  static void fill_in(detail::Group& group);
+  StepClip measure_gradients() const;
+  void note_kept();
   std::vector<Ref<detail::Group>> groups_;
+  std::shared_ptr<detail::Clip> clip_;
 };
 
 namespace detail {

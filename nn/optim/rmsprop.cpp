@@ -1,6 +1,8 @@
 // RMSprop.
 #include "tapegrad/nn/optim/rmsprop.h"
 
+#include "tapegrad/ops/step_parts.h"
+
 namespace tapegrad::optim {
 namespace {
 
@@ -33,16 +35,8 @@ void RMSprop::add_param_group(std::vector<Tensor> params, const RMSpropOptions& 
   add_group(Ref<detail::Group>::adopt(new RmspropGroup(std::move(params), options)));
 }
 
-void RMSprop::step() {
-  const StepScope scope = prepare_step();
-  for (const Ref<detail::Group>& group : groups()) {
-    const RMSpropOptions& options = static_cast<RmspropGroup&>(*group).options;
-    for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {
-      rmsprop_step(slot.param, g, slot.state[0], options.centered ? slot.state[2] : Tensor(),
-                   options.momentum != 0 ? slot.state[1] : Tensor(), options);
-      ++slot.steps;
-    });
-  }
+void RMSprop::update(detail::Group& group, const StepList& list, const StepClip& clip) {
+  rmsprop_step(list, static_cast<RmspropGroup&>(group).options, clip);
 }
 
 }  // namespace tapegrad::optim

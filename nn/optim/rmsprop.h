@@ -17,10 +17,9 @@ class TAPEGRAD_API RMSprop final : public Optimizer {
   RMSprop(std::vector<Tensor> params, double lr) : RMSprop(std::move(params), RMSpropOptions{.lr = lr}) {}
   void add_param_group(std::vector<Tensor> params, const RMSpropOptions& options = {});
   std::vector<ParamGroupOf<RMSpropOptions>> param_groups() const { return groups_with<RMSpropOptions>(); }
-  using Optimizer::step;
-  void step() override;
 
  private:
+  void update(detail::Group& group, const StepList& list, const StepClip& clip) override;
   const char* name() const override { return "RMSprop"; }
   std::array<const char*, 3> state_names() const override { return {"square_avg", "momentum_buffer", "grad_avg"}; }
 };

@@ -1,6 +1,8 @@
 // Stochastic gradient descent.
 #include "tapegrad/nn/optim/sgd.h"
 
+#include "tapegrad/ops/step_parts.h"
+
 namespace tapegrad::optim {
 namespace {
 
@@ -35,14 +37,8 @@ void SGD::add_param_group(std::vector<Tensor> params, const SGDOptions& options)
   add_group(Ref<detail::Group>::adopt(new SgdGroup(std::move(params), options)));
 }
 
-void SGD::step() {
-  const StepScope scope = prepare_step();
-  for (const Ref<detail::Group>& group : groups()) {
-    const SGDOptions& options = static_cast<SgdGroup&>(*group).options;
-    for_each_gradient(*group, [&](detail::Slot& slot, const Tensor& g) {
-      sgd_step(slot.param, g, slot.state[0], options, &slot.steps);
-    });
-  }
+void SGD::update(detail::Group& group, const StepList& list, const StepClip& clip) {
+  sgd_step(list, static_cast<SgdGroup&>(group).options, clip);
 }
 
 }  // namespace tapegrad::optim

@@ -16,10 +16,9 @@ class TAPEGRAD_API SGD final : public Optimizer {
   SGD(std::vector<Tensor> params, double lr) : SGD(std::move(params), SGDOptions{.lr = lr}) {}
   void add_param_group(std::vector<Tensor> params, const SGDOptions& options);
   std::vector<ParamGroupOf<SGDOptions>> param_groups() const { return groups_with<SGDOptions>(); }
-  using Optimizer::step;
-  void step() override;
 
  private:
+  void update(detail::Group& group, const StepList& list, const StepClip& clip) override;
   const char* name() const override { return "SGD"; }
   std::array<const char*, 3> state_names() const override { return {"momentum_buffer", nullptr, nullptr}; }
 };

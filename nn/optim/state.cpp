@@ -75,8 +75,9 @@ Dict Optimizer::state_dict() const {
         [&](const char* option, double& value) { out.append(option_key(g, option), number(value)); }));
   size_t i = 0;
   for (const Ref<detail::Group>& group : groups_) {
-    for (const detail::Slot& slot : group->slots) {
-      out.append(state_key(i, "step"), count(slot.steps));
+    for (size_t n = 0; n < group->slots.size(); ++n) {
+      const detail::Slot& slot = group->slots[n];
+      out.append(state_key(i, "step"), count(group->steps[n]));
       for (size_t k = 0; k < state_names().size(); ++k) {
         if (slot.state[k].defined()) out.append(state_key(i, state_names()[k]), slot.state[k]);
       }
@@ -90,6 +91,7 @@ void Optimizer::load_state_dict(const Dict& dict) {
   Reading reading{dict, {}, {}, {}};
   std::vector<double> options;
   std::vector<detail::Slot> slots;
+  std::vector<int64_t> steps;
   for (size_t g = 0; g < groups_.size(); ++g)
     groups_[g]->visit_options(detail::OptionVisitor(
         [&](const char* option, double&) { options.push_back(reading.scalar(option_key(g, option)).to<double>()); }));
@@ -97,7 +99,7 @@ void Optimizer::load_state_dict(const Dict& dict) {
     for (const detail::Slot& slot : group->slots) {
       const size_t i = slots.size();
       detail::Slot read;
-      read.steps = reading.scalar(state_key(i, "step")).to<int64_t>();
+      steps.push_back(reading.scalar(state_key(i, "step")).to<int64_t>());
       for (size_t k = 0; k < state_names().size(); ++k) {
         if (state_names()[k])
           read.state[k] = reading.state(state_key(i, state_names()[k]), slot.param, slot.state[k].defined());
@@ -109,10 +111,11 @@ void Optimizer::load_state_dict(const Dict& dict) {
 
   auto option = options.begin();
   auto read = slots.begin();
+  auto taken = steps.begin();
   for (const Ref<detail::Group>& group : groups_) {
     group->visit_options(detail::OptionVisitor([&](const char*, double& value) { value = *option++; }));
+    for (int64_t& count : group->steps) count = *taken++;
     for (detail::Slot& slot : group->slots) {
-      slot.steps = read->steps;
       for (size_t k = 0; k < state_names().size(); ++k) {
         const Tensor& from = read->state[k];
         // Into the memory it has: kept launches go on writing there.

@@ -5,6 +5,7 @@
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/launch.h"
 #include "tapegrad/core/parallel.h"
+#include "tapegrad/ops/kernels/map.h"
 #include "tapegrad/ops/kernels/simd/note.h"
 #include "tapegrad/ops/kernels/simd/simd.h"
 #include "tapegrad/ops/kernels/way.h"
@@ -47,7 +48,8 @@ template <class T> KernelNote note_of(const Gemm<T>& g, int64_t batch) {
 
 template <class T> struct Product {
   Gemm<T> g;
-  void operator()() const { run_way(g, way_of(kProductTiers, g)); }
+  simd::Map f;
+  void operator()() const { run_way(g, way_of(kProductTiers, g), f); }
   KernelNote note() const { return note_of(g, 1); }
 };
 
@@ -81,7 +83,7 @@ template <class T> Gemm<T> problem(const Stored& a, const Stored& b, int64_t m, 
 }  // namespace
 
 Tensor gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, const Tensor& bias,
-            const Tensor& into) {
+            const Tensor& into, simd::Map activation) {
   const int64_t m = a.sizes()[trans_a], k = a.sizes()[!trans_a], n = b.sizes()[!trans_b];
   const Stored left = stored(a, 0, trans_a);
   const Stored right = stored(b, 0, trans_b);
@@ -93,7 +95,7 @@ Tensor gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bo
     g.ldc = n;
     g.bias = row.defined() ? reinterpret_cast<const T*>(row.impl()->data) : nullptr;
     g.accumulate = into.defined();
-    launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t, &row}, Product<T>{g});
+    launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t, &row}, Product<T>{g, activation});
   });
   return y;
 }
@@ -128,6 +130,60 @@ Tensor column_sums(const char* name, const Tensor& x, const Tensor& into) {
   if (!into.defined()) return y;
   add_into(into, y);
   return into;
+}
+
+namespace {
+
+constexpr int64_t kMapGrain = 131072;  // elements of a map with sums worth a second thread
+// Elements from which a map and the sums go one after the other: memory is the limit, and a map by itself writes past the caches.
+constexpr int64_t kMapApart = int64_t{1} << 20;
+
+struct MapAndSums {
+  void (*kernel)(simd::Tile tile, char* const* ptr, void* sums, int64_t rows, int64_t cols, int64_t ld);
+  simd::Tile tile;
+  char *dz, *dy, *y, *sums;
+  int64_t rows, cols, item;
+
+  void operator()() const {
+    const int64_t grain = std::max<int64_t>(64, kMapGrain / std::max<int64_t>(1, rows));  // columns
+    parallel_for(0, cols, grain, [this](int64_t first, int64_t last) {
+      const int64_t at = first * item;
+      char* const ptr[] = {dz + at, dy + at, y + at};
+      kernel(tile, ptr, sums + at, rows, last - first, cols);
+    });
+  }
+  KernelNote note() const {
+    KernelNote note = simd_note();
+    note.flops = 2 * rows * cols;
+    return note;
+  }
+};
+
+}  // namespace
+
+Tensor map_and_column_sums(const char* name, simd::Map f, const Tensor& dy, const Tensor& y, bool in_place,
+                           Tensor& sums) {
+  if (y.numel() >= kMapApart) {
+    const Tensor dz = binary(name, f, dy, y, in_place ? dy : Tensor());
+    sums = column_sums(name, dz, sums);
+    return dz;
+  }
+  const Tensor from = contiguous_of(dy), saved = contiguous_of(y);
+  const Tensor dz = in_place ? from : new_like(from), fresh = new_tensor(y.sizes()[1], y.dtype());
+  const auto& table = simd::table();
+  const MapAndSums run{y.dtype() == kFloat32 ? table.f32.map_sum_cols : table.f64.map_sum_cols,
+                       table.map[static_cast<int>(f)][static_cast<int>(y.dtype())],
+                       dz.impl()->data,
+                       from.impl()->data,
+                       saved.impl()->data,
+                       fresh.impl()->data,
+                       y.sizes()[0],
+                       y.sizes()[1],
+                       item_size(y.dtype())};
+  launch(name, LaunchKind::reduce, {&dz, &fresh}, {&from, &saved}, run);
+  if (sums.defined()) add_into(sums, fresh);
+  else sums = fresh;
+  return dz;
 }
 
 }  // namespace tapegrad::kernels

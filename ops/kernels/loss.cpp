@@ -255,6 +255,46 @@ Tensor cross_entropy_backward(const char* name, const Tensor& dl, const Tensor& 
   return dx;
 }
 
+Tensor nll_loss(const char* name, const Tensor& x, const Tensor& target, int64_t ignored, Total total) {
+  const Tensor from = contiguous_of(x);
+  const Tensor classes = contiguous_of(target);
+  const int64_t rows = x.sizes()[0], cols = x.sizes()[1];
+  Tensor y = total == Total::each ? new_tensor(rows, x.dtype()) : new_tensor(IntArrayRef(), x.dtype());
+  dispatch_floating(x.dtype(), [&]<class T>() {
+    launch(name, LaunchKind::reduce, {&y}, {&from, &classes},
+           BySimd{[=, src = from.elements<T>(), t = classes.elements<int64_t>(), l = y.elements<T>()] {
+             const int64_t count = count_rows(name, t, rows, cols, ignored);
+             const Scratch<T> scratch(total == Total::each ? 0 : rows);
+             T* each = total == Total::each ? l : scratch.data();
+             for (int64_t r = 0; r < rows; ++r) each[r] = t[r] == ignored ? T{0} : -src[r * cols + t[r]];
+             if (total == Total::each) return;
+             sum_row(each, l, rows);
+             if (total == Total::mean) *l /= static_cast<T>(count);
+           }});
+  });
+  return y;
+}
+
+Tensor nll_loss_backward(const char* name, const Tensor& dl, const Tensor& target, const Shape& sizes, int64_t ignored,
+                         Total total) {
+  const Tensor cotangent = contiguous_of(dl);
+  const Tensor classes = contiguous_of(target);
+  const int64_t rows = sizes[0], cols = sizes[1];
+  Tensor dx = new_tensor(sizes, dl.dtype());
+  dispatch_floating(dl.dtype(), [&]<class T>() {
+    launch(name, LaunchKind::other, {&dx}, {&cotangent, &classes},
+           [=, pdl = cotangent.elements<T>(), t = classes.elements<int64_t>(), dst = dx.elements<T>()] {
+             const int64_t count = total == Total::mean ? count_rows(name, t, rows, cols, ignored) : 1;
+             std::fill_n(dst, rows * cols, T{0});
+             for (int64_t r = 0; r < rows; ++r) {
+               const T s = total == Total::each ? pdl[r] : total == Total::mean ? *pdl / static_cast<T>(count) : *pdl;
+               if (t[r] != ignored) dst[r * cols + t[r]] = -s;
+             }
+           });
+  });
+  return dx;
+}
+
 Tensor row_shares(const char* name, const Tensor& target, int64_t ignored, Total total, DType dtype) {
   const Tensor valid = converted(test_scalar(name, Map::ne, target, ignored), dtype);
   if (total != Total::mean) return valid;

@@ -34,6 +34,10 @@ Tensor cross_entropy(const char* name, const Tensor& x, const Tensor& target, in
                      Tensor& kept);
 Tensor cross_entropy_backward(const char* name, const Tensor& dl, const Tensor& x, const Tensor& target,
                               const Tensor& kept, int64_t ignored, Total total);
+// l[r] = -x[r][target[r]], as above, and its gradient, for x of `sizes` [N, C].
+Tensor nll_loss(const char* name, const Tensor& x, const Tensor& target, int64_t ignored, Total total);
+Tensor nll_loss_backward(const char* name, const Tensor& dl, const Tensor& target, const Shape& sizes, int64_t ignored,
+                         Total total);
 // d loss / d l[r]: 1, or 1 / (number of rows that take part) for mean; 0 for ignored rows.
 Tensor row_shares(const char* name, const Tensor& target, int64_t ignored, Total total, DType dtype);
 

@@ -12,7 +12,17 @@ namespace {
 
 using simd::Gemm;
 
-onednn::Matmul matmul_of(const Gemm<float>& g) {
+using simd::Map;
+
+onednn::Activation by_onednn(Map f) {
+  using onednn::Activation;
+  return f == Map::relu      ? Activation::relu
+         : f == Map::sigmoid ? Activation::sigmoid
+         : f == Map::tanh    ? Activation::tanh
+                             : Activation::none;
+}
+
+onednn::Matmul matmul_of(const Gemm<float>& g, Map f = kNoActivation) {
   return {.m = g.m,
           .n = g.n,
           .k = g.k,
@@ -25,7 +35,21 @@ onednn::Matmul matmul_of(const Gemm<float>& g) {
           .c = g.c,
           .ldc = g.ldc,
           .bias = g.bias,
-          .accumulate = g.accumulate};
+          .accumulate = g.accumulate,
+          .activation = by_onednn(f)};
+}
+
+// C = f(C), which is one run of memory where rows touch.
+template <class T> void activate(Map f, const Gemm<T>& g) {
+  if (f == kNoActivation) return;
+  const simd::Tile tile = simd::table().map[static_cast<int>(f)][static_cast<int>(dtype_of<T>())];
+  constexpr int64_t stride[] = {sizeof(T), sizeof(T)};
+  const bool joined = g.ldc == g.n;
+  for (int64_t r = 0; r < (joined ? 1 : g.m); ++r) {
+    char* const row = reinterpret_cast<char*>(g.c + r * g.ldc);
+    char* const at[] = {row, row};
+    if (g.m * g.n > 0) tile(at, stride, joined ? g.m * g.n : g.n, nullptr);
+  }
 }
 
 // Rows and columns come in whole register blocks of every instruction set.
@@ -56,24 +80,29 @@ template <class T, class Run> void in_pieces(const Gemm<T>& g, bool by_columns, 
   });
 }
 
-template <class T> void run_blocked(const Gemm<T>& g) {
+template <class T> void run_blocked(const Gemm<T>& g, Map f) {
   const bool by_columns = g.n >= g.m || g.m > kProductTiers.packed_rows;
-  in_pieces(g, by_columns, [](const Gemm<T>& part) {
+  in_pieces(g, by_columns, [f](const Gemm<T>& part) {
     const auto& kernels = simd::floating<T>(simd::table());
     const Scratch<T> workspace(kernels.gemm_workspace(part.m, part.n, part.k));
     kernels.gemm(part, workspace.data());
+    activate(f, part);
   });
 }
 
-template <class T> void run_few(const Gemm<T>& g) {
-  in_pieces(g, true, [](const Gemm<T>& part) { simd::floating<T>(simd::table()).gemm_few(part); });
+template <class T> void run_few(const Gemm<T>& g, Map f) {
+  in_pieces(g, true, [f](const Gemm<T>& part) {
+    simd::floating<T>(simd::table()).gemm_few(part);
+    activate(f, part);
+  });
 }
 
-template <class T> void run_turned(const Gemm<T>& g) {
-  in_pieces(g, true, [](const Gemm<T>& part) {
+template <class T> void run_turned(const Gemm<T>& g, Map f) {
+  in_pieces(g, true, [f](const Gemm<T>& part) {
     const auto& kernels = simd::floating<T>(simd::table());
     const Scratch<T> workspace(kernels.gemm_turned_workspace(part.m, part.n, part.k));
     kernels.gemm_turned(part, workspace.data());
+    activate(f, part);
   });
 }
 
@@ -89,24 +118,24 @@ template <class T> Way way_of(const ProductTiers& tiers, const Gemm<T>& g) {
   return sizeof(T) == 4 && (wide || vast) ? Way::library : Way::blocked;
 }
 
-template <class T> void run_way(const Gemm<T>& g, Way way) {
+template <class T> void run_way(const Gemm<T>& g, Way way, Map activation) {
   const auto& kernels = simd::floating<T>(simd::table());
   switch (way) {
-    case Way::row: return kernels.gemv(g);
-    case Way::few: return run_few(g);
-    case Way::small: return kernels.gemm_small(g);
-    case Way::turned: return run_turned(g);
-    case Way::blocked: return run_blocked(g);
+    case Way::row: kernels.gemv(g); return activate(activation, g);
+    case Way::few: return run_few(g, activation);
+    case Way::small: kernels.gemm_small(g); return activate(activation, g);
+    case Way::turned: return run_turned(g, activation);
+    case Way::blocked: return run_blocked(g, activation);
     case Way::library: break;
   }
-  if constexpr (sizeof(T) == 4) onednn::matmul(matmul_of(g), detail::share_of_threads());
+  if constexpr (sizeof(T) == 4) onednn::matmul(matmul_of(g, activation), detail::share_of_threads());
 }
 
 const char* library_implementation(const Gemm<float>& g) { return onednn::implementation(matmul_of(g), 1); }
 
 template Way way_of(const ProductTiers&, const Gemm<float>&);
 template Way way_of(const ProductTiers&, const Gemm<double>&);
-template void run_way(const Gemm<float>&, Way);
-template void run_way(const Gemm<double>&, Way);
+template void run_way(const Gemm<float>&, Way, Map);
+template void run_way(const Gemm<double>&, Way, Map);
 
 }  // namespace tapegrad::kernels

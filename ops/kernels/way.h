@@ -24,9 +24,11 @@ inline constexpr ProductTiers kProductTiers{};
 
 // Settled by the whole problem, so that pieces of it give the bits of the whole. T is float or double.
 template <class T> Way way_of(const ProductTiers& tiers, const simd::Gemm<T>& g);
+inline constexpr simd::Map kNoActivation = simd::Map::count_;
 // On as many threads as pay; the bits do not depend on how many. `row` needs m = 1, `few` and `turned` trans_b,
-// `few` no trans_a, `library` float32.
-template <class T> void run_way(const simd::Gemm<T>& g, Way way);
+// `few` no trans_a, `library` float32. The activation (relu, sigmoid or tanh; not with g.accumulate) goes over each piece once that
+// is computed.
+template <class T> void run_way(const simd::Gemm<T>& g, Way way, simd::Map activation = kNoActivation);
 // What oneDNN would run.
 const char* library_implementation(const simd::Gemm<float>& g);
 

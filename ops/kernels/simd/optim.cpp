@@ -5,6 +5,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "tapegrad/ops/kernels/simd/math-inl.h"
+#include "tapegrad/ops/kernels/simd/reduce-inl.h"
 
 #include <algorithm>
 
@@ -12,123 +13,236 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 namespace {
 
-// The gradient a step works with: negated to maximize, with the weight decay that belongs to the loss.
-template <class D, class Step, class V> HWY_INLINE V gradient(D d, const Step& s, V p, int64_t i) {
-  V g = hn::LoadU(d, s.g + i);
-  if (s.maximize) g = hn::Neg(g);
-  if (s.weight_decay != 0) g = hn::Add(g, hn::Mul(constant(d, s.weight_decay), p));
-  return g;
-}
+// How a run of up to a vector of elements is read and written. A lane's bits do not depend on its neighbours.
+struct Whole {
+  template <class T> HWY_INLINE Vec<T> load(const T* at) const { return hn::LoadU(Full<T>(), at); }
+  template <class T> HWY_INLINE void store(Vec<T> v, T* at) const { hn::StoreU(v, Full<T>(), at); }
+};
+struct Few {
+  int64_t n;
+  template <class T> HWY_INLINE Vec<T> load(const T* at) const { return load_few(at, n); }
+  template <class T> HWY_INLINE void store(Vec<T> v, T* at) const { store_few(v, at, n); }
+};
 
-// The scalars of a step, rounded to T as PyTorch rounds them. run(d, i) updates one vector at element i.
-template <class T> struct Sgd {
-  const SgdStep<T>& s;
-  template <class D> HWY_INLINE void run(D d, int64_t i) const {
-    const auto p = hn::LoadU(d, s.p + i);
-    auto g = gradient(d, s, p, i);
-    if (s.m) {
-      auto m = g;
-      if (!s.first)
-        m = hn::Add(hn::Mul(hn::LoadU(d, s.m + i), constant(d, s.momentum)), hn::Mul(constant(d, 1 - s.dampening), g));
-      hn::StoreU(m, d, s.m + i);
-      g = s.nesterov ? hn::Add(g, hn::Mul(constant(d, s.momentum), m)) : m;
-    }
-    hn::StoreU(hn::Add(p, hn::Mul(constant(d, -s.lr), g)), d, s.p + i);
+// The pointers of a piece.
+template <class T> struct Memory {
+  T* p;
+  const T* g;
+  T *a, *b, *c;  // the state
+};
+
+// The scalars of a step, rounded to T as PyTorch rounds them, and the gradient a step works with: scaled, negated to maximize,
+// with the weight decay that belongs to the loss.
+// kPlain: the gradient is taken as it is, which is the common case and the shortest loop.
+template <class T, bool kPlain> struct Step {
+  using V = Vec<T>;
+  Full<T> d;
+  V scale, decay;
+  bool scales, maximize, decays;
+  HWY_INLINE explicit Step(const StepOptions& o)
+      : scale(number(o.scale)),
+        decay(number(o.weight_decay)),
+        scales(o.scale != 1),
+        maximize(o.maximize),
+        decays(o.weight_decay != 0) {}
+  HWY_INLINE V number(double x) const { return hn::Set(d, static_cast<T>(x)); }
+  HWY_INLINE V gradient(V g, V p) const {
+    if constexpr (kPlain) return g;
+    if (scales) g = hn::Mul(g, scale);
+    if (maximize) g = hn::Neg(g);
+    if (decays) g = hn::Add(g, hn::Mul(decay, p));
+    return g;
   }
 };
 
-template <class T> struct Adam {
-  const AdamStep<T>& s;
-  T root2, inverse_root2;  // of correction2
+template <class T, bool kPlain> struct Sgd : Step<T, kPlain> {
+  using typename Step<T, kPlain>::V;
+  V momentum, share, minus_lr;
+  bool buffered, nesterov, first;
+  HWY_INLINE explicit Sgd(const SgdStep& o)
+      : Step<T, kPlain>(o),
+        momentum(this->number(o.momentum)),
+        share(this->number(1 - o.dampening)),
+        minus_lr(this->number(-o.lr)),
+        buffered(o.buffered),
+        nesterov(o.nesterov),
+        first(o.first) {}
+  template <class Lanes> HWY_INLINE void run(Lanes at, const Memory<T>& x, int64_t i) const {
+    const V p = at.load(x.p + i);
+    V g = this->gradient(at.load(x.g + i), p);
+    if (buffered) {
+      const V m = first ? g : hn::Add(hn::Mul(at.load(x.a + i), momentum), hn::Mul(share, g));
+      at.store(m, x.a + i);
+      g = nesterov ? hn::Add(g, hn::Mul(momentum, m)) : m;
+    }
+    at.store(hn::Add(p, hn::Mul(minus_lr, g)), x.p + i);
+  }
+};
+
+template <class T, bool kPlain> struct Adam : Step<T, kPlain> {
+  using typename Step<T, kPlain>::V;
+  V beta1, share1, beta2, share2, eps, shrink, minus_rate, root2, inverse_root2;  // of correction2
+  bool amsgrad;
+  HWY_INLINE explicit Adam(const AdamStep& o)
+      : Step<T, kPlain>(o),
+        beta1(this->number(o.beta1)),
+        share1(this->number(1 - o.beta1)),
+        beta2(this->number(o.beta2)),
+        share2(this->number(1 - o.beta2)),
+        eps(this->number(o.eps)),
+        shrink(this->number(o.shrink)),
+        minus_rate(this->number(-(o.lr / o.correction1))),
+        root2(this->number(std::sqrt(o.correction2))),
+        inverse_root2(hn::Set(this->d, T{1} / static_cast<T>(std::sqrt(o.correction2)))),
+        amsgrad(o.amsgrad) {}
 
   // x / root2, rounded as the division: the quotient by the reciprocal, put right by its remainder (Markstein).
-  template <class D, class V> HWY_INLINE V over_root2(D d, V x) const {
-    if constexpr (!HWY_NATIVE_FMA) return hn::Div(x, hn::Set(d, root2));
-    const V q = hn::Mul(x, hn::Set(d, inverse_root2));
-    const V better = hn::MulAdd(hn::NegMulAdd(q, hn::Set(d, root2), x), hn::Set(d, inverse_root2), q);
-    return hn::IfThenElse(hn::Eq(q, hn::Set(d, kInf<T>)), q, better);
+  HWY_INLINE V over_root2(V x) const {
+    if constexpr (!HWY_NATIVE_FMA) return hn::Div(x, root2);
+    const V q = hn::Mul(x, inverse_root2);
+    const V better = hn::MulAdd(hn::NegMulAdd(q, root2, x), inverse_root2, q);
+    return hn::IfThenElse(hn::Eq(q, hn::Set(this->d, kInf<T>)), q, better);
   }
 
-  template <class D> HWY_INLINE void run(D d, int64_t i) const {
-    auto p = hn::LoadU(d, s.p + i);
-    const auto g = gradient(d, s, p, i);
-    if (s.shrink != 1) p = hn::Mul(p, constant(d, s.shrink));
-    const auto m = hn::Add(hn::Mul(hn::LoadU(d, s.m + i), constant(d, s.beta1)), hn::Mul(constant(d, 1 - s.beta1), g));
-    const auto v =
-        hn::Add(hn::Mul(hn::LoadU(d, s.v + i), constant(d, s.beta2)), hn::Mul(hn::Mul(constant(d, 1 - s.beta2), g), g));
-    auto largest = v;
-    if (s.v_max) {
-      const auto before = hn::LoadU(d, s.v_max + i);
+  template <class Lanes> HWY_INLINE void run(Lanes at, const Memory<T>& x, int64_t i) const {
+    V p = at.load(x.p + i);
+    const V g = this->gradient(at.load(x.g + i), p);
+    p = hn::Mul(p, shrink);
+    const V m = hn::Add(hn::Mul(at.load(x.a + i), beta1), hn::Mul(share1, g));
+    const V v = hn::Add(hn::Mul(at.load(x.b + i), beta2), hn::Mul(hn::Mul(share2, g), g));
+    V largest = v;
+    if (amsgrad) {
+      const V before = at.load(x.c + i);
       largest = hn::IfThenElse(hn::Gt(before, v), before, v);
-      hn::StoreU(largest, d, s.v_max + i);
+      at.store(largest, x.c + i);
     }
-    const auto denominator = hn::Add(over_root2(d, hn::Sqrt(largest)), constant(d, s.eps));
-    hn::StoreU(m, d, s.m + i);
-    hn::StoreU(v, d, s.v + i);
-    hn::StoreU(hn::Add(p, hn::Div(hn::Mul(constant(d, -(s.lr / s.correction1)), m), denominator)), d, s.p + i);
+    const V denominator = hn::Add(over_root2(hn::Sqrt(largest)), eps);
+    at.store(m, x.a + i);
+    at.store(v, x.b + i);
+    at.store(hn::Add(p, hn::Div(hn::Mul(minus_rate, m), denominator)), x.p + i);
   }
 };
 
-template <class T> struct Rmsprop {
-  const RmspropStep<T>& s;
-  template <class D> HWY_INLINE void run(D d, int64_t i) const {
-    const auto p = hn::LoadU(d, s.p + i);
-    const auto g = gradient(d, s, p, i);
-    const auto keep = constant(d, s.alpha), take = constant(d, 1 - s.alpha);
-    const auto v = hn::Add(hn::Mul(hn::LoadU(d, s.v + i), keep), hn::Mul(hn::Mul(take, g), g));
-    hn::StoreU(v, d, s.v + i);
-    auto variance = v;
-    if (s.mean) {
-      const auto mean = hn::Add(hn::Mul(hn::LoadU(d, s.mean + i), keep), hn::Mul(take, g));
-      hn::StoreU(mean, d, s.mean + i);
+template <class T, bool kPlain> struct Rmsprop : Step<T, kPlain> {
+  using typename Step<T, kPlain>::V;
+  V alpha, share, eps, momentum, minus_lr;
+  bool buffered, centered;
+  HWY_INLINE explicit Rmsprop(const RmspropStep& o)
+      : Step<T, kPlain>(o),
+        alpha(this->number(o.alpha)),
+        share(this->number(1 - o.alpha)),
+        eps(this->number(o.eps)),
+        momentum(this->number(o.momentum)),
+        minus_lr(this->number(-o.lr)),
+        buffered(o.buffered),
+        centered(o.centered) {}
+  template <class Lanes> HWY_INLINE void run(Lanes at, const Memory<T>& x, int64_t i) const {
+    const V p = at.load(x.p + i);
+    const V g = this->gradient(at.load(x.g + i), p);
+    const V v = hn::Add(hn::Mul(at.load(x.a + i), alpha), hn::Mul(hn::Mul(share, g), g));
+    at.store(v, x.a + i);
+    V variance = v;
+    if (centered) {
+      const V mean = hn::Add(hn::Mul(at.load(x.c + i), alpha), hn::Mul(share, g));
+      at.store(mean, x.c + i);
       variance = hn::Sub(v, hn::Mul(mean, mean));
     }
-    auto step = hn::Div(g, hn::Add(hn::Sqrt(variance), constant(d, s.eps)));
-    if (s.m) {
-      step = hn::Add(hn::Mul(hn::LoadU(d, s.m + i), constant(d, s.momentum)), step);
-      hn::StoreU(step, d, s.m + i);
+    V step = hn::Div(g, hn::Add(hn::Sqrt(variance), eps));
+    if (buffered) {
+      step = hn::Add(hn::Mul(at.load(x.b + i), momentum), step);
+      at.store(step, x.b + i);
     }
-    hn::StoreU(hn::Add(p, hn::Mul(constant(d, -s.lr), step)), d, s.p + i);
+    at.store(hn::Add(p, hn::Mul(minus_lr, step)), x.p + i);
   }
 };
 
-template <class T> struct Adagrad {
-  const AdagradStep<T>& s;
-  template <class D> HWY_INLINE void run(D d, int64_t i) const {
-    const auto p = hn::LoadU(d, s.p + i);
-    const auto g = gradient(d, s, p, i);
-    const auto v = hn::Add(hn::LoadU(d, s.v + i), hn::Mul(g, g));
-    hn::StoreU(v, d, s.v + i);
-    const auto denominator = hn::Add(hn::Sqrt(v), constant(d, s.eps));
-    hn::StoreU(hn::Add(p, hn::Div(hn::Mul(constant(d, -s.lr), g), denominator)), d, s.p + i);
+template <class T, bool kPlain> struct Adagrad : Step<T, kPlain> {
+  using typename Step<T, kPlain>::V;
+  V eps, minus_lr;
+  HWY_INLINE explicit Adagrad(const AdagradStep& o)
+      : Step<T, kPlain>(o), eps(this->number(o.eps)), minus_lr(this->number(-o.lr)) {}
+  template <class Lanes> HWY_INLINE void run(Lanes at, const Memory<T>& x, int64_t i) const {
+    const V p = at.load(x.p + i);
+    const V g = this->gradient(at.load(x.g + i), p);
+    const V v = hn::Add(at.load(x.a + i), hn::Mul(g, g));
+    at.store(v, x.a + i);
+    const V denominator = hn::Add(hn::Sqrt(v), eps);
+    at.store(hn::Add(p, hn::Div(hn::Mul(minus_lr, g), denominator)), x.p + i);
   }
 };
 
-template <class T, class Step> HWY_INLINE void for_all(const Step& step, int64_t n) {
+template <class T, class Rule> HWY_INLINE void walk(const Rule& rule, const StepRange& range) {
+  const StepPiece* piece = range.piece;
+  int64_t i = range.first;
+  for (int64_t left = range.count; left > 0; ++piece, i = 0) {
+    const Memory<T> x{static_cast<T*>(piece->p), static_cast<const T*>(piece->g), static_cast<T*>(piece->state[0]),
+                      static_cast<T*>(piece->state[1]), static_cast<T*>(piece->state[2])};
+    const int64_t end = std::min(piece->n, i + left);
+    left -= end - i;
+    for (; i + kLanes<T> <= end; i += kLanes<T>) rule.run(Whole{}, x, i);
+    if (i < end) rule.run(Few{end - i}, x, i);
+  }
+}
+
+template <class T, template <class, bool> class Rule, class Options>
+void step_over(const Options& options, const StepRange& range) {
+  const bool plain = options.scale == 1 && !options.maximize && options.weight_decay == 0;
+  plain ? walk<T>(Rule<T, true>(options), range) : walk<T>(Rule<T, false>(options), range);
+}
+
+// Terms of a norm, in doubles: a square cannot run over then.
+template <class T, bool kSquares> HWY_INLINE double sum_of_powers(const T* x, int64_t n) {
+  const Full<double> d;
+  const hn::Rebind<T, Full<double>> part;
+  constexpr int64_t N = kLanes<double>;
+  const auto load = [&](const T* at) HWY_ATTR {
+    if constexpr (sizeof(T) == 8) return hn::LoadU(d, at);
+    else return hn::PromoteTo(d, hn::LoadU(part, at));
+  };
+  const auto add = [&](Vec<double>& s, Vec<double> v)
+                       HWY_ATTR { s = hn::Add(s, kSquares ? hn::Mul(v, v) : hn::Abs(v)); };
+  Vec<double> s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) step.run(Full<T>(), i);
-  for (; i < n; ++i) step.run(One<T>(), i);
+  for (; i + 4 * N <= n; i += 4 * N) {
+    add(s0, load(x + i));
+    add(s1, load(x + i + N));
+    add(s2, load(x + i + 2 * N));
+    add(s3, load(x + i + 3 * N));
+  }
+  for (; i + N <= n; i += N) add(s0, load(x + i));
+  if (i < n) {
+    HWY_ALIGN T rest[N] = {};
+    std::copy_n(x + i, n - i, rest);
+    add(s1, load(rest));
+  }
+  return sum_lanes<double>(hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)));
 }
 
-template <class T> void sgd(const SgdStep<T>& s) {
-  const SgdStep<T> local = s;  // a copy no store can alias
-  for_all<T>(Sgd<T>{local}, s.n);
+template <class T> HWY_INLINE double largest_size(const T* x, int64_t n) {
+  const T high = row_extreme<T, false>(x, n), low = row_extreme<T, true>(x, n);
+  return high != high ? high : std::max({T{0}, high, -low});
 }
 
-template <class T> void adam(const AdamStep<T>& s) {
-  const AdamStep<T> local = s;
-  const T root = static_cast<T>(std::sqrt(s.correction2));
-  for_all<T>(Adam<T>{local, root, T{1} / root}, s.n);
+template <class T> double norm_term(const T* x, int64_t n, double p) {
+  return p == 2 ? sum_of_powers<T, true>(x, n) : p == 1 ? sum_of_powers<T, false>(x, n) : largest_size(x, n);
 }
 
-template <class T> void rmsprop(const RmspropStep<T>& s) {
-  const RmspropStep<T> local = s;
-  for_all<T>(Rmsprop<T>{local}, s.n);
+template <class T> void scale(T* x, int64_t n, T by) {
+  const Full<T> d;
+  constexpr int64_t N = kLanes<T>;
+  const Vec<T> s = hn::Set(d, by);
+  int64_t i = 0;
+  for (; i + N <= n; i += N) hn::StoreU(hn::Mul(hn::LoadU(d, x + i), s), d, x + i);
+  if (i < n) store_few(hn::Mul(load_few(x + i, n - i), s), x + i, n - i);
 }
 
-template <class T> void adagrad(const AdagradStep<T>& s) {
-  const AdagradStep<T> local = s;
-  for_all<T>(Adagrad<T>{local}, s.n);
+template <class T> void fill_floating(Floating<T>& f) {
+  f.sgd = &step_over<T, Sgd, SgdStep>;
+  f.adam = &step_over<T, Adam, AdamStep>;
+  f.rmsprop = &step_over<T, Rmsprop, RmspropStep>;
+  f.adagrad = &step_over<T, Adagrad, AdagradStep>;
+  f.norm_term = &norm_term<T>;
+  f.scale = &scale<T>;
 }
 
 template <class T> void fill(void* dst, const void* value, int64_t n) {
@@ -225,14 +339,8 @@ void philox(uint64_t seed, uint64_t op, uint64_t first, uint32_t* dst, int64_t n
 }  // namespace
 
 void fill_optim(Table& t) {
-  t.f32.sgd = &sgd<float>;
-  t.f64.sgd = &sgd<double>;
-  t.f32.adam = &adam<float>;
-  t.f64.adam = &adam<double>;
-  t.f32.rmsprop = &rmsprop<float>;
-  t.f64.rmsprop = &rmsprop<double>;
-  t.f32.adagrad = &adagrad<float>;
-  t.f64.adagrad = &adagrad<double>;
+  fill_floating(t.f32);
+  fill_floating(t.f64);
   const Flat fills[] = {&fill<uint8_t>,  &fill<uint8_t>,  &fill<uint32_t>,
                         &fill<uint64_t>, &fill<uint32_t>, &fill<uint64_t>};
   std::copy_n(fills, 6, t.fill);

@@ -95,12 +95,16 @@ HWY_INLINE void take_rows(const T* x, int64_t rows, int64_t cols, int64_t ld, T*
   }
 }
 
-template <class T> void sum_column_block(const T* x, T* dst, int64_t rows, int64_t cols, int64_t ld) {
+// before(first row, count) runs before rows are read.
+template <class T, class Before>
+HWY_INLINE void sum_column_block(const T* x, T* dst, int64_t rows, int64_t cols, int64_t ld, const Before& before) {
   HWY_ALIGN T level[kLevels][kColumnBlock];
   int used = 1;
   std::fill_n(level[0], cols, T{0});
   for (int64_t start = 0, blocks = 1; start < rows; start += kRowBlock, ++blocks) {
-    take_rows<T, Sum<T>>(x + start * ld, std::min(kRowBlock, rows - start), cols, ld, level[0]);
+    const int64_t count = std::min(kRowBlock, rows - start);
+    before(start, count);
+    take_rows<T, Sum<T>>(x + start * ld, count, cols, ld, level[0]);
     int64_t filled = blocks;
     for (int l = 0; l + 1 < kLevels && (l == 0 || filled % kRowBlock == 0); ++l) {
       if (l > 0) filled /= kRowBlock;
@@ -119,7 +123,7 @@ template <class T, class Op> void reduce_cols(const void* src, void* dst, int64_
   for (int64_t c = 0; c < cols; c += kColumnBlock) {
     const int64_t width = std::min(kColumnBlock, cols - c);
     if constexpr (std::is_same_v<Op, Sum<T>>) {
-      sum_column_block(x + c, y + c, rows, width, ld);
+      sum_column_block(x + c, y + c, rows, width, ld, [](int64_t, int64_t) {});
     } else {
       HWY_ALIGN T acc[kColumnBlock];
       std::fill_n(acc, width, Op::row(x, 0));
@@ -143,6 +147,23 @@ template <class T, bool kSmallest> HWY_INLINE int64_t row_index(const T* x, int6
     if (nan ? x[i] != x[i] : x[i] == best) return i;
   }
   return 0;
+}
+
+// Rows go through the tile and into the sums while they are in the cache.
+template <class T> void map_sum_cols(Tile tile, char* const* ptr, void* sums, int64_t rows, int64_t cols, int64_t ld) {
+  constexpr int64_t item = sizeof(T), stride[] = {item, item, item};
+  for (int64_t c = 0; c < cols; c += kColumnBlock) {
+    const int64_t width = std::min(kColumnBlock, cols - c);
+    const bool joined = width == ld;
+    const auto map = [&](int64_t first, int64_t count) {
+      for (int64_t r = first; r < first + count; r += joined ? count : 1) {
+        const int64_t at = (r * ld + c) * item;
+        char* const run[] = {ptr[0] + at, ptr[1] + at, ptr[2] + at};
+        tile(run, stride, joined ? count * width : width, nullptr);
+      }
+    };
+    sum_column_block(reinterpret_cast<const T*>(ptr[0]) + c, static_cast<T*>(sums) + c, rows, width, ld, map);
+  }
 }
 
 template <class T>
@@ -180,6 +201,8 @@ void fill_reduce(Table& t) {
   offer<double, Sum>(t, Reduce::sum, kFloat64);
   t.join_sums[static_cast<int>(kFloat32)] = &join_sums<float>;
   t.join_sums[static_cast<int>(kFloat64)] = &join_sums<double>;
+  t.f32.map_sum_cols = &map_sum_cols<float>;
+  t.f64.map_sum_cols = &map_sum_cols<double>;
   offer_extremes<uint8_t>(t, kBool);
   offer_extremes<uint8_t>(t, kUInt8);
   offer_extremes<int32_t>(t, kInt32);

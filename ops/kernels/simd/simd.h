@@ -101,30 +101,42 @@ template <class T> struct Gemm {
   bool accumulate;                        // add to C instead of overwriting it
 };
 
-template <class T> struct SgdStep {       // p, g, momentum buffer m (null when momentum is 0): n elements
-  T* p; const T* g; T* m; int64_t n;
-  double lr, momentum, dampening, weight_decay;
-  bool nesterov, maximize, first;         // first: the buffer starts as the gradient
+// What a step reads and writes of one parameter, contiguous elements of one floating dtype; steps does not concern the kernels.
+struct StepPiece {
+  void* p; const void* g; void* state[3];
+  int64_t n;
+  int64_t* steps;
+};
+// Elements of pieces that lie one behind the other as if they were one array: `count` of them, from element `first` of piece[0] on.
+struct StepRange {
+  const StepPiece* piece;
+  int64_t first, count;
 };
 
-template <class T> struct AdamStep {      // m, v: first and second moment; v_max: the largest v so far, or null
-  T* p; const T* g; T* m; T* v; T* v_max; int64_t n;
-  double lr, beta1, beta2, eps, weight_decay;
+struct StepOptions {                      // of all steps; they multiply the gradient by `scale` (of its dtype) first
+  double lr, weight_decay, scale;
+  bool maximize;
+};
+
+struct SgdStep : StepOptions {            // state: the momentum buffer
+  double momentum, dampening;
+  bool nesterov, buffered, first;         // first: the buffer starts as the gradient
+};
+
+struct AdamStep : StepOptions {           // state: first and second moment, and with amsgrad the largest second moment so far
+  double beta1, beta2, eps;
   double correction1, correction2;        // 1 - beta1^t, 1 - beta2^t
   double shrink;                          // p is multiplied by it first: 1, or 1 - lr weight_decay where that is decoupled
-  bool maximize;
+  bool amsgrad;
 };
 
-template <class T> struct RmspropStep {   // v: mean square; mean: mean gradient, or null; m: momentum buffer, or null
-  T* p; const T* g; T* v; T* mean; T* m; int64_t n;
-  double lr, alpha, eps, weight_decay, momentum;
-  bool maximize;
+struct RmspropStep : StepOptions {        // state: mean square; momentum buffer, where buffered; mean gradient, where centered
+  double alpha, eps, momentum;
+  bool buffered, centered;
 };
 
-template <class T> struct AdagradStep {   // v: sum of squares
-  T* p; const T* g; T* v; int64_t n;
-  double lr, eps, weight_decay;           // lr: this step's, already decayed
-  bool maximize;
+struct AdagradStep : StepOptions {        // state: sum of squares; lr: this step's, already decayed
+  double eps;
 };
 
 // Kernels for one floating type. Rows are contiguous, `ld` elements apart; sizes may be zero.
@@ -153,13 +165,18 @@ template <class T> struct Floating {
   void (*deviations_cols)(const T* x, const T* mean, T* first, T* second, int64_t rows, int64_t cols, int64_t ld);
   // dst[i, j] = (sum over k of |x[i, k] - y[k, j]|^p)^(1/p) for p = 0, 1, 2 and infinity, as norm(); x is [rows, n], y is [n, cols]
   void (*distances)(const T* x, const T* y, T* dst, int64_t rows, int64_t n, int64_t cols, double p);
+  // ptr[0][r, c] = f(ptr[1][r, c], ptr[2][r, c]) by a tile of f, and its sum over the rows, as reduce_cols takes it.
+  void (*map_sum_cols)(Tile tile, char* const* ptr, void* sums, int64_t rows, int64_t cols, int64_t ld);
   T (*dot)(const T* a, const T* b, int64_t n);
   // Keeps the multiply-add units busy with x[0] and x[1], for x[2]; returns how many operations that were.
   int64_t (*multiply_adds)(T* x, int64_t rounds);
-  void (*sgd)(const SgdStep<T>&);
-  void (*adam)(const AdamStep<T>&);
-  void (*rmsprop)(const RmspropStep<T>&);
-  void (*adagrad)(const AdagradStep<T>&);
+  void (*sgd)(const SgdStep&, const StepRange&);
+  void (*adam)(const AdamStep&, const StepRange&);
+  void (*rmsprop)(const RmspropStep&, const StepRange&);
+  void (*adagrad)(const AdagradStep&, const StepRange&);
+  // The sum of |x|^p over n elements for p = 1 and 2, in double; for p infinite the largest |x|, NaN if there is one.
+  double (*norm_term)(const T* x, int64_t n, double p);
+  void (*scale)(T* x, int64_t n, T by);               // x[i] = x[i] by
 };
 
 struct Table {
