@@ -6,7 +6,8 @@
 namespace tapegrad::kernels {
 
 // C[m,n] = op(a) op(b) (+ bias[n]); op transposes where asked. With `into` (contiguous, [m,n]) the product is added to
-// it and it is returned. a and b are matrices of one floating dtype whose inner sizes agree; the caller has checked.
+// it and it is returned. a and b are matrices of one floating dtype whose inner sizes agree; the caller has checked. Those of
+// bfloat16 and of two dtypes: gemm_bfloat16.h.
 Tensor gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, const Tensor& bias = {},
             const Tensor& into = {});
 
@@ -14,7 +15,7 @@ Tensor gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bo
 Tensor batched_gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b,
                     const Tensor& into = {});
 
-// y[n] = sum over the rows of x[m,n]; with `into` added to it.
-Tensor column_sums(const char* name, const Tensor& x, const Tensor& into = {});
+// y[n] = sum over the rows of x[m,n]; with `into` added to it. As `dtype`, where given: the sums of bfloat16 are float32.
+Tensor column_sums(const char* name, const Tensor& x, const Tensor& into = {}, std::optional<DType> dtype = {});
 
 }  // namespace tapegrad::kernels
