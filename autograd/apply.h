@@ -4,7 +4,7 @@
 #include <new>
 #include <string_view>
 
-#include "tapegrad/autograd/op_node.h"
+#include "tapegrad/autograd/autocast.h"
 #include "tapegrad/core/allocator.h"
 
 namespace tapegrad {
@@ -101,18 +101,51 @@ Tensor& write_in_place(const char* name, Op&& op, const Tensor& self, const In&.
   return const_cast<Tensor&>(self);
 }
 
+template <class Op, class Y> void narrow_results(Y& y, const Tensor* const* inputs, int64_t count) {
+  if (lifts<Op> && state().autocast) return;
+  if constexpr (std::is_same_v<Y, Tensor>) narrow_results(&y, 1, inputs, count);
+  else narrow_results(y.data(), static_cast<int64_t>(y.size()), inputs, count);
+}
+
+// Op on float32 forms of its inputs, and its results back in bfloat16; under AutocastGuard those on its list stay float32.
+template <class Op, class... In> [[gnu::cold, gnu::noinline]] auto through_float32(Op&& op, const In&... in) {
+  const std::array<Tensor, sizeof...(In)> wide{widened(in)...};
+  const Tensor* const given[] = {&in...};
+  return [&]<size_t... I>(std::index_sequence<I...>) {
+    const Tensor* const inputs[] = {&wide[I]...};
+    auto y = apply_to<sizeof...(In)>(std::forward<Op>(op), inputs, sizeof...(In), wide[I]...);
+    narrow_results<Op>(y, given, sizeof...(In));
+    return y;
+  }
+  (std::index_sequence_for<In...>{});
+}
+template <class Op> [[gnu::cold, gnu::noinline]] auto list_through_float32(Op&& op, const std::vector<Tensor>& in) {
+  const std::vector<Tensor> wide = widened(in);
+  std::vector<const Tensor*> inputs, given;
+  for (const Tensor& t : wide) inputs.push_back(&t);
+  for (const Tensor& t : in) given.push_back(&t);
+  const auto count = static_cast<int64_t>(in.size());
+  auto y = apply_to<0>(std::forward<Op>(op), inputs.data(), count, wide);
+  narrow_results<Op>(y, given.data(), count);
+  return y;
+}
+
 }  // namespace detail
 
 // Runs op.forward(inputs...) and records it when one of the inputs requires grad. An undefined input is an absent one.
 template <class Op, class... In>
   requires(std::is_same_v<In, Tensor>&&...)
 auto apply(Op op, const In&... in) {
+  if (detail::wants_float32<Op>(in...)) [[unlikely]]
+    return detail::through_float32(std::move(op), in...);
   const Tensor* const inputs[] = {&in...};
   return detail::apply_to<sizeof...(In)>(std::move(op), inputs, sizeof...(In), in...);
 }
 
 // The same for any number of inputs, which forward receives as a vector.
 template <class Op> auto apply_list(Op op, const std::vector<Tensor>& in) {
+  if (detail::wants_float32<Op>(in)) [[unlikely]]
+    return detail::list_through_float32(std::move(op), in);
   std::vector<const Tensor*> inputs;
   inputs.reserve(in.size());
   for (const Tensor& t : in) inputs.push_back(&t);
@@ -126,6 +159,10 @@ template <class Op, class... In>
 Tensor& apply_in_place_as(const char* name, Op op, const Tensor& self, const In&... in) {
   constexpr int64_t count = 1 + sizeof...(In);
   detail::check_in_place(name, self);
+  if constexpr (!detail::takes_bfloat16<Op>()) {
+    if (detail::is_bfloat16(self) || (detail::is_bfloat16(in) || ...)) [[unlikely]]
+      detail::no_bfloat16_in_place(name);
+  }
   return detail::write_in_place<count>(name, std::move(op), self, detail::apart_from(in, self)...);
 }
 

@@ -20,6 +20,20 @@ struct Add {
   Grads backward(const Tensor& dy) const { return {Tensor(dy), Tensor(dy)}; }
 };
 
+// y = x as another dtype;  dx = dy as x's dtype
+struct To {
+  static constexpr const char* name = "to";
+  static constexpr bool linear = true;
+  static constexpr bool takes_bfloat16 = true;
+  DType dtype;
+  DType from = kFloat32;
+  Tensor forward(const Tensor& x) {
+    from = x.dtype();
+    return converted(x, dtype);
+  }
+  Grads backward(const Tensor& dy) const { return {detail::cast(dy, from)}; }
+};
+
 void check_given(const char* op, const char* role, size_t i, const Tensor& t) {
   if (!t.defined())
     throw ValueError(std::string(op) + ": " + role + " " + std::to_string(i) +
@@ -222,6 +236,29 @@ std::vector<Tensor> wanted_grads(Sweep& s, const std::vector<Tensor>& inputs) {
 }  // namespace
 
 Tensor recorded_add(const Tensor& a, const Tensor& b) { return apply(Add{}, a, b); }
+
+Tensor detail::cast(const Tensor& x, DType dtype) { return x.dtype() == dtype ? x : apply(To{.dtype = dtype}, x); }
+
+std::vector<Tensor> detail::widened(const std::vector<Tensor>& x) {
+  std::vector<Tensor> wide;
+  for (const Tensor& t : x) wide.push_back(widened(t));
+  return wide;
+}
+
+void detail::narrow_results(Tensor* y, int64_t count, const Tensor* const* inputs, int64_t inputs_count) {
+  for (int64_t i = 0; i < inputs_count; ++i) {
+    if (inputs[i]->defined() && inputs[i]->dtype() > kBFloat16) return;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    if (y[i].defined() && y[i].dtype() == kFloat32) y[i] = cast(y[i], kBFloat16);
+  }
+}
+
+void detail::no_bfloat16_in_place(const char* op) {
+  throw DTypeError(
+      std::string(op) +
+      ": bfloat16 is not supported here (did you mean the form that returns its result, or to(kFloat32)?)");
+}
 
 namespace {
 

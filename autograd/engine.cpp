@@ -47,6 +47,7 @@ uint32_t take_slots(Sweep& s, uint32_t count) {
 
 SweepScope::SweepScope(bool retain_graph, bool create_graph)
     : mode_(create_graph),
+      autocast_(false),
       outer_needs_(thread_state.needs),
       outer_current_(thread_state.current),
       outer_phase_(tapegrad::detail::phase),

@@ -24,9 +24,10 @@ enum WatchBits : uint8_t {
 
 struct State {
   bool grad_enabled = true;
-  uint8_t watch = 0;   // WatchBits
-  uint32_t tape = 0;   // this thread's tape, 0 before its first node
-  uint64_t needs = 0;  // bit i: input i of the op that runs now wants a gradient
+  bool autocast = false;  // see AutocastGuard
+  uint8_t watch = 0;      // WatchBits
+  uint32_t tape = 0;      // this thread's tape, 0 before its first node
+  uint64_t needs = 0;     // bit i: input i of the op that runs now wants a gradient
   uint64_t next_sequence = 1;
   int64_t live_nodes = 0;                // recorded by this thread minus freed by it
   Node* current = nullptr;               // the node whose rule runs now
@@ -54,6 +55,20 @@ struct GradMode {
   static bool is_enabled() { return autograd::state().grad_enabled; }
   static void set_enabled(bool value) { autograd::state().grad_enabled = value; }
 };
+
+namespace autograd {
+// The flag of AutocastGuard for this thread, until the end of the scope.
+class AutocastMode {
+ public:
+  explicit AutocastMode(bool enabled) : previous_(state().autocast) { state().autocast = enabled; }
+  ~AutocastMode() { state().autocast = previous_; }
+  AutocastMode(const AutocastMode&) = delete;
+  AutocastMode& operator=(const AutocastMode&) = delete;
+
+ private:
+  bool previous_;
+};
+}  // namespace autograd
 
 // Turns recording on or off for this thread until the end of the scope.
 class AutoGradMode {

@@ -99,6 +99,7 @@ class SweepScope {
 
  private:
   AutoGradMode mode_;
+  AutocastMode autocast_;  // off: every gradient has the dtype of what it is by
   uint64_t outer_needs_;
   Node* outer_current_;
   Sweep* sweep_;

@@ -78,6 +78,7 @@ std::vector<Tensor> jvp(const std::vector<Tensor>& outputs, const std::vector<Te
                      std::to_string(inputs.size()) + " inputs");
   for (size_t i = 0; i < outputs.size(); ++i) check_given("output", i, outputs[i]);
   const AutoGradMode mode(create_graph);
+  const AutocastMode autocast(false);  // a tangent has the dtype of what it belongs to
   Tangents known;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& x = inputs[i];

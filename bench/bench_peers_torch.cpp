@@ -1,4 +1,5 @@
 // The worker of bench_peers that measures libtorch.
+#include <ATen/autocast_mode.h>
 #include <dlfcn.h>
 #include <torch/torch.h>
 #include <torch/version.h>
@@ -22,6 +23,19 @@ std::shared_ptr<torch::optim::SGD> make_sgd(std::vector<torch::Tensor> params, d
 std::shared_ptr<torch::optim::Adam> make_adam(std::vector<torch::Tensor> params, double lr) {
   return std::make_shared<torch::optim::Adam>(std::move(params), torch::optim::AdamOptions(lr));
 }
+
+// torch.autocast("cpu", dtype=torch.bfloat16).
+struct Bfloat16Products {
+  Bfloat16Products() {
+    at::autocast::set_autocast_cpu_dtype(torch::kBFloat16);
+    at::autocast::set_cpu_enabled(true);
+    at::autocast::increment_nesting();
+  }
+  ~Bfloat16Products() {
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    at::autocast::set_cpu_enabled(false);
+  }
+};
 
 // zero_grad() of 1.13 writes zeros and has no other way; absent gradients are cheaper, and what later versions default to.
 void drop_gradients(torch::optim::Optimizer& optimizer) {

@@ -53,6 +53,8 @@ std::vector<Point> points(bool quick) {
                    depth <= kLongestReplay});
   for (int64_t batch = 1; batch <= (quick ? 64 : 4096); batch *= 4)
     all.push_back({text("mlp_batch/", batch), [=] { return mlp(batch, make_sgd, 0.01); }});
+  for (int64_t batch = 1; batch <= (quick ? 64 : 4096); batch *= 4)
+    all.push_back({text("mlp_batch_bf16/", batch), [=] { return mlp_in_bfloat16(batch); }});
   for (int64_t width = 8; width <= (quick ? 128 : 4096); width *= width < 512 ? 4 : 2)
     all.push_back({text("mlp_width/", width), [=] { return wide(width); }});
   all.push_back({"mlp_256", [] { return mlp(256, make_sgd, 0.01); }, 1, {1, 2}});

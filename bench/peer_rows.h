@@ -1,5 +1,5 @@
 // The rows of bench_peers, written once: the includer has made `lib` a name of tapegrad or of torch, and has defined Mlp,
-// make_sgd, make_adam and drop_gradients, where the two spell things differently. So both sides run the same calls on the same numbers.
+// make_sgd, make_adam, drop_gradients and Bfloat16Products (a guard), where the two spell things differently. So both sides run the same calls on the same numbers.
 #pragma once
 
 #include <algorithm>
@@ -104,6 +104,26 @@ template <class Optimizer> Work mlp(int64_t batch, Optimizer make_optimizer, dou
           [=] { return number(loss()); }};
 }
 
+// The same with products in bfloat16; the parameters, and the loss that is compared, stay float32.
+Work mlp_in_bfloat16(int64_t batch) {
+  const auto net = std::make_shared<Mlp>();
+  fill(*net);
+  const lib::Tensor x = numbers({batch, 784}, 0, 1), target = classes(batch, 10);
+  const auto optimizer = make_sgd(net->parameters(), 0.01);
+  const auto loss = [=] { return lib::nn::functional::cross_entropy(net->forward(x), target); };
+  return {[=] {
+            drop_gradients(*optimizer);
+            lib::Tensor y;
+            {
+              const Bfloat16Products guard;
+              y = loss();
+            }
+            y.backward();
+            optimizer->step();
+          },
+          [=] { return number(loss()); }};
+}
+
 // A tenth of an epoch of T10's program over as many random digits: shuffled batches of 64, picked out and trained on. It stands apart
 // from reading the files, which both would do once.
 Work mnist_epoch() {
@@ -180,6 +200,7 @@ template <class F> Work activation(int64_t n, F f) {
       {"tutorial_f32", [] { return tutorial<float>(); }},
       {"t2_in_full", [] { return tutorial<double>(); }},
       {"mlp_64_sgd", [] { return mlp(64, make_sgd, 0.01); }},
+      {"mlp_64_sgd_bf16", [] { return mlp_in_bfloat16(64); }},
       {"mlp_64_adam", [] { return mlp(64, make_adam, 0.001); }},
       {"mlp_1_sgd", [] { return mlp(1, make_sgd, 0.01); }},
       {"mlp_1_adam", [] { return mlp(1, make_adam, 0.001); }},

@@ -39,6 +39,7 @@ inline constexpr RowInfo kRows[] = {
      .ours_at_once = 60000,
      .theirs_at_once = 6000},
     {"mlp_64_sgd", 1, 0.78e6},
+    {"mlp_64_sgd_bf16", 1, 0.5e6},
     {"mlp_64_adam", 1, 0.88e6},
     {"mlp_1_sgd", 1, 0.11e6, 0, 1, 0.075e6},
     {"mlp_1_adam", 1, 0.2e6},

@@ -25,6 +25,8 @@ std::shared_ptr<tapegrad::optim::Adam> make_adam(std::vector<tapegrad::Tensor> p
   return std::make_shared<tapegrad::optim::Adam>(std::move(params), tapegrad::optim::AdamOptions{.lr = lr});
 }
 
+using Bfloat16Products = tapegrad::AutocastGuard;
+
 void drop_gradients(tapegrad::optim::Optimizer& optimizer) { optimizer.zero_grad(); }
 
 [[maybe_unused]] void set_lr(tapegrad::optim::Adam& adam, double lr) {

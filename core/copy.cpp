@@ -16,6 +16,8 @@ namespace {
 template <class To, class From> To convert(From value) {
   if constexpr (std::is_same_v<To, bool>) {
     return value != From(0);
+  } else if constexpr (std::is_same_v<From, BFloat16> && !std::is_same_v<To, BFloat16>) {
+    return convert<To>(static_cast<float>(value));
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     // Where From cannot tell the neighbours of the limits from these, no number lies between them.
     constexpr From lowest = static_cast<From>(std::numeric_limits<To>::min());
@@ -50,6 +52,8 @@ template <class To, class From> void convert_tile(char* const* at, const int64_t
 }
 
 Walk::Tile convert_tile_for(DType to, DType from) {
+  if (to == kBFloat16 && from == kFloat32) return detail::bfloat16_tiles().narrow;
+  if (to == kFloat32 && from == kBFloat16) return detail::bfloat16_tiles().widen;
   return dispatch(
       to, [&]<class To>() { return dispatch(from, [&]<class From>() { return Walk::Tile(convert_tile<To, From>); }); });
 }
@@ -93,6 +97,27 @@ struct FlatCopy {
   }
   bool walk(Walk& w) const { return flat_walk(w, tile, to, from, bytes / item, item); }
   static KernelNote note() { return {.by = "memcpy"}; }
+};
+
+// Both without gaps, of two dtypes.
+struct FlatConversion {
+  char* to;
+  const char* from;
+  int64_t n, item, from_item;
+  Walk::Tile tile;
+  void operator()() const {
+    parallel_for(0, n, kParallelGrain, [this](int64_t first, int64_t last) {
+      char* const at[] = {to + first * item, const_cast<char*>(from) + first * from_item};
+      const int64_t stride[] = {item, from_item};
+      tile(at, stride, last - first, nullptr);
+    });
+  }
+  bool walk(Walk& w) const {
+    flat_walk(w, tile, to, from, n, item);
+    w.stride[0][1] = from_item;
+    return true;
+  }
+  static KernelNote note() { return {.by = "conversion"}; }
 };
 
 struct StridedCopy {
@@ -152,7 +177,14 @@ void copy(const Tensor& dst, const Tensor& src, const char* op) {
     copy(apart, src, op);
     return copy(dst, apart, op);
   }
-  if (dst.is_contiguous() && src.is_contiguous() && dst.dtype() == src.dtype() && dst.numel() == src.numel()) {
+  const bool flat = dst.is_contiguous() && src.is_contiguous() && dst.numel() == src.numel();
+  if (flat && dst.dtype() != src.dtype()) {
+    launch("copy", LaunchKind::copy, {&dst}, {&src},
+           FlatConversion{dst.impl()->data, src.impl()->data, dst.numel(), dst.element_size(), src.element_size(),
+                          convert_tile_for(dst.dtype(), src.dtype())});
+    return;
+  }
+  if (flat) {
     launch("copy", LaunchKind::copy, {&dst}, {&src},
            FlatCopy{dst.impl()->data, src.impl()->data, dst.nbytes(), dst.element_size(),
                     convert_tile_for(dst.dtype(), dst.dtype())});
@@ -171,6 +203,7 @@ namespace {
 // Operands y, y, x.
 template <class T> void add_tile(char* const* at, const int64_t* stride, int64_t n, const double*) {
   if (stride[0] == sizeof(T) && stride[2] == sizeof(T)) {
+    if constexpr (std::is_same_v<T, BFloat16>) return detail::bfloat16_tiles().add(at, stride, n, nullptr);
     auto* y = reinterpret_cast<T*>(at[0]);
     auto* x = reinterpret_cast<const T*>(at[2]);
     for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(y[i] + x[i]);
@@ -189,8 +222,8 @@ template <class T> struct FlatAdd {
   int64_t n;
   void operator()() const {
     parallel_for(0, n, kParallelGrain, [this](int64_t first, int64_t last) {
-      char* const at[] = {reinterpret_cast<char*>(y + first), nullptr,
-                          reinterpret_cast<char*>(const_cast<T*>(x + first))};
+      char* const to = reinterpret_cast<char*>(y + first);
+      char* const at[] = {to, to, reinterpret_cast<char*>(const_cast<T*>(x + first))};
       constexpr int64_t stride[] = {sizeof(T), sizeof(T), sizeof(T)};
       add_tile<T>(at, stride, last - first, nullptr);
     });

@@ -5,6 +5,18 @@
 
 namespace tapegrad {
 
+namespace detail {
+
+// The conversions between bfloat16 and float32, and y = y + x in bfloat16, by vectors: tiles as kept_launch.h has them. The
+// kernels define it.
+struct BFloat16Tiles {
+  using Tile = void (*)(char* const* ptr, const int64_t* stride, int64_t n, const double* attr);
+  Tile narrow, widen, add;
+};
+BFloat16Tiles bfloat16_tiles();
+
+}  // namespace detail
+
 // Sets every element; the value is converted to the dtype (ValueError naming `op` where an integer dtype does not hold it).
 TAPEGRAD_API void fill(const Tensor& dst, const Scalar& value, const char* op = "fill");
 // dst = src, converted; src broadcasts to dst's shape (ShapeError naming `op` if it cannot). Overlapping memory is fine

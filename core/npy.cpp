@@ -284,8 +284,11 @@ Tensor from_columns(const Tensor& flat, const Shape& sizes) {
 }
 
 const char* descr_of(DType dtype) {
-  constexpr const char* codes[] = {"|b1", "|u1", "<i4", "<i8", "<f4", "<f8"};
-  return codes[static_cast<int>(dtype)];
+  constexpr const char* codes[] = {"|b1", "|u1", "<i4", "<i8", nullptr, "<f4", "<f8"};
+  const char* code = codes[static_cast<int>(dtype)];
+  if (!code)
+    throw DTypeError(std::string("save_npy: NumPy has no ") + name_of(dtype) + " (did you mean x.to(kFloat32)?)");
+  return code;
 }
 
 // Format 1.0, padded so that the elements start at a multiple of 64.

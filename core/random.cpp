@@ -90,7 +90,14 @@ void launch_fill(const char* name, const Tensor& x, const Generator& generator, 
   launch(name, LaunchKind::random, {&x}, {}, Fill<T, kWords, Convert>{Layout(x), generator, convert});
 }
 
+[[noreturn]] void not_drawn(const char* name) {
+  throw DTypeError(std::string(name) +
+                   ": bfloat16 is not drawn directly, where rounding could reach the end of the range "
+                   "(did you mean to draw float32 and to(kBFloat16)?)");
+}
+
 void require_floating(const char* name, const Tensor& x) {
+  if (x.dtype() == kBFloat16) not_drawn(name);
   if (!x.is_floating_point())
     throw DTypeError(std::string(name) + ": a floating dtype is needed, got " + name_of(x.dtype()));
 }
@@ -364,12 +371,17 @@ void fill_normal(const Tensor& x, double mean, double std, Generator& generator)
 void fill_integers(const Tensor& x, int64_t low, int64_t high, Generator& generator) {
   const std::string range = "[" + std::to_string(low) + ", " + std::to_string(high) + ")";
   if (low >= high) throw ValueError("randint: low must be below high, got " + range);
+  if (x.dtype() == kBFloat16) not_drawn("randint");
   dispatch(x.dtype(), [&]<class T>() {
-    if (low < exact_floor<T>() || high - 1 > exact_limit<T>())
-      throw ValueError("randint: " + std::string(name_of(x.dtype())) + " must hold every value exactly, got " + range);
-    const uint64_t n = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
-    if (n <= std::numeric_limits<uint32_t>::max()) launch_fill<T, 1>("randint", x, generator, Integers<T, 1>{low, n});
-    else launch_fill<T, 2>("randint", x, generator, Integers<T, 2>{low, n});
+    if constexpr (std::is_same_v<T, BFloat16>) return;
+    else {
+      if (low < exact_floor<T>() || high - 1 > exact_limit<T>())
+        throw ValueError("randint: " + std::string(name_of(x.dtype())) + " must hold every value exactly, got " +
+                         range);
+      const uint64_t n = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
+      if (n <= std::numeric_limits<uint32_t>::max()) launch_fill<T, 1>("randint", x, generator, Integers<T, 1>{low, n});
+      else launch_fill<T, 2>("randint", x, generator, Integers<T, 2>{low, n});
+    }
   });
 }
 

@@ -31,6 +31,8 @@ class TAPEGRAD_API Scalar {
       }
     }
 
+  Scalar(BFloat16 value) : Scalar(static_cast<float>(value)) {}
+
   // kBool, kInt64 or kFloat64.
   DType dtype() const { return dtype_; }
   bool is_floating_point() const { return dtype_ == kFloat64; }

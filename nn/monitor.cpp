@@ -20,11 +20,17 @@ void refuse_in_capture() {
   tapegrad::detail::check_host_read("a GradientMonitor reads values on the host, which a replay would not do again");
 }
 
+// The elements to look at, of bfloat16 as float32.
+Tensor elements_of(const Tensor& x) {
+  const Tensor values = x.detach();
+  return contiguous_of(values.dtype() == kBFloat16 ? converted(values, kFloat32) : values);
+}
+
 // In double, without overflow where float32 would have one; b may be undefined.
 double norm_of_difference(const Tensor& a, const Tensor& b) {
   refuse_in_capture();
-  const Tensor x = contiguous_of(a.detach());
-  const Tensor y = b.defined() ? contiguous_of(b.detach()) : Tensor();
+  const Tensor x = elements_of(a);
+  const Tensor y = b.defined() ? elements_of(b) : Tensor();
   return dispatch_floating(x.dtype(), [&]<class T>() {
     const T* v = x.elements<T>();
     const T* u = y.defined() ? y.elements<T>() : nullptr;
@@ -129,7 +135,7 @@ void GradientMonitor::watch(const std::string& name, const Tensor& activation, i
     throw ShapeError(fmt::format("GradientMonitor: activation \"{}\" must have {} units as before along dim {}, got {}",
                                  name, known->fired.size(), along, to_string(activation.sizes())));
   known->seen = true;
-  const Tensor x = contiguous_of(activation.detach());
+  const Tensor x = elements_of(activation);
   int64_t inner = 1;
   for (int64_t d = along + 1; d < x.dim(); ++d) inner *= x.size(d);
   dispatch_floating(x.dtype(), [&]<class T>() {

@@ -14,7 +14,8 @@ using autograd::Node;
 
 bool finite(const Tensor& t) {
   if (!t.defined() || !t.is_floating_point()) return true;
-  const Tensor x = contiguous_of(t.detach());
+  const Tensor values = t.detach();
+  const Tensor x = contiguous_of(values.dtype() == kBFloat16 ? converted(values, kFloat32) : values);
   return dispatch_floating(x.dtype(), [&]<class T>() {
     const T* v = x.elements<T>();
     return std::all_of(v, v + x.numel(), [](T e) { return std::isfinite(e); });

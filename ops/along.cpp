@@ -9,6 +9,7 @@ namespace {
 // y = x[..., index, ...];  dx = dy put at the indices
 struct TakeAlong {
   static constexpr const char* name = "take_along";
+  static constexpr bool takes_bfloat16 = true;
   const char* op;
   int64_t dim, skip;
   Shape sizes{};
@@ -24,6 +25,7 @@ struct TakeAlong {
 // x = zeros with y at the indices;  dy = dx taken at the indices
 struct PutAlong {
   static constexpr const char* name = "put_along";
+  static constexpr bool takes_bfloat16 = true;
   const char* op;
   int64_t dim, skip;
   Shape sizes;

@@ -181,6 +181,7 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const NllLossOptions&
   check_defined("nll_loss", input, "input");
   check_defined("nll_loss", target, "target");
   check_classes("nll_loss", input, target);
+  if (autocast_lifts(input)) return nll_loss(float32_under_autocast(input), target, options);
   check_weight("nll_loss", input, options.weight);
   if (input.dim() == 2 && !options.weight.defined())
     return apply(NllLoss{.ignored = options.ignore_index, .total = total_of(options.reduction), .sizes = input.sizes()},
@@ -195,6 +196,8 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntro
   if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1))
     throw ValueError(std::string(name) + ": label_smoothing must lie in [0, 1], got " +
                      std::to_string(options.label_smoothing));
+  if (autocast_lifts(input, target))
+    return cross_entropy(float32_under_autocast(input), float32_under_autocast(target), options);
   if (target.is_floating_point()) return probability_loss(input, target, options);
   check_classes(name, input, target);
   check_weight(name, input, options.weight);

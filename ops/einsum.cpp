@@ -7,6 +7,7 @@
 
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/linalg.h"
+#include "tapegrad/ops/lowered_parts.h"
 #include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/reduce.h"
 
@@ -310,7 +311,7 @@ Tensor einsum(std::string_view equation, const std::vector<Tensor>& operands) {
   for (size_t i = 0; i < operands.size(); ++i) check_defined("einsum", operands[i], "an operand");
   const Equation e(equation, operands);
   for (const Tensor& x : operands) {
-    if (x.dtype() != operands[0].dtype())
+    if (x.dtype() != operands[0].dtype() && !lowers(x, operands[0]))
       e.fail<DTypeError>(std::string("operands must have one dtype, got ") + name_of(operands[0].dtype()) + " and " +
                          name_of(x.dtype()));
   }
@@ -329,7 +330,7 @@ Tensor tensordot(const Tensor& a, const Tensor& b, IntArrayRef dims_a, IntArrayR
   if (dims_a.size() != dims_b.size())
     throw ShapeError("tensordot: dims come in pairs, got dims_a " + to_string(dims_a) + " and dims_b " +
                      to_string(dims_b));
-  if (a.dtype() != b.dtype())
+  if (a.dtype() != b.dtype() && !lowers(a, b))
     throw DTypeError(std::string("tensordot: a and b must have one dtype, got ") + name_of(a.dtype()) + " and " +
                      name_of(b.dtype()) + " (did you mean to()?)");
   if (!dims_a.empty()) (void)dim_mask(dims_a, a.dim(), "tensordot"), (void)dim_mask(dims_b, b.dim(), "tensordot");

@@ -16,6 +16,7 @@ namespace {
 struct Embedding {
   static constexpr const char* name = "embedding";
   static constexpr bool optional_inputs = true;  // no scale
+  static constexpr bool takes_bfloat16 = true;
   Shape sizes{};
   SavedInput index{"index"}, scale{"scale"};
   Tensor forward(const Tensor& weight, const Tensor& at, const Tensor& by) {
@@ -26,7 +27,9 @@ struct Embedding {
   }
   Grads backward(const Tensor& dy) const {
     const Tensor zeros = filled_tensor(sizes, dy.dtype(), 0);
-    return {index_add_(zeros, 0, *index, scale.defined() ? dy * *scale : dy)};
+    const Tensor terms = scale.defined() ? dy * *scale : dy;
+    if (dy.dtype() == kBFloat16) return {index_add(zeros, 0, *index, terms)};  // added up in float32
+    return {index_add_(zeros, 0, *index, terms)};
   }
   Tensor tangent(const Grads& dx) const { return index_select(dx[0], 0, *index); }
 };

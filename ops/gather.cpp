@@ -43,6 +43,7 @@ template <class Places> struct Add;
 // y = x at the index;  dx = dy added up there
 template <class Places> struct Take {
   static constexpr const char* name = Places::take_name;
+  static constexpr bool takes_bfloat16 = true;
   int64_t dim;
   Shape sizes{};
   SavedInput index{"index"};
@@ -51,7 +52,9 @@ template <class Places> struct Take {
     return Places::take(name, x, dim, index.save(at));
   }
   Grads backward(const Tensor& dy) const {
-    return {apply_in_place(Add<Places>{.dim = dim}, zeros_of(sizes, dy.dtype()), *index, dy)};
+    const Tensor zeros = zeros_of(sizes, dy.dtype());
+    if (dy.dtype() == kBFloat16) return {apply(Add<Places>{.dim = dim}, zeros, *index, dy)};  // added up in float32
+    return {apply_in_place(Add<Places>{.dim = dim}, zeros, *index, dy)};
   }
   Tensor tangent(const Grads& dx) const { return apply(Take{.dim = dim}, dx[0], *index); }
 };
@@ -96,6 +99,7 @@ struct AsIndexFill {
 // y = x, y[i, index[i, j, k], k] = src[i, j, k] or one number;  dx = dy with zeros there, dsrc = dy at the index where it stays
 template <class Which> struct Scatter {
   static constexpr const char* name = Which::name;
+  static constexpr bool takes_bfloat16 = true;
   int64_t dim;
   Shape sizes{};
   SavedInput index{"index"};

@@ -32,6 +32,7 @@ struct AddRows {
 // y[j] = x at row number[j], where the first `lead` dims of x count as one;  dx = dy added up at the rows
 struct TakeRows {
   static constexpr const char* name = "index";
+  static constexpr bool takes_bfloat16 = true;
   int64_t lead;
   Shape sizes{};  // of x
   SavedInput number{"index"};
@@ -49,6 +50,7 @@ Grads AddRows::backward(const Tensor& dy) const { return {apply(TakeRows{.lead =
 // y = x with zeros at the rows named;  dx = dy with zeros there
 struct ClearRows {
   static constexpr const char* name = "index_put_backward";
+  static constexpr bool takes_bfloat16 = true;
   int64_t lead;
   SavedInput number{"index"};
   Tensor forward(const Tensor& x, const Tensor& at) {
@@ -64,6 +66,7 @@ struct ClearRows {
 // x at row number[j] = values[j];  dx = dy with zeros there, dvalues = dy at the rows where they stay.  Accumulated, +=:  dx = dy
 struct PutRows {
   static constexpr const char* name = "index_put_";
+  static constexpr bool takes_bfloat16 = true;
   int64_t lead;
   Shape sizes;  // of x
   bool accumulate;

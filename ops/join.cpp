@@ -14,22 +14,10 @@ struct Clone {
   Grads backward(const Tensor& dy) const { return {Tensor(dy)}; }
 };
 
-// y = x as another dtype;  dx = dy as x's dtype
-struct To {
-  static constexpr const char* name = "to";
-  static constexpr bool linear = true;
-  DType dtype;
-  DType from = kFloat32;
-  Tensor forward(const Tensor& x) {
-    from = x.dtype();
-    return converted(x, dtype);
-  }
-  Grads backward(const Tensor& dy) const { return {to(dy, from)}; }
-};
-
 // y = the inputs one after the other along dim;  dx_i = its part of dy
 struct Cat {
   static constexpr const char* name = "cat";
+  static constexpr bool takes_bfloat16 = true;
   int64_t dim;
   std::vector<int64_t> lengths{};
   Tensor forward(const std::vector<Tensor>& x) {
@@ -75,6 +63,7 @@ struct Cat {
 // x = the elements of src;  dx = zeros, dsrc = dy
 struct Copy {
   static constexpr const char* name = "copy_";
+  static constexpr bool takes_bfloat16 = true;
   Tensor forward(const Tensor&, const Tensor& src, const Tensor& out) {
     copy(out, src, name);
     return out;
@@ -88,6 +77,7 @@ struct Copy {
 // x = what Source writes there, whatever it held;  dx = zeros
 template <class Source> struct Overwrite {
   static constexpr const char* name = Source::name;
+  static constexpr bool takes_bfloat16 = true;
   Source source;
   Tensor forward(const Tensor&, const Tensor& out) {
     source.write(out);
@@ -191,7 +181,7 @@ Tensor clone(const Tensor& x) {
 
 Tensor to(const Tensor& x, DType dtype) {
   check_defined("to", x, "x");
-  return x.dtype() == dtype ? x : apply(To{.dtype = dtype}, x);
+  return autograd::detail::cast(x, dtype);
 }
 
 Tensor to(const Tensor& x, const Tensor& other) {

@@ -2,11 +2,13 @@
 #include "tapegrad/ops/linalg.h"
 
 #include "tapegrad/autograd/autograd.h"
+#include "tapegrad/ops/activation.h"
 #include "tapegrad/ops/compare.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/kernels/gemm.h"
 #include "tapegrad/ops/kernels/map.h"
 #include "tapegrad/ops/linalg_parts.h"
+#include "tapegrad/ops/lowered_parts.h"
 #include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/reduce.h"
 
@@ -21,6 +23,7 @@ using kernels::Map;
 // y = a b;  da = dy b^T, db = a^T dy
 struct Mm {
   static constexpr const char* name = "mm";
+  static constexpr bool takes_bfloat16 = true;
   SavedInput a{"a"}, b{"b"};
   Tensor forward(const Tensor& x, const Tensor& y) {
     return gemm(name, a.save(x, needs(1)), false, b.save(y, needs(0)), false);
@@ -42,6 +45,7 @@ struct Mm {
 // y[i] = a[i] b[i];  da[i] = dy[i] b[i]^T, db[i] = a[i]^T dy[i]
 struct Bmm {
   static constexpr const char* name = "bmm";
+  static constexpr bool takes_bfloat16 = true;
   SavedInput a{"a"}, b{"b"};
   Tensor forward(const Tensor& x, const Tensor& y) {
     return kernels::batched_gemm(name, a.save(x, needs(1)), false, b.save(y, needs(0)), false);
@@ -60,6 +64,7 @@ struct Bmm {
 struct Linear {
   static constexpr const char* name = "linear";
   static constexpr bool optional_inputs = true;
+  static constexpr bool takes_bfloat16 = true;
   int64_t rows;
   SavedInput x{"x"}, w{"weight"};
   Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias) {
@@ -145,7 +150,7 @@ void check_operands(const char* op, const Tensor& a, const Tensor& b, const char
   check_defined(op, a, name_a);
   check_defined(op, b, name_b);
   const auto both = [&] { return std::string(op) + ": " + name_a + " and " + name_b; };
-  if (a.dtype() != b.dtype())
+  if (a.dtype() != b.dtype() && !lowers(a, b))
     throw DTypeError(both() + " must have one dtype, got " + name_of(a.dtype()) + " and " + name_of(b.dtype()) +
                      " (did you mean to()?)");
   if (!a.is_floating_point())
@@ -191,13 +196,18 @@ Tensor folded(const Tensor& a, const Tensor& b) {
   return reshape(mm(reshape(a, {leading(a), b.sizes()[0]}), b), result);
 }
 
+Tensor linear_of_rows(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (lowers(x, weight) || (bias.defined() && lowers(weight, bias))) return lowered_linear(x, weight, bias);
+  return apply(Linear{.rows = x.sizes()[0]}, x, weight, bias);
+}
+
 }  // namespace
 
 Tensor mm(const Tensor& a, const Tensor& b) {
   check_operands("mm", a, b);
   check_rank("mm", a, b, 2);
   if (a.sizes()[1] != b.sizes()[0]) inner_sizes_differ("mm", a, b, a.sizes()[1], b.sizes()[0]);
-  return apply(Mm{}, a, b);
+  return lowers(a, b) ? lowered_mm(a, b) : apply(Mm{}, a, b);
 }
 
 Tensor bmm(const Tensor& a, const Tensor& b) {
@@ -206,7 +216,7 @@ Tensor bmm(const Tensor& a, const Tensor& b) {
   if (a.sizes()[0] != b.sizes()[0])
     throw ShapeError("bmm: batch sizes differ, a is " + to_string(a.sizes()) + " and b is " + to_string(b.sizes()));
   if (a.sizes()[2] != b.sizes()[1]) inner_sizes_differ("bmm", a, b, a.sizes()[2], b.sizes()[1]);
-  return apply(Bmm{}, a, b);
+  return lowers(a, b) ? lowered_bmm(a, b) : apply(Bmm{}, a, b);
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
@@ -239,31 +249,35 @@ void check_linear(const char* op, const Tensor& x, const Tensor& weight, const T
   if (bias.defined() && (bias.dim() != 1 || bias.sizes()[0] != weight.sizes()[0]))
     throw ShapeError(start() + "bias must be [out], bias is " + to_string(bias.sizes()) + " and weight is " +
                      to_string(weight.sizes()));
-  if (bias.defined() && bias.dtype() != x.dtype())
+  if (bias.defined() && bias.dtype() != x.dtype() && !lowers(x, bias))
     throw DTypeError(start() + "bias must have the dtype of x and weight, got bias " + name_of(bias.dtype()) +
                      " and x " + name_of(x.dtype()) + " (did you mean to()?)");
 }
 
-// op over the rows of x, whose last size becomes `out`.
-template <class Op> Tensor over_rows(Op op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  op.rows = leading(x);
-  if (x.dim() == 2) return apply(std::move(op), x, weight, bias);
+// f(rows of x), whose last size becomes `out`.
+template <class F> Tensor over_rows(const F& f, const Tensor& x, const Tensor& weight) {
+  if (x.dim() == 2) return f(x);
   Shape result = x.sizes();
   result[x.dim() - 1] = weight.sizes()[0];
-  const Tensor rows = reshape(x, {op.rows, weight.sizes()[1]});
-  return reshape(apply(std::move(op), rows, weight, bias), result);
+  return reshape(f(reshape(x, {leading(x), weight.sizes()[1]})), result);
 }
 
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_linear("linear", x, weight, bias);
-  return over_rows(Linear{.rows = 0}, x, weight, bias);
+  return over_rows([&](const Tensor& rows) { return linear_of_rows(rows, weight, bias); }, x, weight);
 }
 
 Tensor linear_activation(const Tensor& x, const Tensor& weight, const Tensor& bias, LinearActivation f) {
   check_linear("linear_activation", x, weight, bias);
-  return over_rows(ActivatedLinear{.rows = 0, .f = f}, x, weight, bias);
+  const auto joined = [&](const Tensor& rows) {
+    return apply(ActivatedLinear{.rows = rows.sizes()[0], .f = f}, rows, weight, bias);
+  };
+  // Products of bfloat16 are oneDNN's, and their activation a pass of its own.
+  if (x.dtype() != kBFloat16 && !lowers(x, weight)) return over_rows(joined, x, weight);
+  const Tensor z = linear(x, weight, bias);
+  return f == LinearActivation::relu ? relu(z) : f == LinearActivation::sigmoid ? sigmoid(z) : tanh(z);
 }
 
 }  // namespace tapegrad

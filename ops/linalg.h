@@ -1,4 +1,4 @@
-// Matrix products. Operands must be of one dtype. ShapeError names both shapes and hints at a forgotten transpose.
+// Matrix products. Operands must be of one dtype, unless AutocastGuard brings them to bfloat16. ShapeError names both shapes and hints at a forgotten transpose.
 #pragma once
 
 #include "tapegrad/core/tensor.h"

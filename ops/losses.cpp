@@ -172,6 +172,8 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOpti
 
 Tensor kl_div(const Tensor& input, const Tensor& target, const KlDivOptions& options) {
   check_pair("kl_div", input, target);
+  if (autocast_lifts(input, target))
+    return kl_div(float32_under_autocast(input), float32_under_autocast(target), options);
   const DType dtype = common_dtype("kl_div", input, target);
   const Tensor x = to(input, dtype), t = to(target, dtype);
   // The logarithm of what is 0 is not taken, so that its gradient is 0 there, not NaN.

@@ -72,6 +72,7 @@ Tensor multi_margin(const char* op, const Tensor& x, const Tensor& target, const
 
 Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, const HingeEmbeddingLossOptions& options) {
   check_pair("hinge_embedding_loss", input, target);
+  if (autocast_lifts(input)) return hinge_embedding_loss(float32_under_autocast(input), target, options);
   const Tensor apart = where(target != 1, clamp(options.margin - input, 0), 0);
   return totalled(apart + where(target != -1, input, 0), total_of(options.reduction));
 }
@@ -88,6 +89,8 @@ Tensor margin_ranking_loss(const Tensor& input1, const Tensor& input2, const Ten
                      to_string(target.sizes()));
   check_floating(name, input1, "input1");
   check_floating(name, input2, "input2");
+  if (autocast_lifts(input1, input2))
+    return margin_ranking_loss(float32_under_autocast(input1), float32_under_autocast(input2), target, options);
   broadcast_shapes(broadcast_shapes(input1.sizes(), input2.sizes(), name), target.sizes(), name);
   const Tensor kept = (input2 - input1) * target + options.margin;
   return totalled(clamp(kept, 0), total_of(options.reduction));
@@ -96,6 +99,7 @@ Tensor margin_ranking_loss(const Tensor& input1, const Tensor& input2, const Ten
 Tensor multi_margin_loss(const Tensor& input, const Tensor& target, const MultiMarginLossOptions& options) {
   constexpr const char* name = "multi_margin_loss";
   check_classes(name, input, target);
+  if (autocast_lifts(input)) return multi_margin_loss(float32_under_autocast(input), target, options);
   check_weight(name, options.weight, input);
   if (options.p != 1 && options.p != 2)
     throw ValueError(std::string(name) + ": p must be 1 or 2, got " + std::to_string(options.p));
@@ -107,6 +111,7 @@ Tensor multi_margin_loss(const Tensor& input, const Tensor& target, const MultiM
 
 Tensor soft_margin_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
   check_pair("soft_margin_loss", input, target);
+  if (autocast_lifts(input)) return soft_margin_loss(float32_under_autocast(input), target, reduction);
   // No point beyond which the exponential is left out: it would cost the last digits.
   return totalled(softplus(neg(input) * target, 1, std::numeric_limits<double>::infinity()), total_of(reduction));
 }

@@ -25,6 +25,15 @@ inline DType result_type(const Tensor& a, const Tensor& b) {
 inline DType real_type(DType dtype) { return is_floating_point(dtype) ? dtype : kFloat32; }
 inline Tensor real(const Tensor& x) { return x.is_floating_point() ? x : to(x, kFloat32); }
 
+// x, or its float32 form under AutocastGuard: for functions made of several operations that need the precision.
+inline Tensor float32_under_autocast(const Tensor& x) {
+  return autograd::state().autocast ? autograd::detail::widened(x) : x;
+}
+// Whether float32_under_autocast() would change one of them.
+template <class... X> bool autocast_lifts(const X&... x) {
+  return autograd::state().autocast && (autograd::detail::is_bfloat16(x) || ...);
+}
+
 inline void check_defined(const char* op, const Tensor& x, const char* argument) {
   if (!x.defined())
     throw ValueError(std::string(op) + ": " + argument + " must be defined, got an undefined tensor (Tensor())");

@@ -12,6 +12,7 @@ namespace {
 // y = x within a frame of one value;  dx = dy within the frame
 struct ConstantPad {
   static constexpr const char* name = "pad";
+  static constexpr bool takes_bfloat16 = true;
   Shape before, sizes;  // where x begins, and the sizes of y
   Scalar value;
   Shape from{};

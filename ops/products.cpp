@@ -14,6 +14,8 @@
 #include "tapegrad/ops/kernels/simd/note.h"
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/linalg_parts.h"
+#include "tapegrad/ops/lowered_parts.h"
+#include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/reduce.h"
 #include "tapegrad/ops/reduce_parts.h"
 
@@ -112,7 +114,7 @@ struct Dot {
     b.save(y, needs(0));
     const Tensor left = contiguous_of(x), right = contiguous_of(y);
     const Tensor result = new_tensor(IntArrayRef(), x.dtype());
-    dispatch_floating(x.dtype(), [&]<class T>() {
+    dispatch_floating(name, x.dtype(), [&]<class T>() {
       const auto fn = kernels::simd::floating<T>(kernels::simd::table()).dot;
       launch(name, LaunchKind::reduce, {&result}, {&left, &right},
              kernels::BySimd{[fn, pa = left.elements<T>(), pb = right.elements<T>(), dst = result.elements<T>(),
@@ -177,7 +179,7 @@ template <bool kBatch> Shape checked_product(const char* op, const Tensor& input
   check_defined(op, input, "input");
   check_operands(op, a, b);
   check_rank(op, a, b, kBatch ? 3 : 2);
-  check_dtypes(op, "input", input, "a", a);
+  if (!lowers(input, a)) check_dtypes(op, "input", input, "a", a);
   const int64_t last = a.dim() - 1;
   if (kBatch && a.sizes()[0] != b.sizes()[0])
     throw ShapeError(std::string(op) + ": batch sizes differ, " + both("a", a, "b", b));
@@ -199,6 +201,10 @@ template <bool kBatch>
 Tensor add_product(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
   using Op = AddProduct<kBatch>;
   const Shape sizes = checked_product<kBatch>(Op::name, input, a, b);
+  if (lowers(a, b) || lowers(input, a)) {
+    const Tensor y = times(Op::product(a, b), alpha.to<double>());
+    return beta.to<double>() == 0 ? y : times(to(input, y.dtype()), beta.to<double>()) + y;
+  }
   return apply(Op{.beta = beta.to<double>(), .alpha = alpha.to<double>()}, operand(input, input.dtype(), sizes), a, b);
 }
 
@@ -206,6 +212,8 @@ template <bool kBatch>
 Tensor& add_product_(const char* op, const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& beta,
                      const Scalar& alpha) {
   const Shape sizes = checked_product<kBatch>(op, x, a, b);
+  check_dtypes(op, "x", x, "a", a);  // what is written in place stays what it is, also under AutocastGuard
+  check_dtypes(op, "a", a, "b", b);
   if (!(IntArrayRef(sizes) == IntArrayRef(x.sizes())))
     throw ShapeError(std::string(op) + ": x must have the shape of the product, which is " + to_string(sizes) +
                      ", got " + to_string(x.sizes()));
@@ -241,7 +249,7 @@ Tensor& baddbmm_(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar
 Tensor mv(const Tensor& a, const Tensor& v) {
   check_defined("mv", a, "a");
   check_defined("mv", v, "v");
-  check_dtypes("mv", "a", a, "v", v);
+  if (!lowers(a, v)) check_dtypes("mv", "a", a, "v", v);
   if (a.dim() != 2 || v.dim() != 1)
     throw ShapeError("mv: a must have 2 dims and v 1, " + both("a", a, "v", v) + " (did you mean matmul()?)");
   if (a.sizes()[1] != v.sizes()[0])
@@ -253,6 +261,7 @@ Tensor mv(const Tensor& a, const Tensor& v) {
 
 Tensor dot(const Tensor& a, const Tensor& b) {
   check_vectors("dot", a, b);
+  if (lowers(a, b) && a.dtype() != b.dtype()) return dot(float32_under_autocast(a), float32_under_autocast(b));
   if (a.dtype() != b.dtype())
     throw DTypeError(std::string("dot: a and b must have one dtype, got ") + name_of(a.dtype()) + " and " +
                      name_of(b.dtype()) + " (did you mean to()?)");
@@ -269,9 +278,9 @@ Tensor bilinear(const Tensor& x1, const Tensor& x2, const Tensor& weight, const 
   check_defined("bilinear", x1, "x1");
   check_defined("bilinear", x2, "x2");
   check_defined("bilinear", weight, "weight");
-  check_dtypes("bilinear", "x1", x1, "x2", x2);
-  check_dtypes("bilinear", "x1", x1, "weight", weight);
-  if (bias.defined()) check_dtypes("bilinear", "x1", x1, "bias", bias);
+  if (!lowers(x1, x2)) check_dtypes("bilinear", "x1", x1, "x2", x2);
+  if (!lowers(x1, weight)) check_dtypes("bilinear", "x1", x1, "weight", weight);
+  if (bias.defined() && !lowers(x1, bias)) check_dtypes("bilinear", "x1", x1, "bias", bias);
   if (weight.dim() != 3)
     throw ShapeError("bilinear: weight must be [out, in1, in2], got shape " + to_string(weight.sizes()));
   const int64_t out = weight.sizes()[0], in1 = weight.sizes()[1], in2 = weight.sizes()[2];
@@ -288,12 +297,13 @@ Tensor bilinear(const Tensor& x1, const Tensor& x2, const Tensor& weight, const 
   // part[row, o, j] = sum over i of x1[row, i] weight[o, i, j]
   const Tensor part = mm(reshape(x1, {rows, in1}), reshape(permute(weight, {1, 0, 2}), {in1, out * in2}));
   const Tensor y = bmm(reshape(x2, {rows, 1, in2}), transpose(reshape(part, {rows, out, in2}), 1, 2));
-  return bias.defined() ? reshape(y, result) + bias : reshape(y, result);
+  return bias.defined() ? reshape(y, result) + to(bias, y.dtype()) : reshape(y, result);
 }
 
 Tensor cdist(const Tensor& x1, const Tensor& x2, double p) {
   check_defined("cdist", x1, "x1");
   check_defined("cdist", x2, "x2");
+  if (autocast_lifts(x1, x2)) return cdist(float32_under_autocast(x1), float32_under_autocast(x2), p);
   check_dtypes("cdist", "x1", x1, "x2", x2);
   if (!(p >= 0)) throw ValueError("cdist: p must not be negative, got " + std::to_string(p));
   if (x1.dim() < 2 || x2.dim() < 2)

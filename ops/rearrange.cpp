@@ -15,6 +15,7 @@ namespace {
 // y = x with the order along some dims turned round;  dx = dy turned back
 struct Flip {
   static constexpr const char* name = "flip";
+  static constexpr bool takes_bfloat16 = true;
   static constexpr bool linear = true;
   uint32_t mask;
   Tensor forward(const Tensor& x) {
@@ -35,6 +36,7 @@ struct Flip {
 // y[i] = x[(i - shift) mod size] along dim, 0 < shift < size;  dx = dy shifted back
 struct Roll {
   static constexpr const char* name = "roll";
+  static constexpr bool takes_bfloat16 = true;
   static constexpr bool linear = true;
   int64_t dim, shift, size;
   Tensor forward(const Tensor& x) {
@@ -63,6 +65,7 @@ struct Triu {
 };
 template <class Which> struct Triangle {
   static constexpr const char* name = Which::name;
+  static constexpr bool takes_bfloat16 = true;
   static constexpr bool linear = true;
   int64_t diagonal;
   Tensor forward(const Tensor& x, const Tensor& out = {}) {

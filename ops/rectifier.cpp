@@ -6,6 +6,7 @@
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/inplace.h"
 #include "tapegrad/ops/kernels/map.h"
+#include "tapegrad/ops/lowered_parts.h"
 #include "tapegrad/ops/operands.h"
 
 namespace tapegrad {
@@ -207,6 +208,7 @@ Tensor threshold(const Tensor& x, const Scalar& threshold, const Scalar& value) 
 Tensor prelu(const Tensor& x, const Tensor& weight) {
   check_defined("prelu", x, "x");
   check_defined("prelu", weight, "weight");
+  if (lowers(x, weight) && x.dtype() != weight.dtype()) return prelu(x, to(weight, x.dtype()));
   if (x.dtype() != weight.dtype() || !x.is_floating_point())
     throw DTypeError(std::string("prelu: x and weight must have one floating dtype, got x ") + name_of(x.dtype()) +
                      " and weight " + name_of(weight.dtype()) + " (did you mean x.to(weight.dtype())?)");

@@ -26,6 +26,7 @@ Tensor repeated(const Tensor& y, const Shape& sizes, uint32_t mask) {
 // y = sum x;  dx = dy, repeated
 struct Sum {
   static constexpr const char* name = "sum";
+  static constexpr bool takes_bfloat16 = true;
   static constexpr bool linear = true;
   uint32_t mask;
   bool keepdim;
@@ -41,6 +42,7 @@ struct Sum {
 // y = sum x / n;  dx = dy / n, repeated
 struct Mean {
   static constexpr const char* name = "mean";
+  static constexpr bool takes_bfloat16 = true;
   static constexpr bool linear = true;
   uint32_t mask;
   bool keepdim;

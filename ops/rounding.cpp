@@ -40,7 +40,7 @@ struct RoundDecimals {
   Tensor forward(const Tensor& x, const Tensor& out = {}) {
     // A power beyond the dtype's range is infinite, and the kernel knows what to do.
     double power = std::pow(10., std::abs(static_cast<double>(decimals)));
-    if (x.dtype() == kFloat32 && power > std::numeric_limits<float>::max())
+    if (x.dtype() != kFloat64 && power > std::numeric_limits<float>::max())
       power = std::numeric_limits<double>::infinity();
     return unary(name, Map::round_decimals, x, out, {power, decimals < 0 ? -1. : 1.});
   }
@@ -94,7 +94,9 @@ struct NanToNum {
 };
 
 NanToNum replacing(DType dtype, std::optional<double> nan, std::optional<double> posinf, std::optional<double> neginf) {
-  const double largest = dtype == kFloat32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
+  const double largest = dtype == kBFloat16  ? static_cast<double>(std::numeric_limits<BFloat16>::max())
+                         : dtype == kFloat32 ? std::numeric_limits<float>::max()
+                                             : std::numeric_limits<double>::max();
   return {nan.value_or(0), posinf.value_or(largest), neginf.value_or(-largest)};
 }
 

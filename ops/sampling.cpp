@@ -17,6 +17,7 @@ namespace {
 struct Dropout {
   static constexpr const char* name = "dropout";
   static constexpr bool elementwise = true;
+  static constexpr bool takes_bfloat16 = false;  // the mask is drawn in float32
   double p;
   Generator generator;
   uint64_t seed = 0, draw = 0;  // of the mask

@@ -15,6 +15,7 @@ namespace {
 // y = value where mask, else x;  dx = dy elsewhere, dvalue = dy there
 struct MaskedFill {
   static constexpr const char* name = "masked_fill";
+  static constexpr bool takes_bfloat16 = true;
   SavedInput mask{"mask"};
   Tensor forward(const Tensor& x, const Tensor& where_to, const Tensor& value, const Tensor& out = {}) {
     return kernels::ternary(name, kernels::Map::where, mask.save(where_to), value, x, out);

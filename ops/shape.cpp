@@ -104,6 +104,7 @@ struct Slice;
 // y = zeros of size `extent` at dim, with x at start, start + step, ...;  the adjoint of Slice
 struct SliceAdjoint {
   static constexpr const char* name = "slice_backward";
+  static constexpr bool takes_bfloat16 = true;
   static constexpr bool linear = true;
   int64_t dim, start, step, extent;
   int64_t length = 0;
@@ -137,6 +138,7 @@ Grads SliceAdjoint::backward(const Tensor& dy) const {
 
 struct SelectAdjoint {
   static constexpr const char* name = "select_backward";
+  static constexpr bool takes_bfloat16 = true;
   static constexpr bool linear = true;
   int64_t dim, index, extent;
   Tensor forward(const Tensor& x) {

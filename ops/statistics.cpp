@@ -94,7 +94,8 @@ Tensor prod(const Tensor& x, std::optional<DType> dtype) {
   check_defined("prod", x, "x");
   DType wanted;
   const Tensor from = multiplied(x, dtype, wanted);
-  return to(product(reshape(from, -1), 0, false), wanted);
+  const Tensor y = product(reshape(from, -1), 0, false);
+  return from.is_floating_point() ? y : to(y, wanted);
 }
 
 Tensor prod(const Tensor& x, int64_t dim, bool keepdim, std::optional<DType> dtype) {
@@ -103,7 +104,8 @@ Tensor prod(const Tensor& x, int64_t dim, bool keepdim, std::optional<DType> dty
   if (x.dim() == 0) return prod(x, dtype);
   DType wanted;
   const Tensor from = multiplied(x, dtype, wanted);
-  return to(product(from, d, keepdim), wanted);
+  const Tensor y = product(from, d, keepdim);
+  return from.is_floating_point() ? y : to(y, wanted);
 }
 
 Tensor var(const Tensor& x, IntArrayRef dim, const std::optional<Scalar>& correction, bool keepdim) {

@@ -103,6 +103,7 @@ struct Cosh {
 struct LogCosh {
   static constexpr const char* name = "log_cosh";
   static constexpr bool elementwise = true;
+  static constexpr bool takes_bfloat16 = false;  // made of several operations
   static constexpr bool saves_input = true;
   SavedInput x{"x"};
   Tensor forward(const Tensor& v, const Tensor& out = {}) {

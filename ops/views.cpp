@@ -70,6 +70,7 @@ struct Unbind {
 // y = zeros of x's sizes with x added at the places the view shows; the adjoint of View
 template <class View> struct Embedded {
   static constexpr const char* name = View::adjoint;
+  static constexpr bool takes_bfloat16 = true;
   static constexpr bool linear = true;
   View view;
   Shape sizes;

@@ -97,9 +97,11 @@ Reference map(std::function<double(double, double)> f) {
 }
 
 double tolerance(DType dtype, double magnitude, int64_t terms) {
-  if (dtype != kFloat32 && dtype != kFloat64) return 0;
-  const double eps = dtype == kFloat32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
-  const double tiny = dtype == kFloat32 ? std::numeric_limits<float>::min() : std::numeric_limits<double>::min();
+  if (!is_floating_point(dtype)) return 0;
+  const double eps = dtype == kBFloat16  ? static_cast<double>(std::numeric_limits<BFloat16>::epsilon())
+                     : dtype == kFloat32 ? std::numeric_limits<float>::epsilon()
+                                         : std::numeric_limits<double>::epsilon();
+  const double tiny = dtype == kFloat64 ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
   return eps * static_cast<double>(8 + terms) * magnitude + tiny;
 }
 

@@ -24,6 +24,7 @@ const Property kProperties[] = {
     {"forward", "forward mode against differences, and against reverse mode", check_forward},
     {"float32", "float32 gradients against float64 ones, at the sizes of the benchmarks too", check_float32,
      check_float32_large},
+    {"bfloat16", "the float32 result and gradients, rounded, on every instruction set; or a refusal", check_bfloat16},
     {"fused", "the fused backward is the plain one", check_fused},
     {"layouts", "transposed, sliced and expanded operands: the same result and gradients", check_layouts},
     {"zero_size", "operands without elements: a result and gradients of the right shapes, or an error",

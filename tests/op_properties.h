@@ -73,6 +73,7 @@ void check_order3(const Row&, const Case&, Findings&);
 void check_forward(const Row&, const Case&, Findings&);
 void check_float32(const Row&, const Case&, Findings&);
 void check_float32_large(const Row&, Findings&);
+void check_bfloat16(const Row&, const Case&, Findings&);
 void check_edge_gradients(const Row&, Findings&);
 void check_fused(const Row&, const Case&, Findings&);
 void check_layouts(const Row&, const Case&, Findings&);

@@ -46,10 +46,14 @@ void expect_replays(const Row& row, const Case& c, DType dtype, bool create_grap
 }  // namespace
 
 void check_replay(const Row& row, const Case& c, Findings& findings) {
-  for (const DType dtype : {kFloat32, kFloat64}) {
+  for (const DType dtype : {kFloat32, kFloat64, kBFloat16}) {
     for (const bool create_graph : {false, true}) {
       findings.variant(std::string(name_of(dtype)) + (create_graph ? ", plain backward" : ""));
-      expect_replays(row, c, dtype, create_graph, findings);
+      try {
+        expect_replays(row, c, dtype, create_graph, findings);
+      } catch (const DTypeError& e) {
+        if (dtype != kBFloat16 || !refuses_bfloat16(e)) throw;
+      }
     }
   }
 }

@@ -29,6 +29,9 @@ Tensor cotangent(const Tensor& y);
 // The result and, where there are gradients, these after it.
 Tensors run(const Case& c, const Tensors& in, bool create_graph = false);
 
+// A clear refusal is an answer too: an error that says which dtype it is that is not taken.
+bool refuses_bfloat16(const DTypeError& e);
+
 // Every instruction set that the library and the machine have, one after the other; the best again in the end.
 void for_each_isa(const std::function<void(const char* isa)>& f);
 

@@ -34,6 +34,7 @@ TEST_CASE("ops: second derivatives", "[ops]") { hold("order2"); }
 TEST_CASE("ops: third derivatives", "[ops]") { hold("order3"); }
 TEST_CASE("ops: forward mode", "[ops]") { hold("forward"); }
 TEST_CASE("ops: float32 gradients", "[ops]") { hold("float32"); }
+TEST_CASE("ops: bfloat16 is float32, rounded", "[ops]") { hold("bfloat16"); }
 TEST_CASE("ops: the fused backward is the plain one", "[ops]") { hold("fused"); }
 TEST_CASE("ops: transposed, sliced and expanded inputs", "[ops]") { hold("layouts"); }
 TEST_CASE("ops: inputs without elements", "[ops]") { hold("zero_size"); }
@@ -46,4 +47,4 @@ TEST_CASE("ops: a replay has the bits of the function", "[ops]") { hold("replay"
 TEST_CASE("ops: no memory and no node stays behind", "[ops]") { hold("leak"); }
 TEST_CASE("ops: errors say what is wrong", "[ops]") { hold("errors"); }
 
-TEST_CASE("ops: every property is held by a test", "[ops]") { CHECK(properties().size() == 21); }
+TEST_CASE("ops: every property is held by a test", "[ops]") { CHECK(properties().size() == 22); }

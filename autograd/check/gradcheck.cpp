@@ -69,6 +69,11 @@ GradcheckReport check::checked(GradcheckFunction f, const Tensors& inputs, const
   Problem p{f, options, report, {}, {}, std::move(names)};
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& x = inputs[i];
+    if (x.defined() && x.dtype() == kBFloat16)
+      throw DTypeError(
+          "gradcheck: inputs must be float32 or float64, since bfloat16 is too coarse for differences, got "
+          "bfloat16 input " +
+          std::to_string(i) + " (did you mean to(kFloat64)?)");
     p.inputs.push_back(x.defined() ? copy_in_layout(x) : x);
     if (x.defined() && x.is_floating_point() && x.requires_grad()) p.wanted.push_back(i);
   }

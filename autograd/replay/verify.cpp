@@ -79,7 +79,7 @@ std::string value_text(const char* at, DType dtype) {
   return dispatch(dtype, [&]<class T>() {
     T v;
     std::memcpy(&v, at, sizeof v);
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (std::is_floating_point_v<T> || std::is_same_v<T, BFloat16>) {
       char text[32];
       std::snprintf(text, sizeof text, "%.9g", static_cast<double>(v));
       return std::string(text);

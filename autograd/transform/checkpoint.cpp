@@ -41,6 +41,7 @@ struct Kept {
   TensorFunction f;
   std::optional<Generator> random;  // where the default generator stood
   std::vector<Form> outputs;
+  bool autocast;
 };
 
 class CheckpointNode final : public Node {
@@ -109,6 +110,7 @@ Tensors CheckpointNode::inputs_again(bool recorded) const {
 CheckpointNode::Run CheckpointNode::run_again() const {
   const bool recorded = GradMode::is_enabled();
   const AutoGradMode on(true);
+  const AutocastMode autocast(kept_.autocast);
   Run run;
   run.from = inputs_again(recorded);
   const Tensors inputs = run.from;
@@ -138,6 +140,7 @@ CheckpointNode::Run CheckpointNode::run_again() const {
 // f would still use its own where it takes tensors from outside, so then it cannot be run on others.
 Tensors CheckpointNode::replay(const Tensors& inputs) const {
   if (!kept_.owner || saved_.size() != given_) return {};
+  const AutocastMode autocast(kept_.autocast);
   std::optional<DefaultGeneratorGuard> random;
   if (kept_.random) {
     Generator generator;
@@ -208,7 +211,7 @@ Tensors run_plain(TensorFunction f, const Tensors& inputs) {
 Tensors detail::checkpoint(std::shared_ptr<void> owner, TensorFunction f, const Tensors& inputs,
                            const CheckpointOptions& options) {
   if (!GradMode::is_enabled()) return f(inputs);
-  Kept kept{std::move(owner), f, {}, {}};
+  Kept kept{std::move(owner), f, {}, {}, state().autocast};
   if (options.preserve_rng_state) copy_state(kept.random.emplace(), default_generator());
   Tensors y, outside;
   {

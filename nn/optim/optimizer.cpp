@@ -50,6 +50,9 @@ void Optimizer::check_group(const detail::Group& group) const {
     const Tensor& p = group.slots[i].param;
     const std::string which = std::string(op) + ": parameter " + std::to_string(i);
     if (!p.defined()) throw ValueError(which + " must be defined, got an undefined tensor (Tensor())");
+    if (p.dtype() == kBFloat16)
+      throw DTypeError(which + " must be float32 or float64, got bfloat16 of shape " + to_string(p.sizes()) +
+                       " (keep parameters in float32 and use AutocastGuard, which multiplies in bfloat16)");
     if (!p.is_floating_point())
       throw DTypeError(which + " must be float32 or float64, got " + name_of(p.dtype()) + " of shape " +
                        to_string(p.sizes()));

@@ -80,7 +80,7 @@ Tensor distances(const char* name, const Tensor& a, const Tensor& c, double p) {
   const Shape turned{c.strides()[0], c.strides()[2], c.strides()[1]};
   const Tensor to = g.vectors() ? contiguous_of(alias(c, {g.batch, g.n, g.others}, turned, 0)) : contiguous_of(c);
   const Tensor y = new_tensor({g.batch, g.rows, g.others}, a.dtype());
-  dispatch_floating(a.dtype(), [&]<class T>() {
+  dispatch_floating(name, a.dtype(), [&]<class T>() {
     const auto fn = simd::floating<T>(simd::table()).distances;
     launch(name, LaunchKind::other, {&y}, {&from, &to},
            BySimd{[fn, g, pa = from.elements<T>(), pc = to.elements<T>(), dst = y.elements<T>()] {
@@ -102,7 +102,7 @@ Tensor distances_backward(const char* name, const Tensor& dy, const Tensor& y, c
   const Tensor cotangent = contiguous_of(dy), value = contiguous_of(y);
   const Tensor from = contiguous_of(a), to = contiguous_of(c);
   const Tensor da = filled_tensor(a.sizes(), a.dtype(), 0);
-  dispatch_floating(a.dtype(), [&]<class T>() {
+  dispatch_floating(name, a.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&da}, {&cotangent, &value, &from, &to, &da},
            [g, pdy = cotangent.elements<T>(), py = value.elements<T>(), pa = from.elements<T>(), pc = to.elements<T>(),
             dst = da.elements<T>()] {

@@ -57,13 +57,13 @@ void index_out_of_range(const char* name, int64_t index, int64_t position, int64
 }
 
 Tensor arg_extreme(const char* name, const Tensor& x, int64_t dim, bool keepdim, bool smallest) {
-  const Tensor from = contiguous_of(x);
+  const Tensor from = contiguous_of(x.dtype() == kBFloat16 ? converted(x, kFloat32) : x);
   const uint32_t mask = x.dim() == 0 ? 0 : uint32_t{1} << dim;
   Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), kInt64);
   const Axis axis(x.sizes(), dim);
-  const auto type = static_cast<int>(x.dtype());
+  const auto type = static_cast<int>(from.dtype());
   const ArgFns fns{simd::table().argmax_rows[type], simd::table().argmax_cols[type]};
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch(from.dtype(), [&]<class T>() {
     using Element = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
     launch(name, LaunchKind::reduce, {&y}, {&from},
            BySimd{[fns, axis, smallest, src = reinterpret_cast<const Element*>(from.impl()->data),

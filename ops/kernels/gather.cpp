@@ -15,6 +15,7 @@ namespace {
 template <class F> void dispatch_size(DType dtype, F&& f) {
   switch (item_size(dtype)) {
     case 1: return f.template operator()<uint8_t>();
+    case 2: return f.template operator()<uint16_t>();
     case 4: return f.template operator()<uint32_t>();
     default: return f.template operator()<uint64_t>();
   }
@@ -190,8 +191,12 @@ void scatter(const char* name, const Tensor& y, int64_t dim, const Tensor& index
 void scatter_add(const char* name, const Tensor& y, int64_t dim, const Tensor& index, const Tensor& src) {
   const Lines lines(y, dim, index, src);
   dispatch(y.dtype(), [&]<class T>() {
-    launch(name, LaunchKind::other, {&y}, {&index, &src, &y},
-           [lines] { lines.run<T>([](T& to, const T& from) { to = static_cast<T>(to + from); }); });
+    if constexpr (std::is_same_v<T, BFloat16>) {
+      not_supported(name, y.dtype());  // sums of many terms are float32's
+    } else {
+      launch(name, LaunchKind::other, {&y}, {&index, &src, &y},
+             [lines] { lines.run<T>([](T& to, const T& from) { to = static_cast<T>(to + from); }); });
+    }
   });
 }
 

@@ -5,31 +5,17 @@
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/launch.h"
 #include "tapegrad/core/parallel.h"
+#include "tapegrad/ops/kernels/gemm_bfloat16.h"
 #include "tapegrad/ops/kernels/map.h"
 #include "tapegrad/ops/kernels/simd/note.h"
 #include "tapegrad/ops/kernels/simd/simd.h"
+#include "tapegrad/ops/kernels/stored.h"
 #include "tapegrad/ops/kernels/way.h"
 
 namespace tapegrad::kernels {
 namespace {
 
 using simd::Gemm;
-
-// A matrix as the kernels want it: rows `ld` apart, or stored transposed. Anything else is copied first.
-struct Stored {
-  Tensor t;
-  int64_t ld;
-  bool transposed;
-};
-
-Stored stored(const Tensor& x, int64_t dim, bool transpose) {
-  const int64_t rows = x.sizes()[dim], cols = x.sizes()[dim + 1];
-  const int64_t row_stride = x.strides()[dim], col_stride = x.strides()[dim + 1];
-  if ((col_stride == 1 || cols == 1) && row_stride >= std::max<int64_t>(cols, 1)) return {x, row_stride, transpose};
-  if ((row_stride == 1 || rows == 1) && col_stride >= std::max<int64_t>(rows, 1)) return {x, col_stride, !transpose};
-  if (rows == 1 && (col_stride == 1 || cols == 1)) return {x, std::max<int64_t>(cols, 1), transpose};
-  return {clone_of(x), std::max<int64_t>(cols, 1), transpose};
-}
 
 // Of `batch` products like g.
 template <class T> KernelNote note_of(const Gemm<T>& g, int64_t batch) {
@@ -48,8 +34,9 @@ template <class T> KernelNote note_of(const Gemm<T>& g, int64_t batch) {
 
 template <class T> struct Product {
   Gemm<T> g;
+  Way way;
   simd::Map f;
-  void operator()() const { run_way(g, way_of(kProductTiers, g), f); }
+  void operator()() const { run_way(g, way, f); }
   KernelNote note() const { return note_of(g, 1); }
 };
 
@@ -84,30 +71,35 @@ template <class T> Gemm<T> problem(const Stored& a, const Stored& b, int64_t m, 
 
 Tensor gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, const Tensor& bias,
             const Tensor& into, simd::Map activation) {
+  if (takes_bfloat16(a, b)) [[unlikely]]
+    return gemm_bfloat16(name, a, trans_a, b, trans_b, bias, into, a.dtype());
   const int64_t m = a.sizes()[trans_a], k = a.sizes()[!trans_a], n = b.sizes()[!trans_b];
   const Stored left = stored(a, 0, trans_a);
   const Stored right = stored(b, 0, trans_b);
   const Tensor row = bias.defined() ? contiguous_of(bias) : Tensor();
   const Tensor y = into.defined() ? into : new_tensor({m, n}, a.dtype());
-  dispatch_floating(a.dtype(), [&]<class T>() {
+  dispatch_floating(name, a.dtype(), [&]<class T>() {
     Gemm<T> g = problem<T>(left, right, m, n, k);
     g.c = reinterpret_cast<T*>(y.impl()->data);
     g.ldc = n;
     g.bias = row.defined() ? reinterpret_cast<const T*>(row.impl()->data) : nullptr;
     g.accumulate = into.defined();
-    launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t, &row}, Product<T>{g, activation});
+    launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t, &row},
+           Product<T>{g, way_of(kProductTiers, g), activation});
   });
   return y;
 }
 
 Tensor batched_gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b,
                     const Tensor& into) {
+  if (takes_bfloat16(a, b)) [[unlikely]]
+    return batched_gemm_bfloat16(name, a, trans_a, b, trans_b, into, a.dtype());
   const int64_t batch = a.sizes()[0];
   const int64_t m = a.sizes()[1 + trans_a], k = a.sizes()[2 - trans_a], n = b.sizes()[2 - trans_b];
   const Stored left = stored(a, 1, trans_a);
   const Stored right = stored(b, 1, trans_b);
   const Tensor y = into.defined() ? into : new_tensor({batch, m, n}, a.dtype());
-  dispatch_floating(a.dtype(), [&]<class T>() {
+  dispatch_floating(name, a.dtype(), [&]<class T>() {
     Gemm<T> g = problem<T>(left, right, m, n, k);
     g.c = reinterpret_cast<T*>(y.impl()->data);
     g.ldc = n;
@@ -118,17 +110,18 @@ Tensor batched_gemm(const char* name, const Tensor& a, bool trans_a, const Tenso
   return y;
 }
 
-Tensor column_sums(const char* name, const Tensor& x, const Tensor& into) {
+Tensor column_sums(const char* name, const Tensor& x, const Tensor& into, std::optional<DType> dtype) {
   const Tensor src = contiguous_of(x);
   const int64_t rows = x.sizes()[0], cols = x.sizes()[1];
-  const Tensor y = new_tensor(cols, x.dtype());
+  const bool low = x.dtype() == kBFloat16;
+  const Tensor y = new_tensor(cols, low ? kFloat32 : x.dtype());
   const auto reduce = simd::table().reduce_cols[static_cast<int>(simd::Reduce::sum)][static_cast<int>(x.dtype())];
   launch(name, LaunchKind::reduce, {&y}, {&src},
          BySimd{[reduce, from = src.impl()->data, to = y.impl()->data, rows, cols] {
            reduce(from, to, rows, cols, cols);
          }});
-  if (!into.defined()) return y;
-  add_into(into, y);
+  if (!into.defined()) return converted(y, dtype.value_or(x.dtype()));
+  add_into(into, converted(y, into.dtype()));
   return into;
 }
 

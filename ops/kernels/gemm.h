@@ -7,8 +7,9 @@
 namespace tapegrad::kernels {
 
 // C[m,n] = op(a) op(b) (+ bias[n]); op transposes where asked. With `into` (contiguous, [m,n]) the product is added to
-// it and it is returned. a and b are matrices of one floating dtype whose inner sizes agree; the caller has checked.
-// `activation` (relu, sigmoid, tanh; not with `into`) then goes over the rows that have just been computed.
+// it and it is returned. a and b are matrices of one floating dtype whose inner sizes agree; the caller has checked. Those of
+// bfloat16 and of two dtypes: gemm_bfloat16.h.
+// `activation` (relu, sigmoid, tanh; not with `into`, nor for bfloat16) then goes over the rows that have just been computed.
 Tensor gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, const Tensor& bias = {},
             const Tensor& into = {}, simd::Map activation = kNoActivation);
 
@@ -16,8 +17,8 @@ Tensor gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bo
 Tensor batched_gemm(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b,
                     const Tensor& into = {});
 
-// y[n] = sum over the rows of x[m,n]; with `into` added to it.
-Tensor column_sums(const char* name, const Tensor& x, const Tensor& into = {});
+// y[n] = sum over the rows of x[m,n]; with `into` added to it. As `dtype`, where given: the sums of bfloat16 are float32.
+Tensor column_sums(const char* name, const Tensor& x, const Tensor& into = {}, std::optional<DType> dtype = {});
 
 // dz = f(dy, y) and its column sums, both [m,n], in one pass: rows are summed while they are in the cache. `sums` is added to
 // if it is defined, else made. f takes two operands. `in_place`: dz is dy, which is contiguous.

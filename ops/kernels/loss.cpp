@@ -206,7 +206,7 @@ Tensor cross_entropy(const char* name, const Tensor& x, const Tensor& target, in
   const int64_t cols = x.sizes()[1];
   kept = new_tensor(rows + 1, x.dtype());
   Tensor y = total == Total::each ? new_tensor(rows, x.dtype()) : new_tensor(IntArrayRef(), x.dtype());
-  dispatch_floating(x.dtype(), [&]<class T>() {
+  dispatch_floating(name, x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::reduce, {&y, &kept}, {&from, &classes},
            BySimd{[=, src = from.elements<T>(), t = classes.elements<int64_t>(), l = y.elements<T>(),
                    lse = kept.elements<T>()] {
@@ -236,7 +236,7 @@ Tensor cross_entropy_backward(const char* name, const Tensor& dl, const Tensor& 
   const int64_t rows = x.sizes()[0];
   const int64_t cols = x.sizes()[1];
   Tensor dx = new_like(from);
-  dispatch_floating(x.dtype(), [&]<class T>() {
+  dispatch_floating(name, x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&dx}, {&cotangent, &from, &classes, &kept},
            BySimd{[=, pdl = cotangent.elements<T>(), src = from.elements<T>(), t = classes.elements<int64_t>(),
                    lse = kept.elements<T>(), dst = dx.elements<T>()] {

@@ -160,12 +160,15 @@ struct ScalarRun {
   static KernelNote note() { return simd_note(); }
 };
 
+// Beside bfloat16 the number is float32: rounded to 8 bits, it would be another number.
 Tensor run_scalar(const char* name, Map op, const Tensor& x, const Scalar& s, const Tensor& y) {
-  const Tile tile = tile_for(name, op, x.dtype());
+  const bool wide = x.dtype() == kBFloat16;
+  const Tile tile = wide ? simd::table().map_number[static_cast<int>(op)] : tile_for(name, op, x.dtype());
+  const DType number_dtype = wide ? kFloat32 : x.dtype();
   const bool flat_output = y.is_contiguous();
   const Tensor flat_x = x.is_contiguous() ? x : Tensor();
   ScalarRun run{{tile, {}, {}, y.numel(), {}}, {}};
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch(number_dtype, [&]<class T>() {
     const T v = s.to<T>();
     std::memcpy(run.value, &v, sizeof v);
   });
@@ -177,8 +180,8 @@ Tensor run_scalar(const char* name, Map op, const Tensor& x, const Scalar& s, co
     launch(name, LaunchKind::map, {&y}, {&x}, run);
     return y;
   }
-  Tensor number = new_tensor(IntArrayRef(), x.dtype());
-  std::memcpy(number.impl()->data, run.value, sizeof run.value / 8 * static_cast<size_t>(item_size(x.dtype())));
+  Tensor number = new_tensor(IntArrayRef(), number_dtype);
+  std::memcpy(number.impl()->data, run.value, static_cast<size_t>(item_size(number_dtype)));
   const Tensor* operands[] = {&y, &x, &number};
   run_map<3>(name, tile, operands, {});
   return y;

@@ -83,7 +83,7 @@ Tensor variance(const char* name, const Tensor& x, uint32_t mask, bool keepdim, 
   if (!joined || x.numel() == 0) return of_scattered(name, x, m, mask, keepdim, freedom);
   const Tensor from = contiguous_of(x);
   Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
-  dispatch_floating(x.dtype(), [&]<class T>() {
+  dispatch_floating(name, x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::reduce, {&y}, {&from, &m},
            BySimd{[axis, freedom, src = from.elements<T>(), at = m.elements<T>(), dst = y.elements<T>()] {
              if (axis.inner == 1) rows_of(src, at, dst, axis, freedom);

@@ -24,10 +24,10 @@ constexpr int64_t kWide = 4096;         // columns from which there is work enou
 constexpr int64_t kColumns = 512;       // columns taken together
 
 struct Pass {
-  Fn fn;
+  Fn fn, again;  // of elements, and of results of pieces: the same unless the sum of bfloat16, which is float32
   const char* src;
   char* dst;
-  int64_t outer, n, inner, item;
+  int64_t outer, n, inner, item, result;  // the last two: bytes of an element and of a result
 };
 
 int64_t pieces_of(int64_t total, int64_t piece) { return (total + piece - 1) / piece; }
@@ -37,18 +37,18 @@ void reduce_rows(const Pass& p) {
   const int64_t pieces = pieces_of(p.n, kPiece);
   if (pieces <= 1) {
     return parallel_for(0, p.outer, std::max<int64_t>(1, kGrain / p.n), [&p](int64_t first, int64_t last) {
-      p.fn(p.src + first * p.n * p.item, p.dst + first * p.item, last - first, p.n, p.n);
+      p.fn(p.src + first * p.n * p.item, p.dst + first * p.result, last - first, p.n, p.n);
     });
   }
-  const Scratch<char> partial(p.outer * pieces * p.item);
+  const Scratch<char> partial(p.outer * pieces * p.result);
   parallel_for(0, p.outer * pieces, kGrain / kPiece, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t start = i % pieces * kPiece;
       const int64_t count = std::min(kPiece, p.n - start);
-      p.fn(p.src + (i / pieces * p.n + start) * p.item, partial.data() + i * p.item, 1, count, count);
+      p.fn(p.src + (i / pieces * p.n + start) * p.item, partial.data() + i * p.result, 1, count, count);
     }
   });
-  p.fn(partial.data(), p.dst, p.outer, pieces, pieces);
+  p.again(partial.data(), p.dst, p.outer, pieces, pieces);
 }
 
 // [outer, n, inner] -> [outer, inner], where the rows of one outer index are few or wide
@@ -59,7 +59,7 @@ void reduce_wide(const Pass& p) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t o = i / strips;
       const int64_t c = i % strips * kColumns;
-      p.fn(p.src + (o * p.n * p.inner + c) * p.item, p.dst + (o * p.inner + c) * p.item, p.n,
+      p.fn(p.src + (o * p.n * p.inner + c) * p.item, p.dst + (o * p.inner + c) * p.result, p.n,
            std::min(kColumns, p.inner - c), p.inner);
     }
   });
@@ -69,16 +69,16 @@ void reduce_cols(const Pass& p) {
   const int64_t piece = std::max<int64_t>(256, kPiece / p.inner);  // rows
   if (p.n <= piece || p.inner >= kWide) return reduce_wide(p);
   const int64_t pieces = pieces_of(p.n, piece);
-  const Scratch<char> partial(p.outer * pieces * p.inner * p.item);
+  const Scratch<char> partial(p.outer * pieces * p.inner * p.result);
   parallel_for(0, p.outer * pieces, std::max<int64_t>(1, kGrain / (piece * p.inner)), [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t start = i % pieces * piece;
-      p.fn(p.src + (i / pieces * p.n + start) * p.inner * p.item, partial.data() + i * p.inner * p.item,
+      p.fn(p.src + (i / pieces * p.n + start) * p.inner * p.item, partial.data() + i * p.inner * p.result,
            std::min(piece, p.n - start), p.inner, p.inner);
     }
   });
   for (int64_t o = 0; o < p.outer; ++o)
-    p.fn(partial.data() + o * pieces * p.inner * p.item, p.dst + o * p.inner * p.item, pieces, p.inner, p.inner);
+    p.again(partial.data() + o * pieces * p.inner * p.result, p.dst + o * p.inner * p.result, pieces, p.inner, p.inner);
 }
 
 struct PassRun {
@@ -97,11 +97,14 @@ void run_pass(const char* name, Reduce kind, const Tensor& y, const Tensor& x, i
               int64_t inner) {
   const auto& table = simd::table();
   const auto k = static_cast<int>(kind);
-  const auto t = static_cast<int>(x.dtype());
-  const Fn fn = inner == 1 ? table.reduce_rows[k][t] : table.reduce_cols[k][t];
-  const auto join = kind == Reduce::sum ? table.join_sums[t] : nullptr;
+  const auto t = static_cast<int>(x.dtype()), u = static_cast<int>(y.dtype());
+  const auto& fns = inner == 1 ? table.reduce_rows[k] : table.reduce_cols[k];
+  if (!fns[t]) not_supported(name, x.dtype());
+  const auto join = kind == Reduce::sum && t == u ? table.join_sums[t] : nullptr;
   launch(name, LaunchKind::reduce, {&y}, {&x},
-         PassRun{{fn, x.impl()->data, y.impl()->data, outer, n, inner, item_size(x.dtype())}, join});
+         PassRun{{fns[t], fns[u], x.impl()->data, y.impl()->data, outer, n, inner, item_size(x.dtype()),
+                  item_size(y.dtype())},
+                 join});
 }
 
 // The dims of a contiguous tensor, neighbours of one kind joined: kept and reduced runs take turns.
@@ -154,17 +157,19 @@ void reduce_into(const char* name, Reduce kind, const Tensor& y, Tensor x, uint3
     runs.drop(k);
     k = runs.last_reduced();
     if (k < 0) return run_pass(name, kind, y, x, outer, n, inner);
-    Tensor part = new_tensor(outer * inner, x.dtype());
+    Tensor part = new_tensor(outer * inner, y.dtype());
     run_pass(name, kind, part, x, outer, n, inner);
     x = std::move(part);
   }
 }
 
+// In float32 where x is bfloat16.
 Tensor reduce(const char* name, Reduce kind, const Tensor& x, uint32_t mask, bool keepdim) {
   const int64_t rank = x.dim();
   const bool all = mask + 1 == uint32_t{1} << rank;
-  const Tensor y = all && !keepdim ? new_tensor(IntArrayRef(), x.dtype())
-                                   : new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
+  const DType dtype = x.dtype() == kBFloat16 ? kFloat32 : x.dtype();
+  const Tensor y =
+      all && !keepdim ? new_tensor(IntArrayRef(), dtype) : new_tensor(reduced_sizes(x.sizes(), mask, keepdim), dtype);
   if (x.numel() == 0) {
     fill(y, 0);
   } else if (all) {
@@ -189,7 +194,7 @@ Tensor rows_of(const Tensor& x, uint32_t mask) {
 }
 
 Tensor& divide(const char* name, Tensor& y, int64_t n) {
-  dispatch_floating(y.dtype(), [&]<class T>() {
+  dispatch_floating(name, y.dtype(), [&]<class T>() {
     launch(name, LaunchKind::map, {&y}, {&y}, [at = y.elements<T>(), count = y.numel(), by = static_cast<T>(n)] {
       for (int64_t i = 0; i < count; ++i) at[i] /= by;
     });
@@ -237,7 +242,7 @@ Tensor count_rows(const char* name, const Tensor& hit, const Shape& sizes, int64
 Tensor logsumexp_columns(const char* name, const Tensor& x, uint32_t mask, bool keepdim, const Axis& axis) {
   const Tensor from = contiguous_of(x);
   Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
-  dispatch_floating(x.dtype(), [&]<class T>() {
+  dispatch_floating(name, x.dtype(), [&]<class T>() {
     const auto fn = simd::floating<T>(simd::table()).logsumexp_cols;
     launch(name, LaunchKind::reduce, {&y}, {&from}, BySimd{[fn, axis, src = from.elements<T>(), dst = y.elements<T>()] {
              const auto strip = [&](int64_t at, int64_t line, int64_t width) {
@@ -281,19 +286,24 @@ Tensor spread(const Tensor& y, const Shape& sizes, uint32_t mask) {
 }
 
 Tensor sum(const char* name, const Tensor& x, uint32_t mask, bool keepdim) {
-  return reduce(name, Reduce::sum, x.is_floating_point() ? x : converted(x, kInt64), mask, keepdim);
+  const Tensor y = reduce(name, Reduce::sum, x.is_floating_point() ? x : converted(x, kInt64), mask, keepdim);
+  return x.dtype() == kBFloat16 ? converted(y, kBFloat16) : y;
 }
 
 Tensor mean(const char* name, const Tensor& x, uint32_t mask, bool keepdim) {
-  Tensor y = sum(name, x, mask, keepdim);
-  return divide(name, y, reduced_count(x.sizes(), mask));
+  Tensor y = reduce(name, Reduce::sum, x, mask, keepdim);
+  divide(name, y, reduced_count(x.sizes(), mask));
+  return x.dtype() == kBFloat16 ? converted(y, kBFloat16) : y;
 }
 
 Tensor extreme(const char* name, const Tensor& x, uint32_t mask, bool keepdim, bool smallest) {
+  if (x.dtype() == kBFloat16)
+    return converted(extreme(name, converted(x, kFloat32), mask, keepdim, smallest), kBFloat16);
   return reduce(name, smallest ? Reduce::amin : Reduce::amax, x, mask, keepdim);
 }
 
 Tensor prod(const char* name, const Tensor& x, uint32_t mask, bool keepdim) {
+  if (x.dtype() == kBFloat16) not_supported(name, x.dtype());
   if (x.numel() == 0) return filled_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype(), 1);
   return reduce(name, Reduce::prod, x, mask, keepdim);
 }
@@ -318,7 +328,7 @@ Tensor logsumexp(const char* name, const Tensor& x, uint32_t mask, bool keepdim)
   const Tensor rows = rows_of(x, mask);
   Tensor y = new_tensor(reduced_sizes(x.sizes(), mask, keepdim), x.dtype());
   const int64_t n = reduced_count(x.sizes(), mask);
-  dispatch_floating(x.dtype(), [&]<class T>() {
+  dispatch_floating(name, x.dtype(), [&]<class T>() {
     const auto fn = simd::floating<T>(simd::table()).logsumexp;
     launch(name, LaunchKind::reduce, {&y}, {&rows},
            BySimd{[fn, n, src = rows.elements<T>(), dst = y.elements<T>(), count = y.numel()] {

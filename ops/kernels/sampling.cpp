@@ -170,7 +170,7 @@ struct Categories {
 }  // namespace
 
 void keep_mask(const char* name, const Tensor& m, double p, Generator& generator) {
-  dispatch_floating(m.dtype(), [&]<class T>() {
+  dispatch_floating(name, m.dtype(), [&]<class T>() {
     launch(name, LaunchKind::random, {&m}, {},
            [=, data = m.elements<T>(), n = m.numel(), shared = generator] { fill_mask(data, n, p, Stream(shared)); });
   });
@@ -188,7 +188,7 @@ void bernoulli(const char* name, const Tensor& y, double p, Generator& generator
 }
 
 void bernoulli(const char* name, const Tensor& y, const Tensor& p, Generator& generator) {
-  dispatch_floating(p.dtype(), [&]<class T>() {
+  dispatch_floating(name, p.dtype(), [&]<class T>() {
     launch(name, LaunchKind::random, {&y}, {&p},
            [=, data = y.elements<bool>(), chances = p.elements<T>(), n = y.numel(), shared = generator] {
              check_probabilities(name, chances, n);
@@ -217,7 +217,7 @@ void multinomial(const char* name, const Tensor& weights, const Tensor& y, bool 
 
 void check_not_negative(const char* name, const char* argument, const Tensor& x) {
   const Tensor from = contiguous_of(x);
-  dispatch_floating(x.dtype(), [&]<class T>() {
+  dispatch_floating(name, x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {}, {&from}, [=, data = from.elements<T>(), n = from.numel()] {
       for (int64_t i = 0; i < n; ++i) {
         if (!(data[i] >= 0))

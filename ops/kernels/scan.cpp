@@ -132,7 +132,7 @@ Tensor scan(const char* name, Scan kind, const Tensor& x, int64_t dim, bool reve
   const bool direct = out.defined() && out.is_contiguous();
   const Tensor y = direct ? out : new_like(from);
   if (x.dtype() == kInt64) scan_of<int64_t>(name, kind, from, y, dim, reverse);
-  else dispatch_floating(x.dtype(), [&]<class T>() { scan_of<T>(name, kind, from, y, dim, reverse); });
+  else dispatch_floating(name, x.dtype(), [&]<class T>() { scan_of<T>(name, kind, from, y, dim, reverse); });
   if (!out.defined() || direct) return y;
   copy(out, y, name);
   return out;
@@ -142,7 +142,8 @@ Tensor recurrence(const char* name, const Tensor& a, const Tensor& b, int64_t di
   const Tensor factor = contiguous_of(a);
   const Tensor term = contiguous_of(b);
   const Tensor y = new_like(term);
-  dispatch_floating(b.dtype(), [&]<class T>() { launch_scan<Recurrence, T>(name, factor, term, y, dim, reverse); });
+  dispatch_floating(name, b.dtype(),
+                    [&]<class T>() { launch_scan<Recurrence, T>(name, factor, term, y, dim, reverse); });
   return y;
 }
 
@@ -150,7 +151,7 @@ Tensor products_of_others(const char* name, const Tensor& dy, const Tensor& x, i
   const Tensor from = contiguous_of(x);
   const Tensor cotangent = contiguous_of(dy);
   const Tensor y = new_like(from);
-  dispatch_floating(x.dtype(), [&]<class T>() {
+  dispatch_floating(name, x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&y}, {&from, &cotangent},
            [axis = Axis(x.sizes(), dim), g = cotangent.elements<T>(), src = from.elements<T>(), dst = y.elements<T>()] {
              const auto strip = [&](int64_t at, int64_t line, int64_t width) {

@@ -71,7 +71,7 @@ Tensor softmax(const char* name, const Tensor& x, int64_t dim, bool log) {
   const Tensor from = contiguous_of(x);
   Tensor y = new_like(from);
   const Axis axis(x.sizes(), dim);
-  dispatch_floating(x.dtype(), [&]<class T>() {
+  dispatch_floating(name, x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&y}, {&from}, BySimd{[axis, log, src = from.elements<T>(), dst = y.elements<T>()] {
              softmax_lines(src, dst, axis, log);
            }});
@@ -84,7 +84,7 @@ Tensor softmax_backward(const char* name, const Tensor& dy, const Tensor& y, int
   const Tensor value = contiguous_of(y);
   Tensor dx = new_like(value);
   const Axis axis(y.sizes(), dim);
-  dispatch_floating(y.dtype(), [&]<class T>() {
+  dispatch_floating(name, y.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&dx}, {&cotangent, &value},
            BySimd{[axis, log, pdy = cotangent.elements<T>(), py = value.elements<T>(), pdx = dx.elements<T>()] {
              backward_lines(pdy, py, pdx, axis, log);

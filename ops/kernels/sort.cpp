@@ -20,7 +20,9 @@ constexpr int64_t kLongRadix = 6000;  // and from which fewer passes pay for lon
 
 // Unsigned keys in the order of the elements: -0 is 0, every NaN is the largest key.
 template <class T> auto key_of(T x) {
-  if constexpr (std::is_floating_point_v<T>) {
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    return key_of<float>(x);
+  } else if constexpr (std::is_floating_point_v<T>) {
     using U = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
     constexpr U kSign = U{1} << (8 * sizeof(T) - 1);
     if (x != x) return std::numeric_limits<U>::max();

@@ -39,13 +39,15 @@ void trim(Cache& c) {
   }
 }
 
+using Type = dnnl::memory::data_type;
+
 // A stored [rows, cols] view of one operand; a batch stride of 0 means one matrix for the whole batch.
-dnnl::memory::desc describe(int64_t batch, int64_t stride, int64_t rows, int64_t cols, int64_t ld, bool transposed) {
+dnnl::memory::desc describe(Type type, int64_t batch, int64_t stride, int64_t rows, int64_t cols, int64_t ld,
+                            bool transposed) {
   const int64_t row = transposed ? 1 : ld, col = transposed ? ld : 1;
-  constexpr auto f32 = dnnl::memory::data_type::f32;
-  if (batch == 1) return {{rows, cols}, f32, {row, col}};
+  if (batch == 1) return {{rows, cols}, type, {row, col}};
   const int64_t count = stride == 0 ? 1 : batch;
-  return {{count, rows, cols}, f32, {stride == 0 ? ld * (transposed ? cols : rows) : stride, row, col}};
+  return {{count, rows, cols}, type, {stride == 0 ? ld * (transposed ? cols : rows) : stride, row, col}};
 }
 
 Held::Kind kind_of(std::string_view name) {
@@ -62,12 +64,19 @@ std::shared_ptr<const Held> create(const Key& key) {
     post.append_sum(1.f);
     attr.set_post_ops(post);
   }
-  const auto a = describe(f[kBatch], f[kStrideA], f[kM], f[kK], f[kLda], f[kFlags] & kTransA);
-  const auto b = describe(f[kBatch], f[kStrideB], f[kK], f[kN], f[kLdb], f[kFlags] & kTransB);
-  const auto c = describe(f[kBatch], f[kStrideC], f[kM], f[kN], f[kLdc], false);
-  const auto desc = compat::matmul_desc(cpu_engine(), a, b, c, attr);
+  const Type factor = f[kFlags] & kLow ? Type::bf16 : Type::f32;
+  const Type result = f[kFlags] & kFloatC ? Type::f32 : factor;
+  const auto a = describe(factor, f[kBatch], f[kStrideA], f[kM], f[kK], f[kLda], f[kFlags] & kTransA);
+  const auto b = describe(factor, f[kBatch], f[kStrideB], f[kK], f[kN], f[kLdb], f[kFlags] & kTransB);
+  const auto c = describe(result, f[kBatch], f[kStrideC], f[kM], f[kN], f[kLdc], false);
+  const bool biased = f[kFlags] & kBias;
+  const auto bias =
+      biased ? describe(Type::f32, f[kBatch] > 1 ? 2 : 1, 0, 1, f[kN], f[kN], false) : dnnl::memory::desc();
+  const auto desc = biased ? compat::matmul_desc(cpu_engine(), a, b, bias, c, attr)
+                           : compat::matmul_desc(cpu_engine(), a, b, c, attr);
   const char* name = desc.impl_info_str();  // a literal inside the library
-  return std::make_shared<const Held>(Held{dnnl::matmul(desc), a, b, c, desc.scratchpad_desc(), name, kind_of(name)});
+  return std::make_shared<const Held>(
+      Held{dnnl::matmul(desc), a, b, c, bias, desc.scratchpad_desc(), name, kind_of(name)});
 }
 
 }  // namespace

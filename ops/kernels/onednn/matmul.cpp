@@ -139,7 +139,7 @@ int useful_threads(const Matmul& p, const Plan& plan, int threads) {
 // oneDNN has a code generator from SSE4.1 on; without it every product would run its reference loops.
 void require_jit(const Matmul& p) {
   static const bool yes = has_isa(dnnl_cpu_isa_sse41);
-  if (!yes) fail(p, "only its reference implementation runs on this machine");
+  if (!yes) fail(key_of(p), "only its reference implementation runs on this machine");
 }
 
 // Rows exactly 2 KB apart fall into the same few cache sets: sgemm then reads B, or a transposed A, at 55 instead of 80 to 90
@@ -189,7 +189,7 @@ const char* implementation(const Matmul& p, int) {
   const Plan plan = plan_of(p);
   if (!plan.primitive) return "gemm:jit";  // what sgemm is
   const OneThread one;
-  const char* name = primitive_name(piece(p, plan, 0));
+  const char* name = primitive_name(key_of(piece(p, plan, 0)));
   return std::string_view(name).starts_with("brg") ? name : "gemm:jit";
 }
 

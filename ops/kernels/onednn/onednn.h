@@ -28,6 +28,28 @@ struct Matmul {
   int64_t batch = 1, stride_a = 0, stride_b = 0, stride_c = 0;
 };
 
+// The same with A and B in bfloat16, added up in float32, and C either. Without activation; bias is float32.
+struct LowMatmul {
+  int64_t m, n, k;
+  const BFloat16* a;
+  int64_t lda;
+  bool trans_a;
+  const BFloat16* b;
+  int64_t ldb;
+  bool trans_b;
+  void* c;
+  int64_t ldc;
+  bool float_c;
+  const float* bias = nullptr;
+  bool accumulate = false;
+  int64_t batch = 1, stride_a = 0, stride_b = 0, stride_c = 0;
+};
+// Whether the CPU has instructions for it, as far as ONEDNN_MAX_CPU_ISA lets oneDNN use them: without, don't ask.
+TAPEGRAD_API bool has_bfloat16();
+// On the calling thread, at sizes above 0. Denormal numbers count as 0, as the instructions have it.
+TAPEGRAD_API void matmul(const LowMatmul&);
+TAPEGRAD_API const char* implementation(const LowMatmul&);
+
 // Runs on at most `threads` threads, fewer where more would not pay; the bits never depend on it. Primitives are created once
 // per distinct problem and held (bounded, least recently used out); arguments and scratchpad belong to the calling thread.
 // Never picks a reference implementation: throws Error if it would.

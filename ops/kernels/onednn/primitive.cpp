@@ -35,14 +35,15 @@ struct Buffer {
   }
 };
 
-// A primitive with this thread's memory objects: a hit only rebinds four pointers.
+// A primitive with this thread's memory objects: a hit only rebinds their pointers.
 struct Slot {
   Key key{};
   std::shared_ptr<const Held> held;  // shared, so an eviction elsewhere leaves it valid
-  dnnl::memory a, b, c, scratchpad;
+  dnnl::memory a, b, c, bias, scratchpad;
   size_t scratchpad_bytes = 0;
-  dnnl_exec_arg_t args[4];
-  const void* bound[4] = {};  // what the memory objects point at: binding costs 15 ns each, and often nothing has moved
+  dnnl_exec_arg_t args[5];
+  int count = 3;              // of arguments; the scratchpad is the last
+  const void* bound[5] = {};  // what the memory objects point at: binding costs 15 ns each, and often nothing has moved
 };
 
 struct ThreadState {
@@ -103,9 +104,13 @@ void fill(Slot& slot, const Key& key) {
   slot.args[0] = {DNNL_ARG_SRC, slot.a.get()};
   slot.args[1] = {DNNL_ARG_WEIGHTS, slot.b.get()};
   slot.args[2] = {DNNL_ARG_DST, slot.c.get()};
+  if (key.field[kFlags] & kBias) {
+    slot.bias = dnnl::memory(h.bias, engine, nullptr);
+    slot.args[slot.count++] = {DNNL_ARG_BIAS, slot.bias.get()};
+  }
   if (slot.scratchpad_bytes > 0) {
     slot.scratchpad = dnnl::memory(h.scratchpad, engine, nullptr);
-    slot.args[3] = {DNNL_ARG_SCRATCHPAD, slot.scratchpad.get()};
+    slot.args[slot.count++] = {DNNL_ARG_SCRATCHPAD, slot.scratchpad.get()};
   }
   slot.key = key;  // last: a slot whose filling threw never matches
 }
@@ -160,27 +165,33 @@ void run_sgemm(const Matmul& p) {
     const dnnl_status_t status =
         dnnl_sgemm(p.trans_a ? 'T' : 'N', p.trans_b ? 'T' : 'N', p.m, p.n, p.k, 1.f, p.a + i * p.stride_a, p.lda,
                    p.b + i * p.stride_b, p.ldb, p.accumulate ? 1.f : 0.f, p.c + i * p.stride_c, p.ldc);
-    if (status != dnnl_success) fail(p, reason_of(status));
+    if (status != dnnl_success) fail(key_of(p), reason_of(status));
   }
 }
 
-bool run_primitive(const Matmul& p, bool any) try {
+bool run_held(const Key& key, const void* const* data, bool any) try {
   ThreadState& s = thread_state();
-  Slot& slot = slot_for(s, key_of(p));
+  Slot& slot = slot_for(s, key);
   const Held& held = *slot.held;
   if (held.kind != Held::Kind::brgemm && !(any && held.kind == Held::Kind::gemm)) return false;
-  bool bound = bind(slot, 0, p.a) && bind(slot, 1, p.b) && bind(slot, 2, p.c);
-  const int count = slot.scratchpad_bytes > 0 ? 4 : 3;
-  if (count == 4) bound = bound && bind(slot, 3, s.scratchpad.at_least(slot.scratchpad_bytes));
-  if (!bound) fail(p, "a memory object refused its pointer");
-  const dnnl_status_t status = dnnl_primitive_execute(held.primitive.get(), s.stream.get(), count, slot.args);
-  if (status != dnnl_success) fail(p, reason_of(status));
+  const int last = slot.count - 1;
+  bool bound = true;
+  for (int i = 0; i < last; ++i) bound = bound && bind(slot, i, data[i]);
+  const void* const at_last = slot.scratchpad_bytes > 0 ? s.scratchpad.at_least(slot.scratchpad_bytes) : data[last];
+  if (!bound || !bind(slot, last, at_last)) fail(key, "a memory object refused its pointer");
+  const dnnl_status_t status = dnnl_primitive_execute(held.primitive.get(), s.stream.get(), slot.count, slot.args);
+  if (status != dnnl_success) fail(key, reason_of(status));
   return true;
-} catch (const dnnl::error& e) { fail(p, e.what()); }
+} catch (const dnnl::error& e) { fail(key, e.what()); }
 
-const char* primitive_name(const Matmul& p) try {
-  return find_or_create(key_of(p))->name;
-} catch (const dnnl::error& e) { fail(p, e.what()); }
+bool run_primitive(const Matmul& p, bool any) {
+  const void* const data[] = {p.a, p.b, p.c};
+  return run_held(key_of(p), data, any);
+}
+
+const char* primitive_name(const Key& key) try { return find_or_create(key)->name; } catch (const dnnl::error& e) {
+  fail(key, e.what());
+}
 
 float* thread_buffer(int64_t bytes) {
   if (buffer == nullptr) {
@@ -190,11 +201,12 @@ float* thread_buffer(int64_t bytes) {
   return static_cast<float*>(buffer->at_least(static_cast<size_t>(bytes)));
 }
 
-void fail(const Matmul& p, const char* reason) {
-  throw Error("matmul: oneDNN failed (" + std::string(reason) + "), a is " + stored(p.m, p.k, p.trans_a) + " (lda " +
-              std::to_string(p.lda) + "), b is " + stored(p.k, p.n, p.trans_b) + " (ldb " + std::to_string(p.ldb) +
-              "), c is " + stored(p.m, p.n, false) + " (ldc " + std::to_string(p.ldc) + "), batch " +
-              std::to_string(p.batch));
+void fail(const Key& key, const char* reason) {
+  const auto& f = key.field;
+  throw Error("matmul: oneDNN failed (" + std::string(reason) + "), a is " + stored(f[kM], f[kK], f[kFlags] & kTransA) +
+              " (lda " + std::to_string(f[kLda]) + "), b is " + stored(f[kK], f[kN], f[kFlags] & kTransB) + " (ldb " +
+              std::to_string(f[kLdb]) + "), c is " + stored(f[kM], f[kN], false) + " (ldc " + std::to_string(f[kLdc]) +
+              "), batch " + std::to_string(f[kBatch]));
 }
 
 }  // namespace tapegrad::kernels::onednn

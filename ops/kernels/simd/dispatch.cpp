@@ -35,6 +35,7 @@ void fill_map_activation(Table& t);
 void fill_map_math(Table& t);
 void fill_map_rounding(Table& t);
 void fill_probe(Table& t);
+void fill_bfloat16(Table& t);
 
 static void fill_all(Table& t) {
   fill_map_float(t);
@@ -52,6 +53,7 @@ static void fill_all(Table& t) {
   fill_map_rounding(t);
   fill_map_special(t);
   fill_probe(t);
+  fill_bfloat16(t);  // last: it uses the others
 }
 
 }  // namespace tapegrad::kernels::simd::HWY_NAMESPACE

@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "tapegrad/ops/kernels/simd/reduce.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "tapegrad/ops/kernels/simd/bfloat16-inl.h"
 #include "tapegrad/ops/kernels/simd/reduce-inl.h"
 
 #include <algorithm>
@@ -72,18 +73,21 @@ template <class T, class Op> void reduce_rows(const void* src, void* dst, int64_
   for (int64_t r = 0; r < rows; ++r) static_cast<T*>(dst)[r] = Op::row(x + r * ld, cols);
 }
 
-// acc = acc op rows; four rows at a time touch the accumulators once.
-template <class T, class Op>
-HWY_INLINE void take_rows(const T* x, int64_t rows, int64_t cols, int64_t ld, T* HWY_RESTRICT acc) {
+template <class T> HWY_INLINE Vec<T> load_as(const T* x) { return hn::LoadU(Full<T>(), x); }
+template <class T> HWY_INLINE Vec<T> load_as(const BFloat16* x) { return load_as_float(x); }
+
+// acc = acc op rows; four rows at a time touch the accumulators once. S: what is stored, T or bfloat16.
+template <class T, class Op, class S>
+HWY_INLINE void take_rows(const S* x, int64_t rows, int64_t cols, int64_t ld, T* HWY_RESTRICT acc) {
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4, x += 4 * ld) {
-    const T *x0 = x, *x1 = x + ld, *x2 = x + 2 * ld, *x3 = x + 3 * ld;
+    const S *x0 = x, *x1 = x + ld, *x2 = x + 2 * ld, *x3 = x + 3 * ld;
     int64_t c = 0;
     if constexpr (std::is_floating_point_v<T>) {
       const Full<T> d;
       for (; c + kLanes<T> <= cols; c += kLanes<T>) {
-        const Vec<T> low = Op::combine(d, hn::LoadU(d, x0 + c), hn::LoadU(d, x1 + c));
-        const Vec<T> high = Op::combine(d, hn::LoadU(d, x2 + c), hn::LoadU(d, x3 + c));
+        const Vec<T> low = Op::combine(d, load_as<T>(x0 + c), load_as<T>(x1 + c));
+        const Vec<T> high = Op::combine(d, load_as<T>(x2 + c), load_as<T>(x3 + c));
         hn::StoreU(Op::combine(d, hn::LoadU(d, acc + c), Op::combine(d, low, high)), d, acc + c);
       }
     }
@@ -96,8 +100,8 @@ HWY_INLINE void take_rows(const T* x, int64_t rows, int64_t cols, int64_t ld, T*
 }
 
 // before(first row, count) runs before rows are read.
-template <class T, class Before>
-HWY_INLINE void sum_column_block(const T* x, T* dst, int64_t rows, int64_t cols, int64_t ld, const Before& before) {
+template <class T, class S, class Before>
+HWY_INLINE void sum_column_block(const S* x, T* dst, int64_t rows, int64_t cols, int64_t ld, const Before& before) {
   HWY_ALIGN T level[kLevels][kColumnBlock];
   int used = 1;
   std::fill_n(level[0], cols, T{0});
@@ -115,6 +119,12 @@ HWY_INLINE void sum_column_block(const T* x, T* dst, int64_t rows, int64_t cols,
   }
   for (int l = used - 1; l > 0; --l) take_rows<T, Sum<T>>(level[l], 1, cols, 0, level[l - 1]);
   std::copy_n(level[0], cols, dst);
+}
+
+void sum_cols_of_bfloat16(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld) {
+  for (int64_t c = 0; c < cols; c += kColumnBlock)
+    sum_column_block(static_cast<const BFloat16*>(src) + c, static_cast<float*>(dst) + c, rows,
+                     std::min(kColumnBlock, cols - c), ld, [](int64_t, int64_t) {});
 }
 
 template <class T, class Op> void reduce_cols(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld) {
@@ -197,6 +207,7 @@ void fill_reduce(Table& t) {
   offer<float, Prod>(t, Reduce::prod, kFloat32);
   offer<double, Prod>(t, Reduce::prod, kFloat64);
   offer<int64_t, Sum>(t, Reduce::sum, kInt64);
+  t.reduce_cols[static_cast<int>(Reduce::sum)][static_cast<int>(kBFloat16)] = &sum_cols_of_bfloat16;
   offer<float, Sum>(t, Reduce::sum, kFloat32);
   offer<double, Sum>(t, Reduce::sum, kFloat64);
   t.join_sums[static_cast<int>(kFloat32)] = &join_sums<float>;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "tapegrad/core/dtype.h"
 
@@ -17,8 +18,9 @@ using Tile = void (*)(char* const* ptr, const int64_t* stride, int64_t n, const 
 // A pass over contiguous elements.
 using Flat = void (*)(void* dst, const void* src, int64_t n);
 
-// Elementwise kernels. "all" = every dtype, "num" = all but bool, "float" = float32 and float64. Operands have the
-// output's dtype unless said otherwise. NaN propagates through everything arithmetic, maximum and minimum included.
+// Elementwise kernels. "all" = every dtype, "num" = all but bool, "float" = float32 and float64; bfloat16 wherever float32, by way
+// of it. Operands have the output's dtype unless said otherwise. NaN propagates through everything arithmetic, maximum and minimum
+// included.
 enum class Map : uint8_t {
   // y = f(x)
   neg, abs, square,                     // num
@@ -181,19 +183,24 @@ template <class T> struct Floating {
 
 struct Table {
   const char* isa;                                              // "sse4", "avx2", "avx512"; "native" where the CPU is not an x86
-  Tile map[static_cast<int>(Map::count_)][6];                   // by Map and DType (of the inputs a, b, x); null where not offered
+  Tile map[static_cast<int>(Map::count_)][kDTypes];                   // by Map and DType (of the inputs a, b, x); null where not offered
+  // y = f(x, s) for bfloat16 x and a float32 s; null for what is no function of two operands.
+  Tile map_number[static_cast<int>(Map::count_)];
   // rows: dst[r] = reduce(src[r * ld + 0 .. cols)); cols: dst[c] = reduce over r of src[r * ld + c]. src and dst have dtype
   // of the table row; sum of bool and integers goes through a cast to int64 before it comes here (int64 is offered).
-  void (*reduce_rows[static_cast<int>(Reduce::count_)][6])(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld);
+  void (*reduce_rows[static_cast<int>(Reduce::count_)][kDTypes])(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld);
+  // The sums of bfloat16 are float32, with the bits of the sum of converted elements.
   // The sum of n sums of blocks, as reduce_rows takes it for more than one block; float32 and float64.
-  void (*join_sums[6])(const void* sums, void* dst, int64_t n);
-  void (*reduce_cols[static_cast<int>(Reduce::count_)][6])(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld);
+  void (*join_sums[kDTypes])(const void* sums, void* dst, int64_t n);
+  void (*reduce_cols[static_cast<int>(Reduce::count_)][kDTypes])(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld);
   // index of the largest (smallest) element of each row, the first of equals, the first NaN if there is one
-  void (*argmax_rows[6])(const void* src, int64_t* dst, int64_t rows, int64_t cols, int64_t ld, bool smallest);
+  void (*argmax_rows[kDTypes])(const void* src, int64_t* dst, int64_t rows, int64_t cols, int64_t ld, bool smallest);
   // the same for each of `cols` contiguous columns; rows is at least 1
-  void (*argmax_cols[6])(const void* src, int64_t* dst, int64_t rows, int64_t cols, int64_t ld, bool smallest);
-  Flat fill[6];                                                 // dst[i] = *src
-  Flat add_into[6];                                             // dst[i] += src[i]; null for bool
+  void (*argmax_cols[kDTypes])(const void* src, int64_t* dst, int64_t rows, int64_t cols, int64_t ld, bool smallest);
+  Flat fill[kDTypes];                                                 // dst[i] = *src
+  Flat add_into[kDTypes];                                             // dst[i] += src[i]; null for bool
+  // bfloat16 from float32, to nearest, ties to even; and back.
+  Tile narrow_tile, widen_tile;
   // Philox4x32-10: words first .. first + n of the stream (seed, op). Word i is lane i % 4 of counter (i / 4, op) under key
   // seed, so a stream cut anywhere gives the same words.
   void (*philox)(uint64_t seed, uint64_t op, uint64_t first, uint32_t* dst, int64_t n);
@@ -202,6 +209,7 @@ struct Table {
 };
 
 template <class T> const Floating<T>& floating(const Table& t) {
+  static_assert(std::is_floating_point_v<T>);
   if constexpr (sizeof(T) == 4) return t.f32; else return t.f64;
 }
 

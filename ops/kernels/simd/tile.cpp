@@ -17,6 +17,7 @@ template <int kSize> void copy_strided(char* dst, int64_t dst_stride, const char
 
 void copy_elements(int size, char* dst, int64_t dst_stride, const char* src, int64_t src_stride, int64_t n) {
   if (size == 1) return copy_strided<1>(dst, dst_stride, src, src_stride, n);
+  if (size == 2) return copy_strided<2>(dst, dst_stride, src, src_stride, n);
   if (size == 4) return copy_strided<4>(dst, dst_stride, src, src_stride, n);
   copy_strided<8>(dst, dst_stride, src, src_stride, n);
 }

@@ -1,0 +1,169 @@
+// Products of bfloat16: which way pays, and the launch of the native one, cut into pieces by the problem alone.
+#include "tapegrad/ops/kernels/gemm_bfloat16.h"
+
+#include "tapegrad/core/launch.h"
+#include "tapegrad/core/parallel.h"
+#include "tapegrad/ops/kernels/gemm.h"
+#include "tapegrad/ops/kernels/onednn/onednn.h"
+#include "tapegrad/ops/kernels/stored.h"
+
+namespace tapegrad::kernels {
+
+bool has_bfloat16() { return onednn::has_bfloat16(); }
+
+namespace {
+
+// Measured on AVX-512 (bench/LOG.md): float32 does 115 multiply-adds in a nanosecond and bfloat16 twice as many; rounding takes a
+// launch and so much an element.
+constexpr double kGain = 1.0 / 115 - 1.0 / 230, kRounding = 0.05, kCall = 150;  // ns
+// From here on native products of what is bfloat16 already beat converting it.
+constexpr int64_t kNativeWork = 32 * 32 * 32;
+// With fewer terms a product is bound by what it writes, and with fewer rows by reading B, which rounding would do twice.
+constexpr int64_t kLeastSize = 8;
+// From here on a product takes more than one thread, as in gemm.cpp.
+constexpr int64_t kLargeWork = int64_t{1} << 23;
+
+struct Sizes {
+  int64_t m, n, k;
+  Sizes(const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, int64_t dim)
+      : m(a.sizes()[dim + trans_a]), n(b.sizes()[dim + !trans_b]), k(a.sizes()[dim + !trans_a]) {}
+};
+
+bool is_low(const Tensor& x) { return x.dtype() == kBFloat16; }
+
+// One product, or several alike, in pieces that are cut by the problem alone: tall ones by rows, a few hundred each, so that packing
+// B again for each costs little; small matrices share a call. Not by columns: where rows of C are apart, oneDNN takes an older kernel,
+// a tenth slower.
+struct Product {
+  onednn::LowMatmul p;
+
+  struct Cut {
+    int64_t rows, matrices;  // of a piece
+  };
+  Cut cut() const {
+    const int64_t work = p.m * p.n * p.k;
+    if (work < kLargeWork) return {p.m, std::clamp<int64_t>((int64_t{1} << 20) / work, 1, p.batch)};
+    if (p.m < 512) return {p.m, 1};
+    const int64_t blocks = p.m / (p.n <= 512 ? 256 : p.m < 1024 ? 352 : p.m < 2048 ? 512 : 1024);
+    return {((p.m + blocks - 1) / blocks + 7) / 8 * 8, 1};
+  }
+  static int64_t count(int64_t size, int64_t part) { return (size + part - 1) / part; }
+  onednn::LowMatmul piece(const Cut& c, int64_t i) const {
+    const int64_t down = count(p.m, c.rows), first = i / down * c.matrices, row = i % down * c.rows;
+    onednn::LowMatmul part = p;
+    part.batch = std::min(c.matrices, p.batch - first);
+    part.m = std::min(c.rows, p.m - row);
+    part.a += first * p.stride_a + row * (p.trans_a ? 1 : p.lda);
+    part.b += first * p.stride_b;
+    part.c = static_cast<char*>(p.c) + (first * p.stride_c + row * p.ldc) * (p.float_c ? 4 : 2);
+    return part;
+  }
+  void operator()() const {
+    const Cut c = cut();
+    const int64_t pieces = count(p.batch, c.matrices) * count(p.m, c.rows);
+    const int64_t grain = p.batch * p.m * p.n * p.k < kLargeWork ? pieces : 1;
+    parallel_for(0, pieces, grain, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) onednn::matmul(piece(c, i));
+    });
+  }
+  KernelNote note() const {
+    const int64_t work = p.batch * p.m * p.n * p.k;
+    KernelNote note;
+    note.by = "onednn";
+    note.variant = onednn::implementation(piece(cut(), 0));
+    note.tier = work < kLargeWork ? "medium" : "large";
+    note.flops = 2 * work;
+    return note;
+  }
+};
+
+onednn::LowMatmul problem(const Stored& a, const Stored& b, const Sizes& s, const Tensor& y) {
+  onednn::LowMatmul p{};
+  p.m = s.m, p.n = s.n, p.k = s.k;
+  p.a = a.t.elements<BFloat16>(), p.lda = a.ld, p.trans_a = a.transposed;
+  p.b = b.t.elements<BFloat16>(), p.ldb = b.ld, p.trans_b = b.transposed;
+  p.c = y.impl()->data, p.ldc = s.n, p.float_c = y.dtype() == kFloat32;
+  p.batch = 1;
+  return p;
+}
+
+// y, or the sum with it where there is one.
+Tensor into_or(const Tensor& y, const Tensor& into, DType dtype) {
+  const Tensor result = converted(y, into.defined() ? into.dtype() : dtype);
+  if (!into.defined()) return result;
+  if (!into.is_same(result)) add_into(into, result);
+  return into;
+}
+
+// Whether it is to be done by the machine's own instructions.
+bool native(const Tensor& a, const Tensor& b, const Sizes& s, int64_t products = 1) {
+  const int64_t rounded = (is_low(a) ? 0 : a.numel()) + (is_low(b) ? 0 : b.numel());
+  if (rounded > 0) return bfloat16_pays(s.m, s.n, s.k, rounded, products);
+  return has_bfloat16() && s.m * s.n * s.k >= kNativeWork && s.k >= kLeastSize;
+}
+
+// What a product in float32 can be added to.
+Tensor wide_sum(const Tensor& into) { return into.defined() && into.dtype() == kFloat32 ? into : Tensor(); }
+
+}  // namespace
+
+bool bfloat16_pays(int64_t m, int64_t n, int64_t k, int64_t rounded, int64_t products) {
+  if (!has_bfloat16() || std::min(m, k) < kLeastSize) return false;
+  const double gain = kGain * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  return gain * static_cast<double>(products) > kCall + kRounding * static_cast<double>(rounded);
+}
+
+Tensor converted_as_stored(const Tensor& x, DType dtype) {
+  const int64_t last = x.dim() - 1;
+  if (x.dtype() == dtype || x.dim() < 2 || x.strides()[last] == 1 || x.strides()[last - 1] != 1)
+    return converted(x, dtype);
+  const auto turned = [last](const Tensor& t) {
+    Shape sizes = t.sizes(), strides = t.strides();
+    std::swap(sizes[last], sizes[last - 1]);
+    std::swap(strides[last], strides[last - 1]);
+    return alias(t, sizes, strides, 0);
+  };
+  return turned(converted(turned(x), dtype));
+}
+
+Tensor gemm_bfloat16(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b, const Tensor& bias,
+                     const Tensor& into, DType dtype) {
+  const Sizes s(a, trans_a, b, trans_b, 0);
+  const Tensor row = bias.defined() ? contiguous_of(converted(bias, kFloat32)) : Tensor();
+  if (!native(a, b, s)) {
+    const Tensor y = gemm(name, converted_as_stored(a, kFloat32), trans_a, converted_as_stored(b, kFloat32), trans_b,
+                          row, wide_sum(into));
+    return into_or(y, into, dtype);
+  }
+  const Stored left = stored(converted_as_stored(a, kBFloat16), 0, trans_a);
+  const Stored right = stored(converted_as_stored(b, kBFloat16), 0, trans_b);
+  const Tensor sum = wide_sum(into);
+  const Tensor y = sum.defined() ? sum : new_tensor({s.m, s.n}, into.defined() ? into.dtype() : dtype);
+  onednn::LowMatmul p = problem(left, right, s, y);
+  p.bias = row.defined() ? row.elements<float>() : nullptr;
+  p.accumulate = sum.defined();
+  launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t, &row}, Product{p});
+  return into_or(y, into, dtype);
+}
+
+Tensor batched_gemm_bfloat16(const char* name, const Tensor& a, bool trans_a, const Tensor& b, bool trans_b,
+                             const Tensor& into, DType dtype) {
+  const Sizes s(a, trans_a, b, trans_b, 1);
+  const int64_t batch = a.sizes()[0];
+  if (batch == 0 || !native(a, b, s, batch)) {
+    const Tensor y = batched_gemm(name, converted_as_stored(a, kFloat32), trans_a, converted_as_stored(b, kFloat32),
+                                  trans_b, wide_sum(into));
+    return into_or(y, into, dtype);
+  }
+  const Stored left = stored(converted_as_stored(a, kBFloat16), 1, trans_a);
+  const Stored right = stored(converted_as_stored(b, kBFloat16), 1, trans_b);
+  const Tensor sum = wide_sum(into);
+  const Tensor y = sum.defined() ? sum : new_tensor({batch, s.m, s.n}, into.defined() ? into.dtype() : dtype);
+  onednn::LowMatmul p = problem(left, right, s, y);
+  p.accumulate = sum.defined();
+  p.batch = batch, p.stride_a = left.t.strides()[0], p.stride_b = right.t.strides()[0], p.stride_c = s.m * s.n;
+  launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t}, Product{p});
+  return into_or(y, into, dtype);
+}
+
+}  // namespace tapegrad::kernels
