@@ -94,7 +94,6 @@ void State::compile() {
   plan = plan_memory(steps, list, movable);
   find_outside();
   count();
-  let_go();
   for (const Step& step : steps) {
     const detail::Closure& own = list.launches()[step.launches[0]].closure;
     if (!step.group) actions.push_back({own.type->run, own.object});
@@ -119,6 +118,7 @@ void State::let_go() {
 void State::record() {
   keep();
   compile();
+  let_go();
 }
 
 // What is not the program's own, and which of that it writes.

@@ -53,7 +53,7 @@ struct Program::State {
   void record();
   // Runs the function, keeping what it launches, and what of its results is seen from outside.
   void keep(const std::function<void(LaunchList&)>& prepare = {});
-  // Makes steps of what was kept.
+  // Makes steps of what was kept; let_go() when they have been looked at.
   void compile();
   // Empty, or what the program took for given and is not so any more.
   std::string broken() const;

@@ -1,6 +1,7 @@
 // What all optimizers share.
 #include "tapegrad/nn/optim/optimizer.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "tapegrad/autograd/replay/recorder.h"
@@ -107,9 +108,8 @@ void Optimizer::add_group(Ref<detail::Group> group) {
   for (const Ref<detail::Group>& each : groups_) each->of = groups_.size();
   if (!keeping()) return;
   // An optimizer of the captured step's own starts anew at every run.
-  launch("restart", LaunchKind::other, {}, {}, [restarted = groups_.back()] {
-    for (detail::Slot& slot : restarted->slots) slot.steps = 0;
-  });
+  launch("restart", LaunchKind::other, {}, {},
+         [restarted = groups_.back()] { std::fill(restarted->steps.begin(), restarted->steps.end(), 0); });
 }
 
 namespace {
