@@ -47,11 +47,15 @@ if(TAPEGRAD_SANITIZE)
 endif()
 
 # Checks, profiles, transformations, the making of programs, modules and readers spend their time in the kernels; their own code,
-# mostly the text of findings and errors, is compiled for size.
+# mostly the text of findings and errors, is compiled for size. So are the families of operations that no small step is made of.
 file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/core/watch.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/profile/*.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/transform/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/replay/*.cpp"
   "${PROJECT_SOURCE_DIR}/nn/*.cpp" "${PROJECT_SOURCE_DIR}/nn/data/*.cpp")
+foreach(family as_strided blend einsum embedding extrema gated gather index_grammar indexing join margin_losses order pad products
+        rearrange rounding sampling scan select special statistics trigonometry)
+  list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/${family}.cpp")
+endforeach()
 list(FILTER TAPEGRAD_COLD EXCLUDE REGEX "replay/(group|program)\\.cpp$")  # these run at every step
 set_source_files_properties(${TAPEGRAD_COLD} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-Os>")
 
