@@ -91,22 +91,21 @@ int share_of_threads() {
 bool worth_threads(int64_t count, int64_t grain) { return count > grain && get_num_threads() > 1 && !on_a_piece(); }
 
 void parallel_ranges(int64_t begin, int64_t end, int64_t grain, RangeFn fn, void* context) {
-  // Two for each thread: who is done early takes another.
-  constexpr int64_t kPiecesPerThread = 2;
+  // One for each thread, the same each time, so that what a thread has written it finds in its cache later.
   const int threads = share_of_threads();
   struct Pieces {
     int64_t begin, count, pieces;
     RangeFn fn;
     void* context;
   } all{begin, end - begin, 0, fn, context};
-  all.pieces = std::min<int64_t>(threads * kPiecesPerThread, (all.count + grain - 1) / std::max<int64_t>(grain, 1));
+  all.pieces = std::min<int64_t>(threads, (all.count + grain - 1) / std::max<int64_t>(grain, 1));
   if (threads == 1 || all.pieces <= 1) return fn(context, begin, end);
   const auto run = [](void* of, int64_t i) {
     const Pieces& p = *static_cast<Pieces*>(of);
     const int64_t first = p.begin + p.count * i / p.pieces, last = p.begin + p.count * (i + 1) / p.pieces;
     if (first < last) p.fn(p.context, first, last);
   };
-  share_out(all.pieces, static_cast<int>(std::min<int64_t>(threads, all.pieces)) - 1, run, &all);
+  share_out(all.pieces, static_cast<int>(all.pieces) - 1, run, &all);
 }
 
 }  // namespace detail

@@ -69,9 +69,11 @@ template <class T> Gemm<T> columns_of(Gemm<T> g, int64_t first, int64_t last) {
   return g;
 }
 
-// In pieces of at least kThreadWork. Columns are dealt out where each piece would copy all of B otherwise, or where rows are few.
-template <class T, class Run> void in_pieces(const Gemm<T>& g, bool by_columns, const Run& run) {
-  const int64_t size = by_columns ? g.n : g.m, unit = by_columns ? kColumnUnit : kRowUnit;
+// In pieces of at least kThreadWork. y = x W^T and dx = dy W are cut by columns and dW = dy^T x by rows: always by the features of a
+// layer, so that a thread finds in its cache the part of W, of its gradient and of y that it has made itself.
+template <class T, class Run> void in_pieces(const Gemm<T>& g, int64_t column_unit, const Run& run) {
+  const bool by_columns = !g.trans_a && g.n >= 2 * column_unit;
+  const int64_t size = by_columns ? g.n : g.m, unit = by_columns ? column_unit : kRowUnit;
   const int64_t units = (size + unit - 1) / unit, work = g.m * g.n * g.k;
   const int64_t grain = std::max<int64_t>(1, units * kProductTiers.thread_work / std::max<int64_t>(work, 1));
   parallel_for(0, units, grain, [&](int64_t first, int64_t last) {
@@ -81,8 +83,7 @@ template <class T, class Run> void in_pieces(const Gemm<T>& g, bool by_columns, 
 }
 
 template <class T> void run_blocked(const Gemm<T>& g, Map f) {
-  const bool by_columns = g.n >= g.m || g.m > kProductTiers.packed_rows;
-  in_pieces(g, by_columns, [f](const Gemm<T>& part) {
+  in_pieces(g, kColumnUnit, [f](const Gemm<T>& part) {
     const auto& kernels = simd::floating<T>(simd::table());
     const Scratch<T> workspace(kernels.gemm_workspace(part.m, part.n, part.k));
     kernels.gemm(part, workspace.data());
@@ -91,14 +92,14 @@ template <class T> void run_blocked(const Gemm<T>& g, Map f) {
 }
 
 template <class T> void run_few(const Gemm<T>& g, Map f) {
-  in_pieces(g, true, [f](const Gemm<T>& part) {
+  in_pieces(g, kRowUnit, [f](const Gemm<T>& part) {
     simd::floating<T>(simd::table()).gemm_few(part);
     activate(f, part);
   });
 }
 
 template <class T> void run_turned(const Gemm<T>& g, Map f) {
-  in_pieces(g, true, [f](const Gemm<T>& part) {
+  in_pieces(g, kRowUnit, [f](const Gemm<T>& part) {
     const auto& kernels = simd::floating<T>(simd::table());
     const Scratch<T> workspace(kernels.gemm_turned_workspace(part.m, part.n, part.k));
     kernels.gemm_turned(part, workspace.data());

@@ -17,7 +17,6 @@ struct ProductTiers {
   int64_t narrow = 16;         // or n is so small
   int64_t library_side = 448;  // float32 goes to the library where the smallest of m, n, k is so large,
   int64_t library_elements = int64_t{1} << 22;  // or B has so many elements
-  int64_t packed_rows = 400;                    // from here on B is packed, so that threads share out columns
   int64_t thread_work = int64_t{1} << 19;       // what a thread gets at least
 };
 inline constexpr ProductTiers kProductTiers{};

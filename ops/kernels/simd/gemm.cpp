@@ -18,6 +18,7 @@ template <class T> constexpr int64_t kWidth = 2 * kLanes<T>;
 constexpr int64_t kDepth = 256;         // a panel of B, 32 KB, stays in the first-level cache
 constexpr int64_t kRows = 96;           // so many rows of A in the second
 constexpr int64_t kColumns = 512;       // and B's panels: 512 KB (float), 1 MB
+constexpr int64_t kDeep = 1024;         // so many terms of a row are added before the next rows
 constexpr int64_t kTurnedDepth = 2048;  // few columns, so all of a long sum in one go
 // Up to so many rows, B is not read often enough to pay for packing, unless its rows share a few sets of the cache.
 constexpr int64_t kFewRows = 400, kAliasingBytes = 4096;
@@ -107,25 +108,34 @@ template <class T> void pack_b(const T* b, int64_t ldb, bool trans, int64_t k, i
 }
 
 template <class T> int64_t gemm_workspace(int64_t, int64_t n, int64_t k) {
-  return std::min(k, kDepth) * std::min(round_up(n, kWidth<T>), kColumns);
+  return std::min(k, kDeep) * std::min(round_up(n, kWidth<T>), kColumns);
 }
 
+// Of C and A some rows at a time. Where B is packed they stay in the cache for all terms of so much depth; where it is not, it is
+// B that is read once.
 template <class T> void gemm(const Gemm<T>& g, T* workspace) {
   constexpr int64_t W = kWidth<T>;
   const int64_t a_row = g.trans_a ? 1 : g.lda, a_col = g.trans_a ? g.lda : 1;
   const bool aliases = g.ldb * static_cast<int64_t>(sizeof(T)) % kAliasingBytes == 0 && g.m >= 2 * R;
   const bool pack = g.trans_b || g.m > kFewRows || aliases;
+  const int64_t depth = pack ? kDeep : kDepth;
   for (int64_t j = 0; j < g.n; j += kColumns) {
-    const int64_t n = std::min(kColumns, g.n - j);
-    for (int64_t p = 0; p == 0 || p < g.k; p += kDepth) {
-      const int64_t k = std::min(kDepth, g.k - p);
-      const T* b = g.trans_b ? g.b + j * g.ldb + p : g.b + p * g.ldb + j;
-      if (pack) pack_b(b, g.ldb, g.trans_b, k, n, workspace);
-      const bool first = p == 0;
+    const int64_t n = std::min(kColumns, g.n - j), width = round_up(n, W);
+    const auto b_at = [&](int64_t p) { return g.trans_b ? g.b + j * g.ldb + p : g.b + p * g.ldb + j; };
+    for (int64_t from = 0; from == 0 || from < g.k; from += depth) {
+      const int64_t to = std::min(from + depth, g.k);
+      for (int64_t p = from; pack && p < to; p += kDepth)
+        pack_b(b_at(p), g.ldb, g.trans_b, std::min(kDepth, to - p), n, workspace + (p - from) * width);
       for (int64_t i = 0; i < g.m; i += kRows) {
-        const Target<T> t{g.c + i * g.ldc + j, g.ldc, first && g.bias ? g.bias + j : nullptr, first && !g.accumulate};
-        const Operands<T> x{g.a + i * a_row + p * a_col, a_row, a_col, pack ? workspace : b, pack ? W : g.ldb};
-        multiply(std::min(kRows, g.m - i), n, k, x, pack ? W * k : W, t);
+        const int64_t m = std::min(kRows, g.m - i);
+        for (int64_t p = from; p == 0 || p < to; p += kDepth) {
+          const int64_t k = std::min(kDepth, to - p);
+          const T* b = pack ? workspace + (p - from) * width : b_at(p);
+          const bool first = p == 0;
+          const Target<T> t{g.c + i * g.ldc + j, g.ldc, first && g.bias ? g.bias + j : nullptr, first && !g.accumulate};
+          const Operands<T> x{g.a + i * a_row + p * a_col, a_row, a_col, b, pack ? W : g.ldb};
+          multiply(m, n, k, x, pack ? W * k : W, t);
+        }
       }
     }
   }
