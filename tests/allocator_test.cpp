@@ -328,3 +328,14 @@ TEST_CASE("allocator: a thread's last destructors may allocate") {
   CHECK(after.allocated_bytes == before.allocated_bytes);
   CHECK(after.allocations == before.allocations + 3);
 }
+
+TEST_CASE("allocator: a thread that frees all its small blocks gets them back in the order of its list") {
+  trim_cache(0);
+  constexpr size_t kBlocks = 200'000, kBytes = 64;  // more than a list may always hold
+  std::vector<void*> first(kBlocks), second(kBlocks);
+  for (void*& block : first) block = allocate(kBytes);
+  for (void* block : first) deallocate(block, kBytes);
+  for (void*& block : second) block = allocate(kBytes);
+  CHECK(std::equal(second.begin(), second.end(), first.rbegin()));
+  for (void* block : second) deallocate(block, kBytes);
+}
