@@ -410,3 +410,33 @@ TEST_CASE("a step of many parameters asks for no memory", "[optim]") {
   CHECK(after.allocations - before.allocations == 10);  // the terms of the norm
   CHECK(after.system_allocations == before.system_allocations);
 }
+
+TEST_CASE("parameters without elements change nothing for the others", "[optim]") {
+  const optim::SGDOptions heavy{.lr = 0.5, .momentum = 0.5};
+  const auto step = [](auto& optimizer, const Tensor& p) {
+    p.mutable_grad() = ones_like(p);
+    optimizer.step();
+  };
+  const auto restart = [&](const std::vector<Tensor>& params, const Tensor& p) {
+    for (const Tensor& each : params) each.mutable_grad() = ones_like(each);
+    optim::SGD first(params, heavy);
+    step(first, p);
+    optim::SGD second(params, {.lr = 0.5});  // that it keeps a momentum buffer comes with the state
+    second.load_state_dict(first.state_dict());
+    step(second, p);
+  };
+  const Tensor alone = leaf(zeros({3})), beside = leaf(zeros({3})), nothing = leaf(zeros({0, 4}));
+  restart({alone}, alone);
+  CHECK(alone[0].item<float>() == -1.25f);
+  restart({nothing, beside}, beside);
+  CHECK(equal(alone, beside));
+
+  optim::Adam adam({nothing});
+  step(adam, nothing);
+  const Tensor of_float64 = leaf(zeros({0}, kFloat64));
+  optim::RMSprop rmsprop({alone, of_float64}, {.momentum = 0.9, .centered = true});
+  step(rmsprop, of_float64);
+  optim::RMSprop again({alone, of_float64}, {.momentum = 0.9, .centered = true});
+  again.load_state_dict(rmsprop.state_dict());
+  CHECK(again.state_dict()["state.1.square_avg"].numel() == 0);
+}

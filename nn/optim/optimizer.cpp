@@ -89,8 +89,12 @@ void Optimizer::fill_in(detail::Group& group) {
   };
   for (const DType dtype : {kFloat32, kFloat64}) {
     int64_t total = 0, offset = 0;
-    for_missing(dtype, [&](detail::Slot& slot, size_t) { total += padded(slot.param); });
-    if (total == 0) continue;
+    bool any = false;  // one without elements has a state too, without elements
+    for_missing(dtype, [&](detail::Slot& slot, size_t) {
+      any = true;
+      total += padded(slot.param);
+    });
+    if (!any) continue;
     const Tensor flat = filled_tensor(total, dtype, 0);
     for_missing(dtype, [&](detail::Slot& slot, size_t k) {
       const Shape& sizes = slot.param.sizes();
