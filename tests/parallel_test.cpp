@@ -158,9 +158,11 @@ TEST_CASE("a forked child has threads of its own", "[parallel]") {
   CHECK(status == 0);
 }
 
-TEST_CASE("a forked child allocates, whatever other threads were doing", "[parallel]") {
+TEST_CASE("a forked child allocates and differentiates, whatever other threads were doing", "[parallel]") {
   const auto use = [] {
     for (const int64_t size : {10, 5'000, 100'000}) empty({size});
+    const Tensor leaves[] = {ones({50}).requires_grad_(), ones({50}).requires_grad_(), ones({50}).requires_grad_()};
+    for (int i = 0; i < 3; ++i) (leaves[0] * leaves[1] * leaves[2]).backward(ones({50}));
   };
   std::atomic<bool> stop = false;
   std::vector<std::thread> others(3);
