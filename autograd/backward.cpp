@@ -1,5 +1,9 @@
 // What backward and grad do around a sweep: seeds in front, paths to the wanted inputs, leaves behind.
+#include <pthread.h>
+
+#include <array>
 #include <mutex>
+#include <new>
 
 #include "tapegrad/autograd/replay/recorder.h"
 #include "tapegrad/autograd/sweep.h"
@@ -98,9 +102,17 @@ void seed(Sweep& s, TensorSpan outputs, TensorSpan grads) {
 }
 
 // Leaves may be shared by threads that sweep at once.
+using LeafMutexes = std::array<std::mutex, 16>;
+LeafMutexes& leaf_mutexes() {
+  static auto& mutexes = *new LeafMutexes;
+  return mutexes;
+}
+
+// Those that other threads held at a fork() would stay held in the child, which has no such threads.
 std::mutex& leaf_mutex(const TensorImpl* leaf) {
-  static auto& mutexes = *new std::array<std::mutex, 16>;
-  return mutexes[(reinterpret_cast<uintptr_t>(leaf) >> 6) % mutexes.size()];
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { new (&leaf_mutexes()) LeafMutexes; });
+  (void)registered;
+  return leaf_mutexes()[(reinterpret_cast<uintptr_t>(leaf) >> 6) % std::tuple_size_v<LeafMutexes>];
 }
 
 // Runs the hooks of the leaves that got a gradient.

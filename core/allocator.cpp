@@ -1,6 +1,8 @@
 // The allocator's slow paths, and the depot that threads share.
 #include "tapegrad/core/allocator.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <limits>
 #include <mutex>
@@ -41,9 +43,14 @@ struct Depot {
   int64_t peak_bytes = 0, system_allocations = 0;
 };
 
+void survive_forks();
+
 // It may be asked for by a thread in its last breath, so it is fetched through a reference that never dies.
 Depot& depot() {
-  static auto& instance = *new Depot;
+  static auto& instance = *[] {
+    survive_forks();
+    return new Depot;
+  }();
   return instance;
 }
 
@@ -99,6 +106,27 @@ void register_thread(Depot& d) {
   cache.registered = true;
   cache.next = d.threads;
   d.threads = &cache;
+}
+
+// A forked child has only the thread that forked: it must not find the lock held by another, nor the others' caches in the list,
+// whose memory new threads get. What those kept is lost; what they had handed out is still in use.
+void forget_other_threads(Depot& d) {
+  for (ThreadCache* t = d.threads; t; t = t->next) {
+    if (t == &cache) continue;
+    d.ended_bytes += t->allocated_bytes.get();
+    d.ended_allocations += t->allocations.get();
+  }
+  d.threads = cache.registered ? &cache : nullptr;
+  cache.next = nullptr;
+}
+
+void survive_forks() {
+  pthread_atfork([] { depot().mutex.lock(); }, [] { depot().mutex.unlock(); },
+                 [] {
+                   Depot& d = depot();
+                   forget_other_threads(d);
+                   d.mutex.unlock();
+                 });
 }
 
 [[noreturn]] void out_of_memory(size_t bytes, int64_t in_use_bytes) {

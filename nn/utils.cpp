@@ -1,6 +1,7 @@
 // Clipping of gradients, and parameters as one vector.
 #include "tapegrad/nn/utils.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tapegrad/autograd/state.h"
@@ -19,26 +20,39 @@ std::vector<Tensor> gradients_of(const char* op, const std::vector<Tensor>& para
   std::vector<Tensor> grads;
   for (const Tensor& p : parameters) {
     check_defined(op, p, "a parameter");
-    if (p.grad().defined()) grads.push_back(p.grad());
+    if (!p.grad().defined()) continue;
+    if (!p.grad().is_floating_point())
+      throw DTypeError(std::string(op) + ": a gradient must be floating, got " + name_of(p.grad().dtype()) + " " +
+                       to_string(p.grad().sizes()));
+    grads.push_back(p.grad());
   }
   return grads;
 }
 
 bool is_flat(const Tensor& g) { return g.is_contiguous() && (g.dtype() == kFloat32 || g.dtype() == kFloat64); }
 
+// The widest of the gradients, and at least float32: what their norm is measured in.
+DType norm_dtype(const std::vector<Tensor>& grads) {
+  const bool wide = std::any_of(grads.begin(), grads.end(), [](const Tensor& g) { return g.dtype() == kFloat64; });
+  return wide ? kFloat64 : kFloat32;
+}
+
 // The norm of all of them as one vector: in one launch, or for other norms the norm of their norms.
 Tensor total_norm(const std::vector<Tensor>& grads, double norm_type) {
   const bool common = norm_type == 1 || norm_type == 2 || std::isinf(norm_type);
+  const DType dtype = norm_dtype(grads);
   std::vector<Tensor> parts;
   parts.reserve(grads.size());
   for (const Tensor& g : grads) {  // the largest of no elements is nothing, so these are passed over
-    if (g.numel() > 0) parts.push_back(common ? contiguous(g) : to(norm(g, norm_type), grads[0].dtype()));
+    if (g.numel() == 0) continue;
+    const Tensor x = g.dtype() == kBFloat16 ? to(g, kFloat32) : g;
+    parts.push_back(common ? contiguous(x) : to(norm(x, norm_type), dtype));
   }
-  if (parts.empty()) return zeros({}, grads[0].dtype());
+  if (parts.empty()) return zeros({}, dtype);
   if (!common) return norm(stack(parts), norm_type);
   FlatList list;
   for (const Tensor& g : parts) list.add(g);
-  const Tensor total = new_tensor(IntArrayRef(), grads[0].dtype());
+  const Tensor total = new_tensor(IntArrayRef(), dtype);
   flat_norm(list, norm_type, total);
   return total;
 }

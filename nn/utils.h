@@ -8,7 +8,8 @@ namespace tapegrad::nn::utils {
 // Scales the gradients together so that their norm, all of them taken as one vector, is at most max_norm: g = g min(1,
 // max_norm / (norm + 1e-6)). Returns the norm before, as a tensor of one element: whether to read it is the caller's choice.
 // Parameters without a gradient are passed over; without any the norm is 0. ValueError: max_norm negative, norm_type not
-// positive (it may be infinite); with error_if_nonfinite, which reads it, a norm that is NaN or infinite.
+// positive (it may be infinite); with error_if_nonfinite, which reads it, a norm that is NaN or infinite. The norm is float64
+// where a gradient is, else float32, also that of bfloat16.
 // Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks" (ICML 2013).
 TAPEGRAD_API Tensor clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, double norm_type = 2,
                                     bool error_if_nonfinite = false);

@@ -165,8 +165,6 @@ template <class Run> void run(const char* name, const StepList& list, const Step
               });
 }
 
-bool has_state(const StepList& list, int k) { return list.table().pieces[0].state[k] != nullptr; }
-
 [[noreturn]] void misfit(const char* op, const Tensor& p, const char* what, const Tensor& other) {
   const std::string got = std::string(", got ") + name_of(p.dtype()) + " " + to_string(p.sizes()) + " and " +
                           name_of(other.dtype()) + " " + to_string(other.sizes());
@@ -238,7 +236,7 @@ void check_step(const char* op, const Tensor& p, const Tensor& g, const Tensor* 
 
 void sgd_step(const StepList& list, const SgdStepOptions& options, const StepClip& clip) {
   const auto rule = kernel_of(list.dtype(), [](const auto& k) { return k.sgd; });
-  run("sgd_step", list, clip, SgdRun{&list.table(), rule, clip.factor, &options, has_state(list, 0)});
+  run("sgd_step", list, clip, SgdRun{&list.table(), rule, clip.factor, &options, list.has_state(0)});
 }
 
 template <bool kDecoupled>
@@ -246,7 +244,7 @@ void adam_step(const StepList& list, const AdamOptionsOf<kDecoupled>& options, A
                const StepClip& clip) {
   const auto rule = kernel_of(list.dtype(), [](const auto& k) { return k.adam; });
   run("adam_step", list, clip,
-      AdamRun<kDecoupled>{&list.table(), rule, clip.factor, &options, corrections, has_state(list, 2)});
+      AdamRun<kDecoupled>{&list.table(), rule, clip.factor, &options, corrections, list.has_state(2)});
 }
 template void adam_step<false>(const StepList&, const AdamStepOptions&, AdamCorrections*, const StepClip&);
 template void adam_step<true>(const StepList&, const AdamWStepOptions&, AdamCorrections*, const StepClip&);
@@ -254,7 +252,7 @@ template void adam_step<true>(const StepList&, const AdamWStepOptions&, AdamCorr
 void rmsprop_step(const StepList& list, const RmspropStepOptions& options, const StepClip& clip) {
   const auto rule = kernel_of(list.dtype(), [](const auto& k) { return k.rmsprop; });
   run("rmsprop_step", list, clip,
-      RmspropRun{&list.table(), rule, clip.factor, &options, has_state(list, 1), has_state(list, 2)});
+      RmspropRun{&list.table(), rule, clip.factor, &options, list.has_state(1), list.has_state(2)});
 }
 
 void adagrad_step(const StepList& list, const AdagradStepOptions& options, const StepClip& clip) {

@@ -21,6 +21,7 @@ class StepList {
   explicit StepList(DType dtype) : dtype_(dtype) {}
   DType dtype() const { return dtype_; }
   bool empty() const { return rows_.empty(); }
+  bool has_state(size_t k) const { return has_state_[k]; }
   const StepTable& table() const { return table_; }
   // Starts over with parameters that have these of three states.
   void clear(std::array<bool, 3> has_state = {});

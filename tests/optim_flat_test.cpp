@@ -348,6 +348,37 @@ TEST_CASE("clip_grad_norm_ takes gradients of any layout, and one given twice tw
   CHECK(std::isnan(nn::utils::clip_grad_norm_({b}, 1, std::numeric_limits<double>::infinity()).item<double>()));
 }
 
+TEST_CASE("clip_grad_norm_ measures bfloat16 in float32, and mixed gradients in the widest", "[nn]") {
+  const Tensor low = leaf(ones({40}, kBFloat16)), p = leaf(ones({40})), wide = leaf(ones({2}, kFloat64));
+  for (const double type : {1.0, 2.0, 3.0, std::numeric_limits<double>::infinity()}) {
+    for (const std::vector<Tensor>& order : {std::vector<Tensor>{low, p}, std::vector<Tensor>{p, low}}) {
+      for (const Tensor& x : order) x.mutable_grad() = full({40}, 2.0, x.dtype());
+      const Tensor norm = nn::utils::clip_grad_norm_(order, 1, type);
+      CHECK(norm.dtype() == kFloat32);
+      const double expected = std::isinf(type) ? 2 : 2 * std::pow(80, 1 / type);
+      CHECK(norm.item<double>() == Approx(expected));
+      CHECK(p.grad()[39].item<double>() == Approx(2 / expected));
+      CHECK(low.grad()[39].item<double>() == Approx(2 / expected).epsilon(0.01));
+    }
+  }
+  optim::SGD sgd({p}, {.lr = 1});
+  sgd.set_max_grad_norm(1);
+  p.mutable_grad() = zeros({40});
+  sgd.step();
+  CHECK(sgd.grad_norm().dtype() == kFloat32);
+  sgd.add_param_group({wide}, {.lr = 1});
+  wide.mutable_grad() = full({2}, 1e100, kFloat64);
+  sgd.step();
+  CHECK(wide[1].item<double>() == Approx(1 - std::sqrt(0.5)));
+  CHECK(equal(sgd.grad_norm(), nn::utils::clip_grad_norm_({p, wide}, 1)));
+  CHECK(wide.grad()[1].item<double>() == Approx(std::sqrt(0.5)));
+  p.mutable_grad() = ones({40}, kInt64);
+  CHECK_THAT(message_of<DTypeError>([&] {
+               nn::utils::clip_grad_norm_({wide, p}, 1);
+             }),
+             Contains("clip_grad_norm_") && Contains("int64 [40]"));
+}
+
 TEST_CASE("a captured step of hundreds of parameters follows options, counts and the clip", "[optim]") {
   for (const bool adam : {false, true}) {
     manual_seed(12);
@@ -409,4 +440,34 @@ TEST_CASE("a step of many parameters asks for no memory", "[optim]") {
   const AllocatorStats after = allocator_stats();
   CHECK(after.allocations - before.allocations == 10);  // the terms of the norm
   CHECK(after.system_allocations == before.system_allocations);
+}
+
+TEST_CASE("parameters without elements change nothing for the others", "[optim]") {
+  const optim::SGDOptions heavy{.lr = 0.5, .momentum = 0.5};
+  const auto step = [](auto& optimizer, const Tensor& p) {
+    p.mutable_grad() = ones_like(p);
+    optimizer.step();
+  };
+  const auto restart = [&](const std::vector<Tensor>& params, const Tensor& p) {
+    for (const Tensor& each : params) each.mutable_grad() = ones_like(each);
+    optim::SGD first(params, heavy);
+    step(first, p);
+    optim::SGD second(params, {.lr = 0.5});  // that it keeps a momentum buffer comes with the state
+    second.load_state_dict(first.state_dict());
+    step(second, p);
+  };
+  const Tensor alone = leaf(zeros({3})), beside = leaf(zeros({3})), nothing = leaf(zeros({0, 4}));
+  restart({alone}, alone);
+  CHECK(alone[0].item<float>() == -1.25f);
+  restart({nothing, beside}, beside);
+  CHECK(equal(alone, beside));
+
+  optim::Adam adam({nothing});
+  step(adam, nothing);
+  const Tensor of_float64 = leaf(zeros({0}, kFloat64));
+  optim::RMSprop rmsprop({alone, of_float64}, {.momentum = 0.9, .centered = true});
+  step(rmsprop, of_float64);
+  optim::RMSprop again({alone, of_float64}, {.momentum = 0.9, .centered = true});
+  again.load_state_dict(rmsprop.state_dict());
+  CHECK(again.state_dict()["state.1.square_avg"].numel() == 0);
 }

@@ -157,6 +157,38 @@ TEST_CASE("a forked child has threads of its own", "[parallel]") {
   REQUIRE(waitpid(child, &status, 0) == child);
   CHECK(status == 0);
 }
+
+TEST_CASE("a forked child allocates and differentiates, whatever other threads were doing", "[parallel]") {
+  const auto use = [] {
+    for (const int64_t size : {10, 5'000, 100'000}) empty({size});
+    const Tensor leaves[] = {ones({50}).requires_grad_(), ones({50}).requires_grad_(), ones({50}).requires_grad_()};
+    for (int i = 0; i < 3; ++i) (leaves[0] * leaves[1] * leaves[2]).backward(ones({50}));
+  };
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> others(3);
+  for (std::thread& other : others) {
+    other = std::thread([&] {
+      while (!stop) use();
+    });
+  }
+  int failed = 0;
+  for (int i = 0; i < 100 && failed == 0; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(20);
+      const int64_t before = allocator_stats().allocated_bytes;
+      for (int k = 0; k < 4; ++k) std::thread(use).join();  // may lie where the parent's threads did
+      use();
+      _exit(allocator_stats().allocated_bytes == before ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    failed += status != 0;
+  }
+  stop = true;
+  for (std::thread& other : others) other.join();
+  CHECK(failed == 0);
+}
 #endif
 
 TEST_CASE("deterministic algorithms can be asked for", "[parallel]") {

@@ -89,8 +89,12 @@ void Optimizer::fill_in(detail::Group& group) {
   };
   for (const DType dtype : {kFloat32, kFloat64}) {
     int64_t total = 0, offset = 0;
-    for_missing(dtype, [&](detail::Slot& slot, size_t) { total += padded(slot.param); });
-    if (total == 0) continue;
+    bool any = false;  // one without elements has a state too, without elements
+    for_missing(dtype, [&](detail::Slot& slot, size_t) {
+      any = true;
+      total += padded(slot.param);
+    });
+    if (!any) continue;
     const Tensor flat = filled_tensor(total, dtype, 0);
     for_missing(dtype, [&](detail::Slot& slot, size_t k) {
       const Shape& sizes = slot.param.sizes();
@@ -106,6 +110,7 @@ void Optimizer::add_group(Ref<detail::Group> group) {
   fill_in(*group);
   groups_.push_back(std::move(group));
   for (const Ref<detail::Group>& each : groups_) each->of = groups_.size();
+  if (clip_ && clip_->norm.defined()) clip_->norm = converted(clip_->norm, norm_dtype());
   if (!keeping()) return;
   // An optimizer of the captured step's own starts anew at every run.
   launch("restart", LaunchKind::other, {}, {},
@@ -180,6 +185,16 @@ void Optimizer::note_kept() {
                                 std::string("clipping in ") + name() + " was switched on or off (set_max_grad_norm)"});
 }
 
+// The widest of the parameters.
+DType Optimizer::norm_dtype() const {
+  for (const Ref<detail::Group>& group : groups_) {
+    for (const detail::Slot& slot : group->slots) {
+      if (slot.param.dtype() == kFloat64) return kFloat64;
+    }
+  }
+  return kFloat32;
+}
+
 StepClip Optimizer::measure_gradients() const {
   if (!(max_grad_norm() > 0)) return {};
   FlatList& gradients = clip_->gradients;
@@ -187,7 +202,7 @@ StepClip Optimizer::measure_gradients() const {
   for (const Ref<detail::Group>& group : groups_) {
     for (const StepList& list : group->lists) list.for_each_gradient([&](const Tensor& g) { gradients.add(g); });
   }
-  if (!clip_->norm.defined()) clip_->norm = new_tensor(IntArrayRef(), groups_[0]->slots[0].param.dtype());
+  if (!clip_->norm.defined()) clip_->norm = new_tensor(IntArrayRef(), norm_dtype());
   flat_norm(gradients, 2, clip_->norm);
   return {clip_->norm, ClipFactor(clip_->norm, 0, &clip_->max_norm)};
 }

@@ -156,6 +156,7 @@ class TAPEGRAD_API Optimizer {
   void check_group(const detail::Group& group) const;
   // Zeros for what a slot of the group should keep and does not yet, all in one block of memory.
   static void fill_in(detail::Group& group);
+  DType norm_dtype() const;
   StepClip measure_gradients() const;
   void note_kept();
   std::vector<Ref<detail::Group>> groups_;

@@ -1,6 +1,8 @@
 // The shared cache of primitives: a list in order of use and a map into it, behind one mutex.
 #include "tapegrad/ops/kernels/onednn/cache.h"
 
+#include <pthread.h>
+
 #include <atomic>
 #include <list>
 #include <mutex>
@@ -24,12 +26,24 @@ struct Cache {
   int64_t misses = 0;
   std::atomic<int64_t> hits{0};
   std::atomic<uint64_t> generation{1};
+  Cache* before = nullptr;  // the parent's
 };
 
-// Leaked, so that calls from static destructors find it alive.
+// Never destroyed, so that calls from static destructors find it alive. A forked child starts over: another thread of the parent
+// may have held the lock.
+std::atomic<Cache*> current{nullptr};
+
 Cache& cache() {
-  static Cache* const c = new Cache;
-  return *c;
+  static const bool ready = [] {
+    current.store(new Cache);
+    pthread_atfork(nullptr, nullptr, [] {
+      auto* fresh = new Cache;
+      fresh->before = current.exchange(fresh);
+    });
+    return true;
+  }();
+  (void)ready;
+  return *current.load(std::memory_order_relaxed);
 }
 
 void trim(Cache& c) {
