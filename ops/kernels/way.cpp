@@ -85,7 +85,7 @@ template <class T, class Run> void in_pieces(const Gemm<T>& g, int64_t column_un
 template <class T> void run_blocked(const Gemm<T>& g, Map f) {
   in_pieces(g, kColumnUnit, [f](const Gemm<T>& part) {
     const auto& kernels = simd::floating<T>(simd::table());
-    const Scratch<T> workspace(kernels.gemm_workspace(part.m, part.n, part.k));
+    const Scratch<T> workspace(kernels.gemm_workspace(part));
     kernels.gemm(part, workspace.data());
     activate(f, part);
   });

@@ -107,8 +107,13 @@ template <class T> void pack_b(const T* b, int64_t ldb, bool trans, int64_t k, i
   }
 }
 
-template <class T> int64_t gemm_workspace(int64_t, int64_t n, int64_t k) {
-  return std::min(k, kDeep) * std::min(round_up(n, kWidth<T>), kColumns);
+template <class T> bool packs_b(const Gemm<T>& g) {
+  const bool aliases = g.ldb * static_cast<int64_t>(sizeof(T)) % kAliasingBytes == 0 && g.m >= 2 * R;
+  return g.trans_b || g.m > kFewRows || aliases;
+}
+
+template <class T> int64_t gemm_workspace(const Gemm<T>& g) {
+  return packs_b(g) ? std::min(g.k, kDeep) * std::min(round_up(g.n, kWidth<T>), kColumns) : 0;
 }
 
 // Of C and A some rows at a time. Where B is packed they stay in the cache for all terms of so much depth; where it is not, it is
@@ -116,8 +121,7 @@ template <class T> int64_t gemm_workspace(int64_t, int64_t n, int64_t k) {
 template <class T> void gemm(const Gemm<T>& g, T* workspace) {
   constexpr int64_t W = kWidth<T>;
   const int64_t a_row = g.trans_a ? 1 : g.lda, a_col = g.trans_a ? g.lda : 1;
-  const bool aliases = g.ldb * static_cast<int64_t>(sizeof(T)) % kAliasingBytes == 0 && g.m >= 2 * R;
-  const bool pack = g.trans_b || g.m > kFewRows || aliases;
+  const bool pack = packs_b(g);
   const int64_t depth = pack ? kDeep : kDepth;
   for (int64_t j = 0; j < g.n; j += kColumns) {
     const int64_t n = std::min(kColumns, g.n - j), width = round_up(n, W);

@@ -146,7 +146,7 @@ template <class T> struct Floating {
   // One thread each. An element of C is the same sum in the same order however rows and columns are split between calls of one kind.
   void (*gemm_small)(const Gemm<T>&);                 // no workspace; meant for up to about 32x32x32
   void (*gemm)(const Gemm<T>&, T* workspace);         // blocked; workspace of gemm_workspace() elements
-  int64_t (*gemm_workspace)(int64_t m, int64_t n, int64_t k);
+  int64_t (*gemm_workspace)(const Gemm<T>&);         // 0 where B is read where it lies
   void (*gemm_turned)(const Gemm<T>&, T* workspace);  // C^T = B A^T for trans_b and few rows: B, read once, is not copied
   int64_t (*gemm_turned_workspace)(int64_t m, int64_t n, int64_t k);
   void (*gemm_few)(const Gemm<T>&);                   // trans_b and not trans_a, a few rows: by dot products
