@@ -7,17 +7,18 @@
 #include <cstring>
 
 #include "tapegrad/core/iterate.h"
+#include "tapegrad/ops/kernels/gemm_bfloat16.h"
 #include "tapegrad/ops/kernels/onednn/primitive.h"
-#include "tapegrad/ops/kernels/way.h"
+#include "tapegrad/ops/kernels/way_bfloat16.h"
 #include "tapegrad/tapegrad.h"
 #include "turns.h"
 
 namespace bench {
 namespace {
 
+using tapegrad::kernels::LowProductTiers;
 using tapegrad::kernels::ProductTiers;
 using tapegrad::kernels::Way;
-using Product = tapegrad::kernels::simd::Gemm<float>;
 
 constexpr std::array kWays = {Way::row, Way::few, Way::small, Way::turned, Way::blocked, Way::library};
 constexpr std::array kNames = {"row", "few", "small", "turned", "blocked", "library"};
@@ -45,18 +46,68 @@ std::vector<Shape> shapes(bool quick) {
   return all;
 }
 
+template <class Tiers> struct Field {
+  const char* name;
+  int64_t Tiers::*value;
+};
+
+// Products of float32.
+struct Wide {
+  using Tiers = ProductTiers;
+  using Element = float;
+  using Product = tapegrad::kernels::simd::Gemm<float>;
+  static constexpr const char* kName = "float32";
+  static constexpr bool kHasRow = true;
+  static constexpr Field<Tiers> kFields[] = {{"small_work", &Tiers::small_work},
+                                             {"few_rows", &Tiers::few_rows},
+                                             {"few_depth", &Tiers::few_depth},
+                                             {"turned_rows", &Tiers::turned_rows},
+                                             {"narrow", &Tiers::narrow},
+                                             {"library_side", &Tiers::library_side},
+                                             {"library_elements", &Tiers::library_elements}};
+  static void set_result(Product& g, float* c) { g.c = c; }
+};
+
+// Products of bfloat16: gradients of weights come as float32, everything else as bfloat16.
+struct Low {
+  using Tiers = LowProductTiers;
+  using Element = tapegrad::BFloat16;
+  using Product = tapegrad::kernels::onednn::LowMatmul;
+  static constexpr const char* kName = "bfloat16";
+  static constexpr bool kHasRow = false;
+  static constexpr Field<Tiers> kFields[] = {{"small_work", &Tiers::small_work},
+                                             {"few_rows", &Tiers::few_rows},
+                                             {"few_depth", &Tiers::few_depth},
+                                             {"turned_rows", &Tiers::turned_rows},
+                                             {"library_side", &Tiers::library_side}};
+  static void set_result(Product& p, float* c) {
+    p.c = c;
+    p.float_c = p.trans_a;
+  }
+};
+
+template <class Kind> typename Kind::Product problem(const Shape& s) {
+  typename Kind::Product g{};
+  g.m = s.m, g.n = s.n, g.k = s.k;
+  g.lda = s.trans_a ? s.m : s.k, g.trans_a = s.trans_a;
+  g.ldb = s.trans_b ? s.k : s.n, g.trans_b = s.trans_b;
+  g.ldc = s.n;
+  return g;
+}
+
 // The least time of a few turns of each way, in ns; infinite where the way does not serve the shape.
-std::vector<double> times(const Shape& s, int rounds) {
-  const std::vector<float> a(static_cast<size_t>(s.m * s.k), 0.5f), b(static_cast<size_t>(s.k * s.n), 0.25f);
+template <class Kind> std::vector<double> times(const Shape& s, int rounds) {
+  const std::vector<typename Kind::Element> a(static_cast<size_t>(s.m * s.k), 0.5f),
+      b(static_cast<size_t>(s.k * s.n), 0.25f);
   std::vector<float> c(static_cast<size_t>(s.m * s.n));
-  const Product g{
-      s.m,      s.n, s.k,     a.data(), s.trans_a ? s.m : s.k, s.trans_a, b.data(), s.trans_b ? s.k : s.n, s.trans_b,
-      c.data(), s.n, nullptr, false};
+  auto g = problem<Kind>(s);
+  g.a = a.data(), g.b = b.data();
+  Kind::set_result(g, c.data());
   const int64_t repeats = std::max<int64_t>(1, 4'000'000 / std::max<int64_t>(s.work(), 1000));
   std::vector<double> best(kWays.size(), INFINITY);
   for (int round = 0; round < rounds; ++round) {
     for (size_t w = 0; w < kWays.size(); ++w) {
-      if (kWays[w] == Way::row && s.m != 1) continue;
+      if (kWays[w] == Way::row && (s.m != 1 || !Kind::kHasRow)) continue;
       if (kWays[w] == Way::turned && !s.trans_b) continue;
       if (kWays[w] == Way::few && (!s.trans_b || s.trans_a || s.m > 64)) continue;
       if (kWays[w] == Way::small && s.work() > (1 << 21)) continue;
@@ -69,27 +120,26 @@ std::vector<double> times(const Shape& s, int rounds) {
   return best;
 }
 
-struct Measured {
+template <class Kind> struct Measured {
+  using Tiers = typename Kind::Tiers;
   Shape shape;
   std::vector<double> ns;
   double best() const { return *std::min_element(ns.begin(), ns.end()); }
-  size_t chosen(const ProductTiers& tiers) const {
-    Product g{};
-    g.m = shape.m, g.n = shape.n, g.k = shape.k, g.trans_a = shape.trans_a, g.trans_b = shape.trans_b;
-    return static_cast<size_t>(tapegrad::kernels::way_of(tiers, g));
+  size_t chosen(const Tiers& tiers) const {
+    return static_cast<size_t>(tapegrad::kernels::way_of(tiers, problem<Kind>(shape)));
   }
   // How many times slower than the best way.
-  double regret(const ProductTiers& tiers) const { return ns[chosen(tiers)] / best(); }
+  double regret(const Tiers& tiers) const { return ns[chosen(tiers)] / best(); }
 };
 
 // The geometric mean over all shapes.
-double regret(const std::vector<Measured>& all, const ProductTiers& tiers) {
+template <class Kind> double regret(const std::vector<Measured<Kind>>& all, const typename Kind::Tiers& tiers) {
   double sum = 0;
-  for (const Measured& one : all) sum += std::log(std::min(one.regret(tiers), 100.0));
+  for (const auto& one : all) sum += std::log(std::min(one.regret(tiers), 100.0));
   return std::exp(sum / static_cast<double>(all.size()));
 }
 
-void print(const Measured& one) {
+template <class Kind> void print(const Measured<Kind>& one) {
   const Shape& s = one.shape;
   std::printf("%5lld %5lld %5lld %s ", static_cast<long long>(s.m), static_cast<long long>(s.n),
               static_cast<long long>(s.k),
@@ -104,17 +154,14 @@ void print(const Measured& one) {
 }
 
 // Moves one threshold at a time to where the mean regret is least, until none moves.
-ProductTiers fit(const std::vector<Measured>& all) {
-  ProductTiers best;
-  const auto fields = {&ProductTiers::small_work,      &ProductTiers::few_rows, &ProductTiers::few_depth,
-                       &ProductTiers::turned_rows,     &ProductTiers::narrow,   &ProductTiers::library_side,
-                       &ProductTiers::library_elements};
+template <class Kind> typename Kind::Tiers fit(const std::vector<Measured<Kind>>& all) {
+  typename Kind::Tiers best;
   for (bool moved = true; moved;) {
     moved = false;
-    for (const auto field : fields) {
+    for (const auto& field : Kind::kFields) {
       for (double candidate = 2; candidate < 1e8; candidate *= 1.1892071150027210667) {  // quarter octaves
-        ProductTiers other = best;
-        other.*field = static_cast<int64_t>(candidate);
+        typename Kind::Tiers other = best;
+        other.*field.value = static_cast<int64_t>(candidate);
         if (regret(all, other) >= regret(all, best) * 0.9995) continue;  // less is noise
         best = other;
         moved = true;
@@ -124,19 +171,12 @@ ProductTiers fit(const std::vector<Measured>& all) {
   return best;
 }
 
-void print_fit(const std::vector<Measured>& all) {
-  const ProductTiers now, found = fit(all);
-  const auto line = [](const char* name, int64_t a, int64_t b) {
-    std::printf("%-18s %12lld %12lld\n", name, static_cast<long long>(a), static_cast<long long>(b));
-  };
+template <class Kind> void print_fit(const std::vector<Measured<Kind>>& all) {
+  const typename Kind::Tiers now, found = fit(all);
   std::printf("\n%-18s %12s %12s\n", "threshold", "in the source", "best here");
-  line("small_work", now.small_work, found.small_work);
-  line("few_rows", now.few_rows, found.few_rows);
-  line("few_depth", now.few_depth, found.few_depth);
-  line("narrow", now.narrow, found.narrow);
-  line("turned_rows", now.turned_rows, found.turned_rows);
-  line("library_side", now.library_side, found.library_side);
-  line("library_elements", now.library_elements, found.library_elements);
+  for (const auto& field : Kind::kFields)
+    std::printf("%-18s %12lld %12lld\n", field.name, static_cast<long long>(now.*field.value),
+                static_cast<long long>(found.*field.value));
   std::printf("slower than the best way, mean of %zu shapes: %.2f %% and %.2f %%\n", all.size(),
               100 * (regret(all, now) - 1), 100 * (regret(all, found) - 1));
 }
@@ -183,20 +223,27 @@ void print_threads(int rounds) {
   line("tanh", kCount, timed([&] { tapegrad::tanh(x); }), "elements", tapegrad::kParallelGrain);
 }
 
-int run(bool quick) {
-  tapegrad::set_num_threads(1);
-  const tapegrad::kernels::onednn::OneThread one;
-  std::printf("GFLOP/s of each way, float32, one thread, %s; * is what the source chooses\n",
+template <class Kind> void print_ways(bool quick) {
+  std::printf("GFLOP/s of each way, %s, one thread, %s; * is what the source chooses\n", Kind::kName,
               tapegrad::kernels::simd::table().isa);
   std::printf("%5s %5s %5s     ", "m", "n", "k");
   for (const char* name : kNames) std::printf(" %7s ", name);
   std::printf(" times slower than the best\n");
-  std::vector<Measured> all;
+  std::vector<Measured<Kind>> all;
   for (const Shape& shape : shapes(quick)) {
-    all.push_back({shape, times(shape, quick ? 2 : 7)});
+    all.push_back({shape, times<Kind>(shape, quick ? 2 : 7)});
     print(all.back());
   }
   print_fit(all);
+}
+
+int run(bool quick) {
+  tapegrad::set_num_threads(1);
+  const tapegrad::kernels::onednn::OneThread one;
+  print_ways<Wide>(quick);
+  std::printf("\n");
+  if (tapegrad::kernels::has_bfloat16() && tapegrad::kernels::onednn::has_bfloat16()) print_ways<Low>(quick);
+  else std::printf("bfloat16: this CPU has no instructions for it, so its products are float32's\n");
   print_threads(quick ? 2 : 15);
   return 0;
 }

@@ -1,27 +1,24 @@
-// Products of bfloat16: which way pays, and the launch of the native one, cut into pieces by the problem alone.
+// Products of bfloat16: which way pays, and the launch.
 #include "tapegrad/ops/kernels/gemm_bfloat16.h"
 
 #include "tapegrad/core/launch.h"
 #include "tapegrad/core/parallel.h"
 #include "tapegrad/ops/kernels/gemm.h"
-#include "tapegrad/ops/kernels/onednn/onednn.h"
+#include "tapegrad/ops/kernels/simd/note.h"
 #include "tapegrad/ops/kernels/stored.h"
+#include "tapegrad/ops/kernels/way_bfloat16.h"
 
 namespace tapegrad::kernels {
 
-bool has_bfloat16() { return onednn::has_bfloat16(); }
+bool has_bfloat16() { return simd::table().pairs.gemm != nullptr; }
 
 namespace {
 
 // Measured on AVX-512 (bench/LOG.md): float32 does 115 multiply-adds in a nanosecond and bfloat16 twice as many; rounding takes a
 // launch and so much an element.
 constexpr double kGain = 1.0 / 115 - 1.0 / 230, kRounding = 0.05, kCall = 150;  // ns
-// From here on native products of what is bfloat16 already beat converting it.
-constexpr int64_t kNativeWork = 32 * 32 * 32;
 // With fewer terms a product is bound by what it writes, and with fewer rows by reading B, which rounding would do twice.
 constexpr int64_t kLeastSize = 8;
-// From here on a product takes more than one thread, as in gemm.cpp.
-constexpr int64_t kLargeWork = int64_t{1} << 23;
 
 struct Sizes {
   int64_t m, n, k;
@@ -31,47 +28,34 @@ struct Sizes {
 
 bool is_low(const Tensor& x) { return x.dtype() == kBFloat16; }
 
-// One product, or several alike, in pieces that are cut by the problem alone: tall ones by rows, a few hundred each, so that packing
-// B again for each costs little; small matrices share a call. Not by columns: where rows of C are apart, oneDNN takes an older kernel,
-// a tenth slower.
 struct Product {
   onednn::LowMatmul p;
+  Way way;
+  int64_t batch, stride_a, stride_b, stride_c;
 
-  struct Cut {
-    int64_t rows, matrices;  // of a piece
-  };
-  Cut cut() const {
-    const int64_t work = p.m * p.n * p.k;
-    if (work < kLargeWork) return {p.m, std::clamp<int64_t>((int64_t{1} << 20) / work, 1, p.batch)};
-    if (p.m < 512) return {p.m, 1};
-    const int64_t blocks = p.m / (p.n <= 512 ? 256 : p.m < 1024 ? 352 : p.m < 2048 ? 512 : 1024);
-    return {((p.m + blocks - 1) / blocks + 7) / 8 * 8, 1};
-  }
-  static int64_t count(int64_t size, int64_t part) { return (size + part - 1) / part; }
-  onednn::LowMatmul piece(const Cut& c, int64_t i) const {
-    const int64_t down = count(p.m, c.rows), first = i / down * c.matrices, row = i % down * c.rows;
-    onednn::LowMatmul part = p;
-    part.batch = std::min(c.matrices, p.batch - first);
-    part.m = std::min(c.rows, p.m - row);
-    part.a += first * p.stride_a + row * (p.trans_a ? 1 : p.lda);
-    part.b += first * p.stride_b;
-    part.c = static_cast<char*>(p.c) + (first * p.stride_c + row * p.ldc) * (p.float_c ? 4 : 2);
-    return part;
+  onednn::LowMatmul matrix(int64_t i) const {
+    onednn::LowMatmul one = p;
+    one.a += i * stride_a;
+    one.b += i * stride_b;
+    one.c = static_cast<char*>(p.c) + i * stride_c * (p.float_c ? 4 : 2);
+    return one;
   }
   void operator()() const {
-    const Cut c = cut();
-    const int64_t pieces = count(p.batch, c.matrices) * count(p.m, c.rows);
-    const int64_t grain = p.batch * p.m * p.n * p.k < kLargeWork ? pieces : 1;
-    parallel_for(0, pieces, grain, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) onednn::matmul(piece(c, i));
+    if (batch == 1) return run_way(p, way);
+    const int64_t grain = std::max<int64_t>(1, kProductTiers.thread_work / std::max<int64_t>(1, p.m * p.n * p.k));
+    parallel_for(0, batch, grain, [this](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) run_way(matrix(i), way);
     });
   }
   KernelNote note() const {
-    const int64_t work = p.batch * p.m * p.n * p.k;
-    KernelNote note;
-    note.by = "onednn";
-    note.variant = onednn::implementation(piece(cut(), 0));
-    note.tier = work < kLargeWork ? "medium" : "large";
+    const int64_t work = batch * p.m * p.n * p.k;
+    KernelNote note = simd_note();
+    note.variant = "avx512_bf16";
+    if (way == Way::library) {
+      note.by = "onednn";
+      note.variant = library_implementation(p);
+    }
+    note.tier = way == Way::small ? "tiny" : work < 2 * kProductTiers.thread_work ? "medium" : "large";
     note.flops = 2 * work;
     return note;
   }
@@ -83,7 +67,6 @@ onednn::LowMatmul problem(const Stored& a, const Stored& b, const Sizes& s, cons
   p.a = a.t.elements<BFloat16>(), p.lda = a.ld, p.trans_a = a.transposed;
   p.b = b.t.elements<BFloat16>(), p.ldb = b.ld, p.trans_b = b.transposed;
   p.c = y.impl()->data, p.ldc = s.n, p.float_c = y.dtype() == kFloat32;
-  p.batch = 1;
   return p;
 }
 
@@ -99,7 +82,7 @@ Tensor into_or(const Tensor& y, const Tensor& into, DType dtype) {
 bool native(const Tensor& a, const Tensor& b, const Sizes& s, int64_t products = 1) {
   const int64_t rounded = (is_low(a) ? 0 : a.numel()) + (is_low(b) ? 0 : b.numel());
   if (rounded > 0) return bfloat16_pays(s.m, s.n, s.k, rounded, products);
-  return has_bfloat16() && s.m * s.n * s.k >= kNativeWork && s.k >= kLeastSize;
+  return has_bfloat16() && s.m * s.n * s.k > 0;
 }
 
 // What a product in float32 can be added to.
@@ -142,7 +125,7 @@ Tensor gemm_bfloat16(const char* name, const Tensor& a, bool trans_a, const Tens
   onednn::LowMatmul p = problem(left, right, s, y);
   p.bias = row.defined() ? row.elements<float>() : nullptr;
   p.accumulate = sum.defined();
-  launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t, &row}, Product{p});
+  launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t, &row}, Product{p, way_of(kLowProductTiers, p), 1, 0, 0, 0});
   return into_or(y, into, dtype);
 }
 
@@ -161,8 +144,8 @@ Tensor batched_gemm_bfloat16(const char* name, const Tensor& a, bool trans_a, co
   const Tensor y = sum.defined() ? sum : new_tensor({batch, s.m, s.n}, into.defined() ? into.dtype() : dtype);
   onednn::LowMatmul p = problem(left, right, s, y);
   p.accumulate = sum.defined();
-  p.batch = batch, p.stride_a = left.t.strides()[0], p.stride_b = right.t.strides()[0], p.stride_c = s.m * s.n;
-  launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t}, Product{p});
+  const Product run{p, way_of(kLowProductTiers, p), batch, left.t.strides()[0], right.t.strides()[0], s.m * s.n};
+  launch(name, LaunchKind::gemm, {&y}, {&left.t, &right.t}, run);
   return into_or(y, into, dtype);
 }
 

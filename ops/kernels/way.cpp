@@ -1,11 +1,9 @@
 // The tiers of the matrix product, and how each is dealt out to threads.
 #include "tapegrad/ops/kernels/way.h"
 
-#include <algorithm>
-
 #include "tapegrad/core/allocator.h"
-#include "tapegrad/core/parallel.h"
 #include "tapegrad/ops/kernels/onednn/onednn.h"
+#include "tapegrad/ops/kernels/pieces.h"
 
 namespace tapegrad::kernels {
 namespace {
@@ -50,36 +48,6 @@ template <class T> void activate(Map f, const Gemm<T>& g) {
     char* const at[] = {row, row};
     if (g.m * g.n > 0) tile(at, stride, joined ? g.m * g.n : g.n, nullptr);
   }
-}
-
-// Rows and columns come in whole register blocks of every instruction set.
-constexpr int64_t kRowUnit = 12, kColumnUnit = 32;
-
-template <class T> Gemm<T> rows_of(Gemm<T> g, int64_t first, int64_t last) {
-  g.m = last - first;
-  g.a += g.trans_a ? first : first * g.lda;
-  g.c += first * g.ldc;
-  return g;
-}
-template <class T> Gemm<T> columns_of(Gemm<T> g, int64_t first, int64_t last) {
-  g.n = last - first;
-  g.b += g.trans_b ? first * g.ldb : first;
-  g.c += first;
-  if (g.bias) g.bias += first;
-  return g;
-}
-
-// In pieces of at least kThreadWork. y = x W^T and dx = dy W are cut by columns and dW = dy^T x by rows: always by the features of a
-// layer, so that a thread finds in its cache the part of W, of its gradient and of y that it has made itself.
-template <class T, class Run> void in_pieces(const Gemm<T>& g, int64_t column_unit, const Run& run) {
-  const bool by_columns = !g.trans_a && g.n >= 2 * column_unit;
-  const int64_t size = by_columns ? g.n : g.m, unit = by_columns ? column_unit : kRowUnit;
-  const int64_t units = (size + unit - 1) / unit, work = g.m * g.n * g.k;
-  const int64_t grain = std::max<int64_t>(1, units * kProductTiers.thread_work / std::max<int64_t>(work, 1));
-  parallel_for(0, units, grain, [&](int64_t first, int64_t last) {
-    const int64_t from = first * unit, to = std::min(last * unit, size);
-    run(by_columns ? columns_of(g, from, to) : rows_of(g, from, to));
-  });
 }
 
 template <class T> void run_blocked(const Gemm<T>& g, Map f) {

@@ -28,9 +28,7 @@ inline Key key_of(const Matmul& p) {
 inline Key key_of(const LowMatmul& p) {
   const int64_t flags = (p.trans_a ? kTransA : 0) | (p.trans_b ? kTransB : 0) | (p.accumulate ? kAccumulate : 0) |
                         kLow | (p.float_c ? kFloatC : 0) | (p.bias ? kBias : 0);
-  const bool many = p.batch > 1;
-  return {{p.m, p.n, p.k, p.lda, p.ldb, p.ldc, flags, p.batch, many ? p.stride_a : 0, many ? p.stride_b : 0,
-           many ? p.stride_c : 0}};
+  return {{p.m, p.n, p.k, p.lda, p.ldb, p.ldc, flags, 1, 0, 0, 0}};
 }
 
 // What nets vary between layers, mixed by independent products so that they overlap; the rest is left to the comparison.

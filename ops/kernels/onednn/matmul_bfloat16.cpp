@@ -5,9 +5,16 @@
 
 namespace tapegrad::kernels::onednn {
 
+namespace {
+bool has(dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; }
+}  // namespace
+
 bool has_bfloat16() {
-  static const bool yes =
-      (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
+  static const bool yes = has(dnnl_cpu_isa_avx512_core_bf16);
+  return yes;
+}
+bool has_tiles() {
+  static const bool yes = has(dnnl_cpu_isa_avx512_core_amx);
   return yes;
 }
 

@@ -42,10 +42,11 @@ struct LowMatmul {
   bool float_c;
   const float* bias = nullptr;
   bool accumulate = false;
-  int64_t batch = 1, stride_a = 0, stride_b = 0, stride_c = 0;
 };
-// Whether the CPU has instructions for it, as far as ONEDNN_MAX_CPU_ISA lets oneDNN use them: without, don't ask.
+// Whether the CPU has instructions for it, as far as ONEDNN_MAX_CPU_ISA lets oneDNN use them: without, don't ask. And whether these
+// multiply whole tiles (AMX).
 TAPEGRAD_API bool has_bfloat16();
+TAPEGRAD_API bool has_tiles();
 // On the calling thread, at sizes above 0. Denormal numbers count as 0, as the instructions have it.
 TAPEGRAD_API void matmul(const LowMatmul&);
 TAPEGRAD_API const char* implementation(const LowMatmul&);

@@ -4,7 +4,7 @@
 #define HWY_TARGET_INCLUDE "tapegrad/ops/kernels/simd/bfloat16.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "tapegrad/ops/kernels/simd/bfloat16-inl.h"
+#include "tapegrad/ops/kernels/simd/pairs-inl.h"
 #include "tapegrad/ops/kernels/simd/reduce-inl.h"
 #include "tapegrad/ops/kernels/simd/tile-inl.h"
 
@@ -154,6 +154,35 @@ void sum_rows(const void* src, void* dst, int64_t rows, int64_t cols, int64_t ld
     static_cast<float*>(dst)[r] = row_sum_of(static_cast<const BFloat16*>(src) + r * ld, cols);
 }
 
+void interleave(const BFloat16* x, int64_t ld, int64_t rows, int64_t cols, float* dst) {
+  constexpr int64_t N = kLanes<float>;
+  const Wide d;
+  const auto* const bits = reinterpret_cast<const uint16_t*>(x);
+  for (int64_t r = 0; r < rows; r += 2) {
+    const uint16_t *const even = bits + r * ld, *const odd = even + ld;
+    auto* const to = reinterpret_cast<uint32_t*>(dst + r / 2 * cols);
+    const bool both = r + 1 < rows;
+    int64_t c = 0;
+    for (; c + N <= cols; c += N) {
+      const auto low = hn::PromoteTo(d, hn::LoadU(Halves(), even + c));
+      const auto high = both ? hn::PromoteTo(d, hn::LoadU(Halves(), odd + c)) : hn::Zero(d);
+      hn::StoreU(hn::Or(low, hn::ShiftLeft<16>(high)), d, to + c);
+    }
+    for (; c < cols; ++c) {
+      const uint32_t pair = even[c] | static_cast<uint32_t>(both ? odd[c] : 0) << 16;
+      std::memcpy(to + c, &pair, sizeof pair);
+    }
+  }
+}
+
+#if HWY_TARGET == HWY_AVX3
+void round_products(const float* x, int64_t n, BFloat16* y) {
+  constexpr int64_t N = kLanes<float>;
+  for (; n >= N; n -= N, x += N, y += N) store_narrow(hn::LoadU(Full<float>(), x), y);
+  if (n > 0) store_narrow_few(load_few(x, n), y, n);
+}
+#endif
+
 }  // namespace
 
 // After the kernels for float32.
@@ -161,6 +190,10 @@ void fill_bfloat16(Table& t) {
   offer_maps(t, std::make_integer_sequence<int, kMaps>());
   t.narrow_tile = &tile<Narrow>;
   t.widen_tile = &tile<Widen>;
+  t.interleave = &interleave;
+#if HWY_TARGET == HWY_AVX3
+  if (has_pairs()) t.pairs.round = &round_products;
+#endif
   t.reduce_rows[static_cast<int>(Reduce::sum)][static_cast<int>(kBFloat16)] = &sum_rows;
 }
 

@@ -7,20 +7,20 @@
 #endif
 
 #include "hwy/cache_control.h"
-#include "tapegrad/ops/kernels/simd/common-inl.h"
+#include "tapegrad/ops/kernels/simd/pairs-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 
 // Where a block of C goes: `overwrite` ignores what is there; `bias` (or null) belongs to the block's first column.
-template <class T> struct Target {
-  T* c;
+template <class T, class C> struct Target {
+  C* c;
   int64_t ldc;
   const T* bias;
   bool overwrite;
 };
 
-template <class T, int R, int V> struct Block {
+template <class T, Terms terms, int R, int V> struct Block {
   using Rows = std::make_index_sequence<static_cast<size_t>(R)>;
   Vec<T> acc[R][V];
 
@@ -29,8 +29,8 @@ template <class T, int R, int V> struct Block {
     ((acc[I][0] = hn::Zero(Full<T>()), acc[I][V - 1] = hn::Zero(Full<T>())), ...);
   }
   HWY_INLINE void step(size_t i, Vec<T> a, Vec<T> b0, Vec<T> b1) {
-    acc[i][0] = hn::MulAdd(a, b0, acc[i][0]);
-    if constexpr (V == 2) acc[i][1] = hn::MulAdd(a, b1, acc[i][1]);
+    acc[i][0] = multiply_add<terms, T>(a, b0, acc[i][0]);
+    if constexpr (V == 2) acc[i][1] = multiply_add<terms, T>(a, b1, acc[i][1]);
   }
   template <size_t... I>
   HWY_INLINE void outer(const T* a, int64_t row, Vec<T> b0, Vec<T> b1, std::index_sequence<I...>) {
@@ -51,27 +51,33 @@ template <class T, int R, int V> struct Block {
     for (int64_t p = 0; p < k; ++p, a += col, b += ldb) term(a, b);
   }
 
-  HWY_INLINE void prefetch(const Target<T>& t) const {
+  template <class C> HWY_INLINE void prefetch(const Target<T, C>& t) const {
     for (int64_t r = 0; r < R; ++r) {
       hwy::Prefetch(t.c + r * t.ldc);
       if (V == 2) hwy::Prefetch(t.c + r * t.ldc + kLanes<T>);
     }
   }
 
-  template <bool kTail> HWY_INLINE void put(Vec<T> v, const Target<T>& t, T* c, int64_t j, int64_t last) const {
+  template <bool kTail, class C>
+  HWY_INLINE void put(Vec<T> v, const Target<T, C>& t, C* c, int64_t j, int64_t last) const {
     const Full<T> d;
     if (t.bias) v = hn::Add(v, kTail ? load_few(t.bias + j, last) : hn::LoadU(d, t.bias + j));
-    if (!t.overwrite) v = hn::Add(v, kTail ? load_few(c + j, last) : hn::LoadU(d, c + j));
-    if constexpr (kTail) store_few(v, c + j, last);
-    else hn::StoreU(v, d, c + j);
+    if constexpr (std::is_same_v<C, T>) {
+      if (!t.overwrite) v = hn::Add(v, kTail ? load_few(c + j, last) : hn::LoadU(d, c + j));
+      if constexpr (kTail) store_few(v, c + j, last);
+      else hn::StoreU(v, d, c + j);
+    } else {
+      if constexpr (kTail) store_narrow_few(v, c + j, last);
+      else store_narrow(v, c + j);
+    }
   }
-  template <bool kTail, size_t... I>
-  HWY_INLINE void store_rows(const Target<T>& t, int64_t last, std::index_sequence<I...>) const {
+  template <bool kTail, class C, size_t... I>
+  HWY_INLINE void store_rows(const Target<T, C>& t, int64_t last, std::index_sequence<I...>) const {
     if constexpr (V == 2) (put<false>(acc[I][0], t, t.c + static_cast<int64_t>(I) * t.ldc, 0, 0), ...);
     (put<kTail>(acc[I][V - 1], t, t.c + static_cast<int64_t>(I) * t.ldc, (V - 1) * kLanes<T>, last), ...);
   }
-  template <bool kTail> HWY_INLINE void store(const Target<T>& target, int64_t last) const {
-    const Target<T> t = target;  // a copy no store can alias
+  template <bool kTail, class C> HWY_INLINE void store(const Target<T, C>& target, int64_t last) const {
+    const Target<T, C> t = target;  // a copy no store can alias
     store_rows<kTail>(t, last, Rows());
   }
 };

@@ -35,46 +35,47 @@ template <class T> struct Operands {
 };
 
 // Everything by value: a struct written field by field and read back in one vector is a stalled load for every block.
-template <class T>
-using BlockFn = void (*)(int64_t k, const T* a, int64_t row, int64_t col, const T* b, int64_t ldb, int64_t last, T* c,
+template <class T, class C>
+using BlockFn = void (*)(int64_t k, const T* a, int64_t row, int64_t col, const T* b, int64_t ldb, int64_t last, C* c,
                          int64_t ldc, const T* bias, bool overwrite);
 
-template <class T, int Rows, int V, bool kTail>
-HWY_NOINLINE void block(int64_t k, const T* a, int64_t row, int64_t col, const T* b, int64_t ldb, int64_t last, T* c,
+template <class T, class C, Terms terms, int Rows, int V, bool kTail>
+HWY_NOINLINE void block(int64_t k, const T* a, int64_t row, int64_t col, const T* b, int64_t ldb, int64_t last, C* c,
                         int64_t ldc, const T* bias, bool overwrite) {
-  const Target<T> t{c, ldc, bias, overwrite};
-  Block<T, Rows, V> acc;
+  const Target<T, C> t{c, ldc, bias, overwrite};
+  Block<T, terms, Rows, V> acc;
   if (k >= 64) acc.prefetch(t);
   acc.template product<kTail>(k, a, row, col, b, ldb, last);
   acc.template store<kTail>(t, last);
 }
 
 // The blocks of 1 to R rows.
-template <class T, int V, bool kTail, int... Rows> const BlockFn<T>* blocks_of(std::integer_sequence<int, Rows...>) {
-  static constexpr BlockFn<T> all[] = {&block<T, Rows + 1, V, kTail>...};
+template <class T, class C, Terms terms, int V, bool kTail, int... Rows>
+const BlockFn<T, C>* blocks_of(std::integer_sequence<int, Rows...>) {
+  static constexpr BlockFn<T, C> all[] = {&block<T, C, terms, Rows + 1, V, kTail>...};
   return all;
 }
-template <class T> const BlockFn<T>* blocks(int64_t cols) {
+template <class T, class C, Terms terms> const BlockFn<T, C>* blocks(int64_t cols) {
   constexpr int64_t N = kLanes<T>;
   using Rows = std::make_integer_sequence<int, R>;
   if constexpr (HWY_TARGET != HWY_AVX3) {  // where a masked load or store costs more than a whole one
-    if (cols == 2 * N) return blocks_of<T, 2, false>(Rows());
-    if (cols == N) return blocks_of<T, 1, false>(Rows());
+    if (cols == 2 * N) return blocks_of<T, C, terms, 2, false>(Rows());
+    if (cols == N) return blocks_of<T, C, terms, 1, false>(Rows());
   }
-  return cols > N ? blocks_of<T, 2, true>(Rows()) : blocks_of<T, 1, true>(Rows());
+  return cols > N ? blocks_of<T, C, terms, 2, true>(Rows()) : blocks_of<T, C, terms, 1, true>(Rows());
 }
 
 // b_panel: from one panel of columns of B to the next. Rows are dealt out evenly: a strip of few leaves the units waiting.
 // Few products each: C, written row by row, is what takes the time. Else a panel of B is read from the first-level cache.
-template <class T>
-void multiply(int64_t m, int64_t n, int64_t k, const Operands<T>& x, int64_t b_panel, const Target<T>& t) {
+template <Terms terms, class T, class C>
+void multiply(int64_t m, int64_t n, int64_t k, const Operands<T>& x, int64_t b_panel, const Target<T, C>& t) {
   constexpr int64_t W = kWidth<T>, N = kLanes<T>;
   if (m == 0) return;
   const int64_t strips = (m + R - 1) / R, tall = m % strips == 0 ? strips : m % strips,
                 height = (m + strips - 1) / strips;
   const auto panel = [&](int64_t j, int64_t from, int64_t to) HWY_ATTR {
     const int64_t cols = std::min(W, n - j), last = cols > N ? cols - N : cols;
-    const BlockFn<T>* fn = blocks<T>(cols);
+    const BlockFn<T, C>* fn = blocks<T, C, terms>(cols);
     const T* b = x.b + j / W * b_panel;
     const T* bias = t.bias ? t.bias + j : nullptr;
     for (int64_t s = from; s < to; ++s) {
@@ -107,18 +108,18 @@ template <class T> void pack_b(const T* b, int64_t ldb, bool trans, int64_t k, i
   }
 }
 
-template <class T> bool packs_b(const Gemm<T>& g) {
+template <class T, class C> bool packs_b(const Gemm<T, C>& g) {
   const bool aliases = g.ldb * static_cast<int64_t>(sizeof(T)) % kAliasingBytes == 0 && g.m >= 2 * R;
   return g.trans_b || g.m > kFewRows || aliases;
 }
 
-template <class T> int64_t gemm_workspace(const Gemm<T>& g) {
+template <class T, class C = T> int64_t gemm_workspace(const Gemm<T, C>& g) {
   return packs_b(g) ? std::min(g.k, kDeep) * std::min(round_up(g.n, kWidth<T>), kColumns) : 0;
 }
 
 // Of C and A some rows at a time. Where B is packed they stay in the cache for all terms of so much depth; where it is not, it is
 // B that is read once.
-template <class T> void gemm(const Gemm<T>& g, T* workspace) {
+template <class T, Terms terms = Terms::one, class C = T> void gemm(const Gemm<T, C>& g, T* workspace) {
   constexpr int64_t W = kWidth<T>;
   const int64_t a_row = g.trans_a ? 1 : g.lda, a_col = g.trans_a ? g.lda : 1;
   const bool pack = packs_b(g);
@@ -136,21 +137,22 @@ template <class T> void gemm(const Gemm<T>& g, T* workspace) {
           const int64_t k = std::min(kDepth, to - p);
           const T* b = pack ? workspace + (p - from) * width : b_at(p);
           const bool first = p == 0;
-          const Target<T> t{g.c + i * g.ldc + j, g.ldc, first && g.bias ? g.bias + j : nullptr, first && !g.accumulate};
+          const Target<T, C> t{g.c + i * g.ldc + j, g.ldc, first && g.bias ? g.bias + j : nullptr,
+                               first && !g.accumulate};
           const Operands<T> x{g.a + i * a_row + p * a_col, a_row, a_col, b, pack ? W : g.ldb};
-          multiply(m, n, k, x, pack ? W * k : W, t);
+          multiply<terms>(m, n, k, x, pack ? W * k : W, t);
         }
       }
     }
   }
 }
 
-template <class T> void gemm_small(const Gemm<T>& g) {
+template <class T, Terms terms = Terms::one, class C = T> void gemm_small(const Gemm<T, C>& g) {
   constexpr int64_t W = kWidth<T>;
   const int64_t a_row = g.trans_a ? 1 : g.lda, a_col = g.trans_a ? g.lda : 1;
   if (!g.trans_b) {
-    const Target<T> t{g.c, g.ldc, g.bias, !g.accumulate};
-    return multiply(g.m, g.n, g.k, Operands<T>{g.a, a_row, a_col, g.b, g.ldb}, W, t);
+    const Target<T, C> t{g.c, g.ldc, g.bias, !g.accumulate};
+    return multiply<terms>(g.m, g.n, g.k, Operands<T>{g.a, a_row, a_col, g.b, g.ldb}, W, t);
   }
   HWY_ALIGN T panel[kDepth * W];
   for (int64_t j = 0; j < g.n; j += W) {
@@ -159,8 +161,8 @@ template <class T> void gemm_small(const Gemm<T>& g) {
       const int64_t k = std::min(kDepth, g.k - p);
       transpose_panel(g.b + j * g.ldb + p, g.ldb, n, k, panel);
       const bool first = p == 0;
-      const Target<T> t{g.c + j, g.ldc, first && g.bias ? g.bias + j : nullptr, first && !g.accumulate};
-      multiply(g.m, n, k, Operands<T>{g.a + p * a_col, a_row, a_col, panel, W}, W, t);
+      const Target<T, C> t{g.c + j, g.ldc, first && g.bias ? g.bias + j : nullptr, first && !g.accumulate};
+      multiply<terms>(g.m, n, k, Operands<T>{g.a + p * a_col, a_row, a_col, panel, W}, W, t);
     }
   }
 }
@@ -168,7 +170,7 @@ template <class T> void gemm_small(const Gemm<T>& g) {
 // ---- C^T = B A^T: B, stored [n, k], takes A's place ----
 
 // Writes the block of C^T at `tile` back as columns of C.
-template <class T> void turn_back(T* tile, int64_t rows, int64_t cols, const Target<T>& t) {
+template <class T> void turn_back(T* tile, int64_t rows, int64_t cols, const Target<T, T>& t) {
   constexpr int64_t W = kWidth<T>;
   for (int64_t r = 0; t.bias && r < rows; ++r)
     for (int64_t c = 0; c < cols; ++c) tile[r * W + c] += t.bias[r];
@@ -183,7 +185,7 @@ template <class T> int64_t gemm_turned_workspace(int64_t m, int64_t, int64_t k) 
   return std::min(k, kTurnedDepth) * round_up(m, kWidth<T>);
 }
 
-template <class T> void gemm_turned(const Gemm<T>& g, T* workspace) {
+template <class T, Terms terms = Terms::one> void gemm_turned(const Gemm<T>& g, T* workspace) {
   constexpr int64_t W = kWidth<T>;
   HWY_ALIGN T tile[R * W];
   for (int64_t p = 0; p == 0 || p < g.k; p += kTurnedDepth) {
@@ -195,8 +197,9 @@ template <class T> void gemm_turned(const Gemm<T>& g, T* workspace) {
       for (int64_t j = 0; j < g.m; j += W) {
         const int64_t cols = std::min(W, g.m - j);
         const Operands<T> x{g.b + p + i * g.ldb, g.ldb, 1, workspace + j * k, W};
-        multiply(rows, cols, k, x, W, Target<T>{tile, W, nullptr, true});
-        const Target<T> t{g.c + j * g.ldc + i, g.ldc, first && g.bias ? g.bias + i : nullptr, first && !g.accumulate};
+        multiply<terms>(rows, cols, k, x, W, Target<T, T>{tile, W, nullptr, true});
+        const Target<T, T> t{g.c + j * g.ldc + i, g.ldc, first && g.bias ? g.bias + i : nullptr,
+                             first && !g.accumulate};
         turn_back(tile, rows, cols, t);
       }
     }
@@ -216,6 +219,16 @@ template <class T> void fill(Floating<T>& t) {
 void fill_gemm(Table& t) {
   fill(t.f32);
   fill(t.f64);
+#if HWY_TARGET == HWY_AVX3
+  static_assert(kPairDepth <= kDepth);
+  if (!has_pairs()) return;
+  t.pairs.gemm_small = &gemm_small<float, Terms::pair>;
+  t.pairs.gemm = &gemm<float, Terms::pair>;
+  t.pairs.gemm_turned = &gemm_turned<float, Terms::pair>;
+  t.pairs.gemm_small_rounded = &gemm_small<float, Terms::pair, BFloat16>;
+  t.pairs.gemm_rounded_workspace = &gemm_workspace<float, BFloat16>;
+  t.pairs.gemm_rounded = &gemm<float, Terms::pair, BFloat16>;
+#endif
 }
 
 }  // namespace tapegrad::kernels::simd::HWY_NAMESPACE

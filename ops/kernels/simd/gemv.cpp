@@ -4,7 +4,7 @@
 #define HWY_TARGET_INCLUDE "tapegrad/ops/kernels/simd/gemv.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "tapegrad/ops/kernels/simd/common-inl.h"
+#include "tapegrad/ops/kernels/simd/pairs-inl.h"
 
 #include <algorithm>
 
@@ -16,7 +16,7 @@ constexpr int64_t kPanelDepth = 256;
 
 // y[x * ldy + w] += the product of row x of X and row w of W, each a sum of one chain of vectors (two for a single row of X,
 // which has too few otherwise), so it does not depend on what is computed beside it.
-template <class T, int RX, int RW>
+template <Terms terms, int RX, int RW, class T>
 HWY_INLINE void dots(const T* x, int64_t ldx, const T* w, int64_t ldw, int64_t k, T* y, int64_t ldy) {
   const Full<T> d;
   constexpr int64_t N = kLanes<T>;
@@ -31,7 +31,7 @@ HWY_INLINE void dots(const T* x, int64_t ldx, const T* w, int64_t ldw, int64_t k
     for (int r = 0; r < RW; ++r) row[r] = from(w + r * ldw + p);
     for (int i = 0; i < RX; ++i) {
       const Vec<T> v = from(x + i * ldx + p);
-      for (int r = 0; r < RW; ++r) s[i][r][c] = hn::MulAdd(v, row[r], s[i][r][c]);
+      for (int r = 0; r < RW; ++r) s[i][r][c] = multiply_add<terms, T>(v, row[r], s[i][r][c]);
     }
   };
   int64_t p = 0;
@@ -81,15 +81,15 @@ template <class T> void start_rows(const Gemm<T>& g) {
 }
 
 // Four rows of B at a time for all rows of A, as many of those together as there are registers for.
-template <class T> void gemm_few(const Gemm<T>& g) {
+template <class T, Terms terms = Terms::one> void gemm_few(const Gemm<T>& g) {
   constexpr int kTogether = HWY_TARGET == HWY_AVX3 ? 4 : 2;
   start_rows(g);
   const auto columns = [&]<int RW>(int64_t j) HWY_ATTR {
     const T* w = g.b + j * g.ldb;
     int64_t i = 0;
     for (; i + kTogether <= g.m; i += kTogether)
-      dots<T, kTogether, RW>(g.a + i * g.lda, g.lda, w, g.ldb, g.k, g.c + i * g.ldc + j, g.ldc);
-    for (; i < g.m; ++i) dots<T, 1, RW>(g.a + i * g.lda, g.lda, w, g.ldb, g.k, g.c + i * g.ldc + j, g.ldc);
+      dots<terms, kTogether, RW>(g.a + i * g.lda, g.lda, w, g.ldb, g.k, g.c + i * g.ldc + j, g.ldc);
+    for (; i < g.m; ++i) dots<terms, 1, RW>(g.a + i * g.lda, g.lda, w, g.ldb, g.k, g.c + i * g.ldc + j, g.ldc);
   };
   int64_t j = 0;
   for (; j + 4 <= g.n; j += 4) columns.template operator()<4>(j);
@@ -97,6 +97,7 @@ template <class T> void gemm_few(const Gemm<T>& g) {
 }
 
 template <class T> void gemv(const Gemm<T>& g) {
+  constexpr Terms terms = Terms::one;
   const int64_t step = g.trans_a ? g.lda : 1;
   if (g.trans_b && step == 1) return gemm_few(g);
   start_rows(g);
@@ -114,8 +115,8 @@ template <class T> void gemv(const Gemm<T>& g) {
       continue;
     }
     int64_t j = 0;
-    for (; j + 4 <= g.n; j += 4) dots<T, 1, 4>(x, 0, g.b + j * g.ldb + p, g.ldb, k, g.c + j, 0);
-    for (; j < g.n; ++j) dots<T, 1, 1>(x, 0, g.b + j * g.ldb + p, g.ldb, k, g.c + j, 0);
+    for (; j + 4 <= g.n; j += 4) dots<terms, 1, 4>(x, 0, g.b + j * g.ldb + p, g.ldb, k, g.c + j, 0);
+    for (; j < g.n; ++j) dots<terms, 1, 1>(x, 0, g.b + j * g.ldb + p, g.ldb, k, g.c + j, 0);
   }
 }
 
@@ -126,6 +127,9 @@ void fill_gemv(Table& t) {
   t.f64.gemm_few = &gemm_few<double>;
   t.f32.gemv = &gemv<float>;
   t.f64.gemv = &gemv<double>;
+#if HWY_TARGET == HWY_AVX3
+  if (has_pairs()) t.pairs.gemm_few = &gemm_few<float, Terms::pair>;
+#endif
 }
 
 }  // namespace tapegrad::kernels::simd::HWY_NAMESPACE

@@ -94,11 +94,11 @@ constexpr int64_t kSumBlock = 1024;  // terms of a floating sum added at a stret
 enum class Reduce : uint8_t { sum, amax, amin, prod, count_ };
 
 // The two matrices of a product: C[m,n] (+)= op(A)[m,k] op(B)[k,n] (+ bias[n]); all row-major, op transposes when asked.
-template <class T> struct Gemm {
+template <class T, class C = T> struct Gemm {
   int64_t m, n, k;
   const T* a; int64_t lda; bool trans_a;  // trans_a: A is stored [k, m]
   const T* b; int64_t ldb; bool trans_b;  // trans_b: B is stored [n, k]
-  T* c; int64_t ldc;
+  C* c; int64_t ldc;
   const T* bias;                          // length n, or null
   bool accumulate;                        // add to C instead of overwriting it
 };
@@ -181,6 +181,21 @@ template <class T> struct Floating {
   void (*scale)(T* x, int64_t n, T by);               // x[i] = x[i] by
 };
 
+// Products of bfloat16, added up in float32; all null where the CPU has no instruction for them. Every element of A and B stands for
+// two terms, and k counts such pairs. Workspaces as float32's. Denormal numbers count as 0.
+constexpr int64_t kPairDepth = 256;
+struct PairProducts {
+  void (*gemm_few)(const Gemm<float>&);
+  void (*gemm_small)(const Gemm<float>&);
+  void (*gemm)(const Gemm<float>&, float* workspace);
+  void (*gemm_turned)(const Gemm<float>&, float* workspace);
+  // Rounded to nearest, ties to even, as they are written: for k up to kPairDepth, not added to C.
+  void (*gemm_small_rounded)(const Gemm<float, BFloat16>&);
+  void (*gemm_rounded)(const Gemm<float, BFloat16>&, float* workspace);
+  int64_t (*gemm_rounded_workspace)(const Gemm<float, BFloat16>&);
+  void (*round)(const float* x, int64_t n, BFloat16* y);
+};
+
 struct Table {
   const char* isa;                                              // "sse4", "avx2", "avx512"; "native" where the CPU is not an x86
   Tile map[static_cast<int>(Map::count_)][kDTypes];                   // by Map and DType (of the inputs a, b, x); null where not offered
@@ -201,6 +216,9 @@ struct Table {
   Flat add_into[kDTypes];                                             // dst[i] += src[i]; null for bool
   // bfloat16 from float32, to nearest, ties to even; and back.
   Tile narrow_tile, widen_tile;
+  // dst[p * cols + c] = the pair x[2p * ld + c], x[(2p + 1) * ld + c]; the term after the last row is 0.
+  void (*interleave)(const BFloat16* x, int64_t ld, int64_t rows, int64_t cols, float* dst);
+  PairProducts pairs;
   // Philox4x32-10: words first .. first + n of the stream (seed, op). Word i is lane i % 4 of counter (i / 4, op) under key
   // seed, so a stream cut anywhere gives the same words.
   void (*philox)(uint64_t seed, uint64_t op, uint64_t first, uint32_t* dst, int64_t n);
