@@ -58,13 +58,9 @@ struct Wide {
   using Product = tapegrad::kernels::simd::Gemm<float>;
   static constexpr const char* kName = "float32";
   static constexpr bool kHasRow = true;
-  static constexpr Field<Tiers> kFields[] = {{"small_work", &Tiers::small_work},
-                                             {"few_rows", &Tiers::few_rows},
-                                             {"few_depth", &Tiers::few_depth},
-                                             {"turned_rows", &Tiers::turned_rows},
-                                             {"narrow", &Tiers::narrow},
-                                             {"library_side", &Tiers::library_side},
-                                             {"library_elements", &Tiers::library_elements}};
+  static constexpr Field<Tiers> kFields[] = {
+      {"small_work", &Tiers::small_work},   {"few_rows", &Tiers::few_rows}, {"few_depth", &Tiers::few_depth},
+      {"turned_rows", &Tiers::turned_rows}, {"narrow", &Tiers::narrow},     {"library_side", &Tiers::library_side}};
   static void set_result(Product& g, float* c) { g.c = c; }
 };
 

@@ -82,9 +82,8 @@ template <class T> Way way_of(const ProductTiers& tiers, const Gemm<T>& g) {
   if (g.trans_b && !g.trans_a && g.m <= tiers.few_rows && g.k >= tiers.few_depth) return Way::few;
   if (g.m * g.n * g.k <= tiers.small_work) return Way::small;
   if (g.trans_b && g.m <= tiers.turned_rows && (g.m < g.n || g.n < tiers.narrow)) return Way::turned;
-  const bool wide = std::min({g.m, g.n, g.k}) >= tiers.library_side;
-  const bool vast = g.n * g.k >= tiers.library_elements;
-  return sizeof(T) == 4 && (wide || vast) ? Way::library : Way::blocked;
+  const bool large = std::min({g.m, g.n, g.k}) >= tiers.library_side;
+  return sizeof(T) == 4 && large ? Way::library : Way::blocked;
 }
 
 template <class T> void run_way(const Gemm<T>& g, Way way, Map activation) {

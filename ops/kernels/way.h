@@ -10,14 +10,13 @@ enum class Way : uint8_t { row, few, small, turned, blocked, library };
 
 // For op(A)[m, k] op(B)[k, n]; work is counted in multiply-adds, m n k.
 struct ProductTiers {
-  int64_t few_rows = 8;        // dot products up to here, where B is stored transposed and A is not,
-  int64_t few_depth = 80;      // and k is so large
-  int64_t small_work = 65536;  // small up to here
-  int64_t turned_rows = 256;   // turned up to here, where B is stored transposed and m < n,
-  int64_t narrow = 16;         // or n is so small
-  int64_t library_side = 448;  // float32 goes to the library where the smallest of m, n, k is so large,
-  int64_t library_elements = int64_t{1} << 22;  // or B has so many elements
-  int64_t thread_work = int64_t{1} << 19;       // what a thread gets at least
+  int64_t few_rows = 8;                    // dot products up to here, where B is stored transposed and A is not,
+  int64_t few_depth = 80;                  // and k is so large
+  int64_t small_work = 65536;              // small up to here
+  int64_t turned_rows = 256;               // turned up to here, where B is stored transposed and m < n,
+  int64_t narrow = 16;                     // or n is so small
+  int64_t library_side = 448;              // float32 goes to the library where the smallest of m, n, k is so large
+  int64_t thread_work = int64_t{1} << 19;  // what a thread gets at least
 };
 inline constexpr ProductTiers kProductTiers{};
 

@@ -108,6 +108,31 @@ template <class T> void pack_b(const T* b, int64_t ldb, bool trans, int64_t k, i
   }
 }
 
+// For few rows, to which B is a long stream: a panel is used as soon as it is packed, and between strips the next is asked for.
+template <class T, Terms terms, class C> void gemm_streamed(const Gemm<T, C>& g, T* workspace) {
+  constexpr int64_t W = kWidth<T>, kLine = 64 / static_cast<int64_t>(sizeof(T));
+  const int64_t a_row = g.trans_a ? 1 : g.lda, a_col = g.trans_a ? g.lda : 1;
+  const int64_t strips = (g.m + R - 1) / R, height = (g.m + strips - 1) / strips;
+  for (int64_t p = 0; p == 0 || p < g.k; p += kDepth) {
+    const int64_t k = std::min(kDepth, g.k - p), share = (k + strips - 1) / strips;
+    const bool first = p == 0;
+    for (int64_t j = 0; j < g.n; j += W) {
+      const int64_t n = std::min(W, g.n - j);
+      const T* const b = g.b + p * g.ldb + j;
+      pack_b(b, g.ldb, false, k, n, workspace);
+      const T* next = b + W;
+      for (int64_t i = 0; i < g.m; i += height) {
+        for (int64_t r = 0; r < share; ++r, next += g.ldb)
+          for (int64_t c = 0; c < W; c += kLine) __builtin_prefetch(next + c, 0, 2);
+        const T* const bias = first && g.bias ? g.bias + j : nullptr;
+        const Target<T, C> t{g.c + i * g.ldc + j, g.ldc, bias, first && !g.accumulate};
+        const Operands<T> x{g.a + p * a_col + i * a_row, a_row, a_col, workspace, W};
+        multiply<terms>(std::min(height, g.m - i), n, k, x, W, t);
+      }
+    }
+  }
+}
+
 template <class T, class C> bool packs_b(const Gemm<T, C>& g) {
   const bool aliases = g.ldb * static_cast<int64_t>(sizeof(T)) % kAliasingBytes == 0 && g.m >= 2 * R;
   return g.trans_b || g.m > kFewRows || aliases;
@@ -123,6 +148,7 @@ template <class T, Terms terms = Terms::one, class C = T> void gemm(const Gemm<T
   constexpr int64_t W = kWidth<T>;
   const int64_t a_row = g.trans_a ? 1 : g.lda, a_col = g.trans_a ? g.lda : 1;
   const bool pack = packs_b(g);
+  if (pack && !g.trans_b && g.m <= kRows) return gemm_streamed<T, terms>(g, workspace);
   const int64_t depth = pack ? kDeep : kDepth;
   for (int64_t j = 0; j < g.n; j += kColumns) {
     const int64_t n = std::min(kColumns, g.n - j), width = round_up(n, W);
