@@ -10,7 +10,7 @@ namespace {
 
 bool told_off() {
   std::fputs(
-      "tapegrad: AutocastGuard does nothing: there are no bfloat16 instructions here (or ONEDNN_MAX_CPU_ISA forbids them), "
+      "tapegrad: AutocastGuard does nothing: there are no bfloat16 instructions here (or TAPEGRAD_CPU_ISA forbids them), "
       "so float32 is faster\n",
       stderr);
   return false;

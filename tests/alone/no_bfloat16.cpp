@@ -1,4 +1,4 @@
-// Where oneDNN may not use bfloat16 instructions: AutocastGuard says so in one line and does nothing, and explicit products of
+// Where bfloat16 instructions may not be used: AutocastGuard says so in one line and does nothing, and explicit products of
 // bfloat16 are computed in float32 and rounded.
 #include <unistd.h>
 
@@ -67,7 +67,7 @@ void run() {
 }  // namespace
 
 int main() {
-  ::setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1);  // read by oneDNN's first call
+  ::setenv("TAPEGRAD_CPU_ISA", "avx2", 1);  // read when the first kernel is looked for
   run();
   return failures != 0;
 }

@@ -22,7 +22,7 @@ constexpr int64_t kDeep = 1024;         // so many terms of a row are added befo
 constexpr int64_t kTurnedDepth = 2048;  // few columns, so all of a long sum in one go
 // Up to so many rows, B is not read often enough to pay for packing, unless its rows share a few sets of the cache.
 constexpr int64_t kFewRows = 400, kAliasingBytes = 4096;
-constexpr int64_t kFewProducts = 16;
+constexpr int64_t kFewProducts = 128;
 
 constexpr int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
