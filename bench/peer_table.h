@@ -43,7 +43,7 @@ inline constexpr RowInfo kRows[] = {
     {"mlp_64_adam", 1, 0.88e6},
     {"mlp_1_sgd", 1, 0.11e6, 0, 1, 0.075e6},
     {"mlp_1_adam", 1, 0.2e6},
-    {"mnist_epoch", 0.1, 0, 0, 1.5},
+    {"mnist_epoch", 0.1},
     {"matmul_256", 1, 0, 0.97},
     {"matmul_512", 1, 0, 0.97},
     {"matmul_1024", 1, 0, 0.97},
