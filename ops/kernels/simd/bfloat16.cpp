@@ -159,9 +159,9 @@ void interleave(const BFloat16* x, int64_t ld, int64_t rows, int64_t cols, float
   const Wide d;
   const auto* const bits = reinterpret_cast<const uint16_t*>(x);
   for (int64_t r = 0; r < rows; r += 2) {
-    const uint16_t *const even = bits + r * ld, *const odd = even + ld;
-    auto* const to = reinterpret_cast<uint32_t*>(dst + r / 2 * cols);
     const bool both = r + 1 < rows;
+    const uint16_t *const even = bits + r * ld, *const odd = both ? even + ld : even;
+    auto* const to = reinterpret_cast<uint32_t*>(dst + r / 2 * cols);
     int64_t c = 0;
     for (; c + N <= cols; c += N) {
       const auto low = hn::PromoteTo(d, hn::LoadU(Halves(), even + c));

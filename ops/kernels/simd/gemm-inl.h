@@ -34,7 +34,7 @@ template <class T, Terms terms, int R, int V> struct Block {
   }
   template <size_t... I>
   HWY_INLINE void outer(const T* a, int64_t row, Vec<T> b0, Vec<T> b1, std::index_sequence<I...>) {
-    (step(I, hn::Set(Full<T>(), a[static_cast<int64_t>(I) * row]), b0, b1), ...);
+    (step(I, hn::Set(Full<T>(), element(a + static_cast<int64_t>(I) * row)), b0, b1), ...);
   }
 
   // acc = sum over p of a[i * row + p * col] b[p * ldb + j]. `last` > 0: the last vector has only so many columns.
@@ -166,7 +166,7 @@ template <class T> void transpose_panel(const T* src, int64_t ld, int64_t cols, 
     }
   }
   for (; p < k; ++p)
-    for (int64_t c = 0; c < 2 * N; ++c) dst[p * 2 * N + c] = rows[c][p];
+    for (int64_t c = 0; c < 2 * N; ++c) dst[p * 2 * N + c] = element(rows[c] + p);
 }
 
 }  // namespace tapegrad::kernels::simd::HWY_NAMESPACE

@@ -110,7 +110,7 @@ template <class T> void pack_b(const T* b, int64_t ldb, bool trans, int64_t k, i
 
 // For few rows, to which B is a long stream: a panel is used as soon as it is packed, and between strips the next is asked for.
 template <class T, Terms terms, class C> void gemm_streamed(const Gemm<T, C>& g, T* workspace) {
-  constexpr int64_t W = kWidth<T>, kLine = 64 / static_cast<int64_t>(sizeof(T));
+  constexpr int64_t W = kWidth<T>;
   const int64_t a_row = g.trans_a ? 1 : g.lda, a_col = g.trans_a ? g.lda : 1;
   const int64_t strips = (g.m + R - 1) / R, height = (g.m + strips - 1) / strips;
   for (int64_t p = 0; p == 0 || p < g.k; p += kDepth) {
@@ -120,10 +120,10 @@ template <class T, Terms terms, class C> void gemm_streamed(const Gemm<T, C>& g,
       const int64_t n = std::min(W, g.n - j);
       const T* const b = g.b + p * g.ldb + j;
       pack_b(b, g.ldb, false, k, n, workspace);
-      const T* next = b + W;
+      auto next = reinterpret_cast<uintptr_t>(b + n);  // no pointer: past the end it is only asked for
       for (int64_t i = 0; i < g.m; i += height) {
-        for (int64_t r = 0; r < share; ++r, next += g.ldb)
-          for (int64_t c = 0; c < W; c += kLine) __builtin_prefetch(next + c, 0, 2);
+        for (int64_t r = 0; r < share; ++r, next += static_cast<uintptr_t>(g.ldb) * sizeof(T))
+          for (uintptr_t c = 0; c < W * sizeof(T); c += 64) __builtin_prefetch(reinterpret_cast<void*>(next + c), 0, 2);
         const T* const bias = first && g.bias ? g.bias + j : nullptr;
         const Target<T, C> t{g.c + i * g.ldc + j, g.ldc, bias, first && !g.accumulate};
         const Operands<T> x{g.a + p * a_col + i * a_row, a_row, a_col, workspace, W};
@@ -138,8 +138,12 @@ template <class T, class C> bool packs_b(const Gemm<T, C>& g) {
   return g.trans_b || g.m > kFewRows || aliases;
 }
 
+template <class T, class C> bool streams_b(const Gemm<T, C>& g) { return packs_b(g) && !g.trans_b && g.m <= kRows; }
+
 template <class T, class C = T> int64_t gemm_workspace(const Gemm<T, C>& g) {
-  return packs_b(g) ? std::min(g.k, kDeep) * std::min(round_up(g.n, kWidth<T>), kColumns) : 0;
+  if (!packs_b(g)) return 0;
+  if (streams_b(g)) return std::min(g.k, kDepth) * kWidth<T>;
+  return std::min(g.k, kDeep) * std::min(round_up(g.n, kWidth<T>), kColumns);
 }
 
 // Of C and A some rows at a time. Where B is packed they stay in the cache for all terms of so much depth; where it is not, it is
@@ -148,7 +152,7 @@ template <class T, Terms terms = Terms::one, class C = T> void gemm(const Gemm<T
   constexpr int64_t W = kWidth<T>;
   const int64_t a_row = g.trans_a ? 1 : g.lda, a_col = g.trans_a ? g.lda : 1;
   const bool pack = packs_b(g);
-  if (pack && !g.trans_b && g.m <= kRows) return gemm_streamed<T, terms>(g, workspace);
+  if (streams_b(g)) return gemm_streamed<T, terms>(g, workspace);
   const int64_t depth = pack ? kDeep : kDepth;
   for (int64_t j = 0; j < g.n; j += kColumns) {
     const int64_t n = std::min(kColumns, g.n - j), width = round_up(n, W);

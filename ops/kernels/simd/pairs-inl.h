@@ -14,6 +14,13 @@ namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 // What an element of A or B stands for: a term, or (in float32's place) two of bfloat16, whose products are added up in float32.
 enum class Terms { one, pair };
 
+// *x, whatever was written there: two BFloat16 in a float's place are no float to the compiler.
+HWY_INLINE float element(const float* x) {
+  using Any [[gnu::may_alias]] = float;
+  return *reinterpret_cast<const Any*>(x);
+}
+HWY_INLINE double element(const double* x) { return *x; }
+
 // The instructions below by their names: they belong to no target that Highway has here.
 #if HWY_TARGET == HWY_AVX3
 inline bool has_pairs() { return __builtin_cpu_supports("avx512bf16"); }
