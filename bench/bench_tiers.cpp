@@ -71,11 +71,9 @@ struct Low {
   using Product = tapegrad::kernels::onednn::LowMatmul;
   static constexpr const char* kName = "bfloat16";
   static constexpr bool kHasRow = false;
-  static constexpr Field<Tiers> kFields[] = {{"small_work", &Tiers::small_work},
-                                             {"few_rows", &Tiers::few_rows},
-                                             {"few_depth", &Tiers::few_depth},
-                                             {"turned_rows", &Tiers::turned_rows},
-                                             {"library_side", &Tiers::library_side}};
+  static constexpr Field<Tiers> kFields[] = {
+      {"small_work", &Tiers::small_work},   {"few_rows", &Tiers::few_rows},         {"few_depth", &Tiers::few_depth},
+      {"turned_rows", &Tiers::turned_rows}, {"library_side", &Tiers::library_side}, {"tiny_work", &Tiers::tiny_work}};
   static void set_result(Product& p, float* c) {
     p.c = c;
     p.float_c = p.trans_a;
@@ -239,7 +237,7 @@ int run(bool quick) {
   print_ways<Wide>(quick);
   std::printf("\n");
   if (tapegrad::kernels::has_bfloat16() && tapegrad::kernels::onednn::has_bfloat16()) print_ways<Low>(quick);
-  else std::printf("bfloat16: this CPU has no instructions for it, so its products are float32's\n");
+  else std::printf("bfloat16: this CPU has no instructions for it, or may not use them\n");
   print_threads(quick ? 2 : 15);
   return 0;
 }

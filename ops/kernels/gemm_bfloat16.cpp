@@ -33,6 +33,8 @@ struct Product {
   Way way;
   int64_t batch, stride_a, stride_b, stride_c;
 
+  // Of one matrix; two terms take the time of one multiply-add.
+  int64_t work() const { return p.m * p.n * ((p.k + 1) / 2); }
   onednn::LowMatmul matrix(int64_t i) const {
     onednn::LowMatmul one = p;
     one.a += i * stride_a;
@@ -42,21 +44,20 @@ struct Product {
   }
   void operator()() const {
     if (batch == 1) return run_way(p, way);
-    const int64_t grain = std::max<int64_t>(1, kProductTiers.thread_work / std::max<int64_t>(1, p.m * p.n * p.k));
+    const int64_t grain = std::max<int64_t>(1, kProductTiers.thread_work / std::max<int64_t>(1, work()));
     parallel_for(0, batch, grain, [this](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) run_way(matrix(i), way);
     });
   }
   KernelNote note() const {
-    const int64_t work = batch * p.m * p.n * p.k;
     KernelNote note = simd_note();
     note.variant = "avx512_bf16";
     if (way == Way::library) {
       note.by = "onednn";
       note.variant = library_implementation(p);
     }
-    note.tier = way == Way::small ? "tiny" : work < 2 * kProductTiers.thread_work ? "medium" : "large";
-    note.flops = 2 * work;
+    note.tier = way == Way::small ? "tiny" : batch * work() < 2 * kProductTiers.thread_work ? "medium" : "large";
+    note.flops = 2 * batch * p.m * p.n * p.k;
     return note;
   }
 };

@@ -1,4 +1,4 @@
-// Matrix products with bfloat16 among the operands: oneDNN's where the machine has the instructions and they pay, else in float32.
+// Matrix products with bfloat16 among the operands: by the machine's instructions where it has them and they pay, else in float32.
 #pragma once
 
 #include "tapegrad/core/tensor.h"

@@ -22,21 +22,14 @@ class Pairs {
   // adjacent: x is stored [size, k]; else [k, size].
   Pairs(const BFloat16* x, int64_t ld, bool adjacent, int64_t size, int64_t k)
       : copy_(adjacent && fits(x, ld, k) ? 0 : size * ((k + 1) / 2)) {
-    if (!adjacent) {
-      ld_ = size;
-      interleave(x, ld, size, k);
-    } else if (fits(x, ld, k)) {
+    if (adjacent && fits(x, ld, k)) {
       data_ = reinterpret_cast<const float*>(x);
       ld_ = ld / 2;
       return;
-    } else {
-      ld_ = (k + 1) / 2;
-      for (int64_t i = 0; i < size; ++i) {
-        auto* const row = reinterpret_cast<char*>(copy_.data() + i * ld_);
-        std::memset(row + 2 * (k - k % 2), 0, 4 * (k % 2));
-        std::memcpy(row, x + i * ld, 2 * static_cast<size_t>(k));
-      }
     }
+    ld_ = adjacent ? (k + 1) / 2 : size;
+    if (adjacent) copy_rows(x, ld, size, k);
+    else interleave(x, ld, size, k);
     data_ = copy_.data();
   }
   const float* data() const { return data_; }
@@ -46,10 +39,21 @@ class Pairs {
   static bool fits(const BFloat16* x, int64_t ld, int64_t k) {
     return k % 2 == 0 && ld % 2 == 0 && reinterpret_cast<uintptr_t>(x) % sizeof(float) == 0;
   }
+  static int64_t grain(int64_t width) {
+    constexpr int64_t kGrain = 1 << 17;  // pairs
+    return std::max<int64_t>(1, kGrain / std::max<int64_t>(width, 1));
+  }
+  void copy_rows(const BFloat16* x, int64_t ld, int64_t size, int64_t k) const {
+    parallel_for(0, size, grain(ld_), [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        auto* const row = reinterpret_cast<char*>(copy_.data() + i * ld_);
+        std::memcpy(row, x + i * ld, 2 * static_cast<size_t>(k));
+        if (k % 2 == 1) std::memset(row + 2 * k, 0, 2);
+      }
+    });
+  }
   void interleave(const BFloat16* x, int64_t ld, int64_t size, int64_t k) const {
-    constexpr int64_t kGrain = 1 << 17;  // elements
-    const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(size, 1));
-    parallel_for(0, (k + 1) / 2, grain, [&](int64_t first, int64_t last) {
+    parallel_for(0, (k + 1) / 2, grain(size), [&](int64_t first, int64_t last) {
       const int64_t from = 2 * first, to = std::min(2 * last, k);
       simd::table().interleave(x + from * ld, ld, to - from, size, copy_.data() + first * size);
     });
@@ -154,10 +158,11 @@ void run_library(const LowMatmul& p) {
 }  // namespace
 
 Way way_of(const LowProductTiers& tiers, const LowMatmul& p) {
-  if (onednn::has_bfloat16() && (onednn::has_tiles() || std::min({p.m, p.n, p.k}) >= tiers.library_side))
-    return Way::library;
+  const int64_t work = p.m * p.n * p.k;
+  const bool large = std::min({p.m, p.n, p.k}) >= tiers.library_side;
+  if (large ? onednn::has_bfloat16() : work > tiers.tiny_work && onednn::has_tiles()) return Way::library;
   if (p.trans_b && !p.trans_a && p.m <= tiers.few_rows && p.k >= tiers.few_depth) return Way::few;
-  if (p.m * p.n * p.k <= tiers.small_work) return Way::small;
+  if (work <= tiers.small_work) return Way::small;
   if (p.trans_b && p.m <= tiers.turned_rows && p.m < p.n) return Way::turned;
   return Way::blocked;
 }
