@@ -99,7 +99,7 @@ template <class T> void run_way(const Gemm<T>& g, Way way, Map activation) {
   if constexpr (sizeof(T) == 4) onednn::matmul(matmul_of(g, activation), detail::share_of_threads());
 }
 
-const char* library_implementation(const Gemm<float>& g) { return onednn::implementation(matmul_of(g), 1); }
+const char* library_implementation(const Gemm<float>& g) { return onednn::implementation(matmul_of(g)); }
 
 template Way way_of(const ProductTiers&, const Gemm<float>&);
 template Way way_of(const ProductTiers&, const Gemm<double>&);

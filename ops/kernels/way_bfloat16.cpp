@@ -130,15 +130,9 @@ void run_own(const LowMatmul& p, Way way) {
 
 // ---- oneDNN's ----
 
-// Tall products are cut by rows, a few hundred each, so that packing B again for each costs little. Not by columns: where rows of C
-// are apart, oneDNN takes an older kernel, a tenth slower.
-constexpr int64_t kPieceWork = int64_t{1} << 23;
-
-int64_t rows_of_piece(const LowMatmul& p) {
-  if (p.m * p.n * p.k < kPieceWork || p.m < 512) return p.m;
-  const int64_t blocks = p.m / (p.n <= 512 ? 256 : p.m < 1024 ? 352 : p.m < 2048 ? 512 : 1024);
-  return ((p.m + blocks - 1) / blocks + 7) / 8 * 8;
-}
+// Tall products are cut by rows, a few hundred each. Not by columns: where rows of C are apart, oneDNN takes an older kernel, a tenth
+// slower.
+int64_t rows_of_piece(const LowMatmul& p) { return onednn::rows_of_piece(p.m, p.n, p.k); }
 
 LowMatmul rows_of(const LowMatmul& p, int64_t first, int64_t rows) {
   LowMatmul part = p;

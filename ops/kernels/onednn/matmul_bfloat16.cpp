@@ -5,23 +5,19 @@
 
 namespace tapegrad::kernels::onednn {
 
-namespace {
-bool has(dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; }
-}  // namespace
-
 bool has_bfloat16() {
-  static const bool yes = has(dnnl_cpu_isa_avx512_core_bf16);
+  static const bool yes = has_isa(dnnl_cpu_isa_avx512_core_bf16);
   return yes;
 }
 bool has_tiles() {
-  static const bool yes = has(dnnl_cpu_isa_avx512_core_amx);
+  static const bool yes = has_isa(dnnl_cpu_isa_avx512_core_amx);
   return yes;
 }
 
 void matmul(const LowMatmul& p) {
   const OneThread one;
   const void* const data[] = {p.a, p.b, p.c, p.bias};
-  if (!run_held(key_of(p), data, true)) fail(key_of(p), "only its reference implementation multiplies bfloat16 here");
+  if (!run_held(key_of(p), data)) fail(key_of(p), "only its reference implementation multiplies bfloat16 here");
 }
 
 const char* implementation(const LowMatmul& p) {

@@ -1,6 +1,7 @@
-// Held oneDNN primitives over raw memory; the one place that knows oneDNN and its versions (2.6 and 3.x).
+// oneDNN's products over raw memory; the one place that knows oneDNN and its versions (2.6 and 3.x).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "tapegrad/core/dtype.h"
@@ -10,8 +11,7 @@ namespace tapegrad::kernels::onednn {
 enum class Activation : uint8_t { none, relu, sigmoid, tanh };
 
 // C[m,n] (+)= act(op(A)[m,k] op(B)[k,n] + bias[n]), float32, row-major. trans_a: A is stored [k,m]; trans_b: B is stored [n,k].
-// accumulate adds the activated term to the old C. C overlaps no input. NaN propagates through every activation.
-// Batched when batch > 1: consecutive matrices lie stride_* elements apart; stride_a or stride_b 0 repeats one matrix.
+// accumulate adds to the old C, without activation. C overlaps no input. NaN propagates through every activation.
 struct Matmul {
   int64_t m, n, k;
   const float* a;
@@ -25,7 +25,6 @@ struct Matmul {
   const float* bias = nullptr;
   bool accumulate = false;
   Activation activation = Activation::none;
-  int64_t batch = 1, stride_a = 0, stride_b = 0, stride_c = 0;
 };
 
 // The same with A and B in bfloat16, added up in float32, and C either. Without activation; bias is float32.
@@ -47,27 +46,27 @@ struct LowMatmul {
 // multiply whole tiles (AMX).
 TAPEGRAD_API bool has_bfloat16();
 TAPEGRAD_API bool has_tiles();
-// On the calling thread, at sizes above 0. Denormal numbers count as 0, as the instructions have it.
+// On the calling thread, at sizes above 0, by a primitive that is created once per distinct problem and held (bounded, least recently
+// used out); arguments and scratchpad belong to the thread. Denormal numbers count as 0, as the instructions have it.
 TAPEGRAD_API void matmul(const LowMatmul&);
-TAPEGRAD_API const char* implementation(const LowMatmul&);
 
-// Runs on at most `threads` threads, fewer where more would not pay; the bits never depend on it. Primitives are created once
-// per distinct problem and held (bounded, least recently used out); arguments and scratchpad belong to the calling thread.
-// Never picks a reference implementation: throws Error if it would.
+// By sgemm, on at most `threads` threads, fewer where more would not pay; the bits never depend on it.
 TAPEGRAD_API void matmul(const Matmul&, int threads);
 
-// Problems that run through dnnl_sgemm hold no primitive and do not count. The hits of other threads count when they end.
-struct CacheStats {
-  int64_t primitives, hits, misses;
-};
-TAPEGRAD_API CacheStats cache_stats();
-TAPEGRAD_API void clear_cache();
-// Bounds the number of held primitives (default 1024).
-TAPEGRAD_API void set_cache_capacity(int64_t primitives);
+// Names of the implementations: "gemm:jit", "brg:avx512_core_bf16"; "none" for an empty product. A product that only a reference
+// implementation would run is an Error instead.
+TAPEGRAD_API const char* implementation(const Matmul&);
+TAPEGRAD_API const char* implementation(const LowMatmul&);
 
-// Name of the implementation the problem runs, e.g. "gemm:jit", "brg:avx512_core"; "none" for an empty one.
-TAPEGRAD_API const char* implementation(const Matmul&, int threads);
-// "2.6.3", as loaded.
-TAPEGRAD_API const char* version();
+// Multiply-adds from which a product is cut into pieces, 0.1-0.2 ms: below, a second thread costs more than it gives.
+inline constexpr int64_t kPieceWork = int64_t{1} << 23;
+// How many rows a piece has: cut by the problem, never by the thread count, since oneDNN's bits change with the number of rows (sgemm's
+// on AVX2 in 42 percent of the shapes tried). So many that cutting costs one thread at most about 3 percent: each piece packs all of B
+// again, and below 1/rows + 1/n = 0.0038 sgemm packs, where it is up to twice as fast for a large C.
+inline int64_t rows_of_piece(int64_t m, int64_t n, int64_t k) {
+  if (m < 512 || m * n * k < kPieceWork) return m;
+  const int64_t pieces = std::max<int64_t>(1, m / (n <= 512 ? 256 : m < 1024 ? 352 : m < 2048 ? 512 : 1024));
+  return ((m + pieces - 1) / pieces + 7) / 8 * 8;
+}
 
 }  // namespace tapegrad::kernels::onednn

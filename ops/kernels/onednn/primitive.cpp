@@ -1,4 +1,4 @@
-// Runs one product on the calling thread, by sgemm or by a held primitive with this thread's arguments and scratchpad.
+// Runs held primitives with the calling thread's arguments and scratchpad.
 #include "tapegrad/ops/kernels/onednn/primitive.h"
 
 #include <omp.h>
@@ -51,23 +51,17 @@ struct ThreadState {
   Slot slots[kSlots];
   dnnl::stream stream{cpu_engine()};
   Buffer scratchpad;
-  uint64_t generation = cache_generation();
-  int64_t hits = 0;
 };
 
-// Plain pointers, because static destructors run after the main thread's thread-local objects are gone.
+// A plain pointer, because static destructors run after the main thread's thread-local objects are gone.
 thread_local ThreadState* state = nullptr;
-thread_local Buffer* buffer = nullptr;
 thread_local bool leaving = false;
 
 struct Cleaner {
   bool armed = false;
   ~Cleaner() {
-    flush_thread_hits();
     delete state;
-    delete buffer;
     state = nullptr;
-    buffer = nullptr;
     leaving = true;
   }
 };
@@ -78,17 +72,11 @@ void arm_cleaner() {
   if (!leaving) cleaner.armed = true;
 }
 
-void drop_old(ThreadState& s, uint64_t generation) {
-  for (Slot& slot : s.slots) slot = Slot{};
-  s.generation = generation;
-}
-
 ThreadState& thread_state() {
   if (state == nullptr) {
     state = new ThreadState;
     arm_cleaner();
   }
-  if (const uint64_t now = cache_generation(); state->generation != now) drop_old(*state, now);
   return *state;
 }
 
@@ -117,11 +105,7 @@ void fill(Slot& slot, const Key& key) {
 
 Slot& slot_for(ThreadState& s, const Key& key) {
   Slot& slot = s.slots[hash_of(key) % ThreadState::kSlots];
-  if (slot.held != nullptr && slot.key == key) [[likely]] {
-    ++s.hits;
-    return slot;
-  }
-  fill(slot, key);
+  if (slot.held == nullptr || !(slot.key == key)) fill(slot, key);
   return slot;
 }
 
@@ -138,13 +122,6 @@ std::string stored(int64_t rows, int64_t cols, bool transposed) {
   return "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
 }
 
-const char* reason_of(dnnl_status_t status) {
-  return status == dnnl_out_of_memory       ? "out of memory"
-         : status == dnnl_invalid_arguments ? "invalid arguments"
-         : status == dnnl_unimplemented     ? "not implemented"
-                                            : "a runtime error";
-}
-
 }  // namespace
 
 OneThread::OneThread() : before_(omp_get_max_threads()) {
@@ -154,26 +131,18 @@ OneThread::~OneThread() {
   if (before_ != 1) omp_set_num_threads(before_);
 }
 
-void flush_thread_hits() {
-  if (state == nullptr || state->hits == 0) return;
-  add_hits(state->hits);
-  state->hits = 0;
+const char* reason_of(dnnl_status_t status) {
+  return status == dnnl_out_of_memory       ? "out of memory"
+         : status == dnnl_invalid_arguments ? "invalid arguments"
+         : status == dnnl_unimplemented     ? "not implemented"
+                                            : "a runtime error";
 }
 
-void run_sgemm(const Matmul& p) {
-  for (int64_t i = 0; i < p.batch; ++i) {
-    const dnnl_status_t status =
-        dnnl_sgemm(p.trans_a ? 'T' : 'N', p.trans_b ? 'T' : 'N', p.m, p.n, p.k, 1.f, p.a + i * p.stride_a, p.lda,
-                   p.b + i * p.stride_b, p.ldb, p.accumulate ? 1.f : 0.f, p.c + i * p.stride_c, p.ldc);
-    if (status != dnnl_success) fail(key_of(p), reason_of(status));
-  }
-}
-
-bool run_held(const Key& key, const void* const* data, bool any) try {
+bool run_held(const Key& key, const void* const* data) try {
   ThreadState& s = thread_state();
   Slot& slot = slot_for(s, key);
   const Held& held = *slot.held;
-  if (held.kind != Held::Kind::brgemm && !(any && held.kind == Held::Kind::gemm)) return false;
+  if (held.reference) return false;
   const int last = slot.count - 1;
   bool bound = true;
   for (int i = 0; i < last; ++i) bound = bound && bind(slot, i, data[i]);
@@ -184,21 +153,8 @@ bool run_held(const Key& key, const void* const* data, bool any) try {
   return true;
 } catch (const dnnl::error& e) { fail(key, e.what()); }
 
-bool run_primitive(const Matmul& p, bool any) {
-  const void* const data[] = {p.a, p.b, p.c};
-  return run_held(key_of(p), data, any);
-}
-
 const char* primitive_name(const Key& key) try { return find_or_create(key)->name; } catch (const dnnl::error& e) {
   fail(key, e.what());
-}
-
-float* thread_buffer(int64_t bytes) {
-  if (buffer == nullptr) {
-    buffer = new Buffer;
-    arm_cleaner();
-  }
-  return static_cast<float*>(buffer->at_least(static_cast<size_t>(bytes)));
 }
 
 void fail(const Key& key, const char* reason) {
@@ -206,7 +162,7 @@ void fail(const Key& key, const char* reason) {
   throw Error("matmul: oneDNN failed (" + std::string(reason) + "), a is " + stored(f[kM], f[kK], f[kFlags] & kTransA) +
               " (lda " + std::to_string(f[kLda]) + "), b is " + stored(f[kK], f[kN], f[kFlags] & kTransB) + " (ldb " +
               std::to_string(f[kLdb]) + "), c is " + stored(f[kM], f[kN], false) + " (ldc " + std::to_string(f[kLdc]) +
-              "), batch " + std::to_string(f[kBatch]));
+              ")");
 }
 
 }  // namespace tapegrad::kernels::onednn

@@ -1,4 +1,4 @@
-// Internal: the two ways to run one product on the calling thread, and the held primitives behind the second.
+// Internal: held primitives, run on the calling thread, and what else products by oneDNN have in common.
 #pragma once
 
 #include "tapegrad/ops/kernels/onednn/cache.h"
@@ -18,19 +18,14 @@ class OneThread {
   int before_;
 };
 
-// Both compute C (+)= op(A) op(B) alone: bias and activation are the caller's. Sizes are positive; the caller holds OneThread.
-void run_sgemm(const Matmul&);
-// The held primitive; false, with nothing done, where oneDNN would fall back to its reference, or to the sgemm that costs less
-// when called directly (`any` takes that one too: for tests on machines without AVX-512).
-bool run_primitive(const Matmul&, bool any = false);
-// The same by what tells one primitive from another; data: A, B, C and the bias, if it has one.
-bool run_held(const Key& key, const void* const* data, bool any);
-// What oneDNN picked for the held primitive. Lives as long as the process.
+// What is held for the key, run over data: A, B, C and the bias, if it has one. False, with nothing done, where oneDNN would fall back to
+// its reference. The caller holds OneThread.
+bool run_held(const Key& key, const void* const* data);
+// What oneDNN picked for it. Lives as long as the process.
 const char* primitive_name(const Key&);
 
-// 64-byte aligned memory of the calling thread, at least `bytes` long, valid until the next call; freed when the thread ends.
-float* thread_buffer(int64_t bytes);
-
+inline bool has_isa(dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; }
+const char* reason_of(dnnl_status_t);
 [[noreturn]] void fail(const Key&, const char* reason);
 
 }  // namespace tapegrad::kernels::onednn
