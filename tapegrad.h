@@ -28,6 +28,7 @@
 #include "tapegrad/ops/autocast.h"
 #include "tapegrad/ops/blend.h"
 #include "tapegrad/ops/compare.h"
+#include "tapegrad/ops/conv.h"
 #include "tapegrad/ops/einsum.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/factory.h"

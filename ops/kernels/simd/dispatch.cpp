@@ -26,6 +26,8 @@ void fill_map_float(Table& t);
 void fill_map_compare(Table& t);
 void fill_reduce(Table& t);
 void fill_gemv(Table& t);
+void fill_conv(Table& t);
+void fill_conv_channels(Table& t);
 void fill_gemm(Table& t);
 void fill_softmax(Table& t);
 void fill_columns(Table& t);
@@ -43,6 +45,8 @@ static void fill_all(Table& t) {
   fill_map_scalar(t);
   fill_reduce(t);
   fill_gemv(t);
+  fill_conv(t);
+  fill_conv_channels(t);
   fill_gemm(t);
   fill_softmax(t);
   fill_columns(t);

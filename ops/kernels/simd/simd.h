@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "tapegrad/core/dtype.h"
+#include "tapegrad/ops/kernels/simd/conv.h"
 
 // The notes below stand in columns.
 // clang-format off
@@ -170,6 +171,7 @@ template <class T> struct Floating {
   // ptr[0][r, c] = f(ptr[1][r, c], ptr[2][r, c]) by a tile of f, and its sum over the rows, as reduce_cols takes it.
   void (*map_sum_cols)(Tile tile, char* const* ptr, void* sums, int64_t rows, int64_t cols, int64_t ld);
   T (*dot)(const T* a, const T* b, int64_t n);
+  ConvKernels<T> conv;
   // Keeps the multiply-add units busy with x[0] and x[1], for x[2]; returns how many operations that were.
   int64_t (*multiply_adds)(T* x, int64_t rounds);
   void (*sgd)(const SgdStep&, const StepRange&);

@@ -1,0 +1,328 @@
+// Convolutions with few channels: the positions of an image side by side in a vector. Nothing is unfolded: a term is a row of the image, read
+// at an offset.
+#include <cstring>
+
+#include "tapegrad/ops/kernels/conv_parts.h"
+
+namespace tapegrad::kernels {
+namespace {
+
+// A channel of an image as the kernels read it: with zeros around it, and split by the remainders of the stride, so that the
+// elements which one term meets at neighbouring positions lie side by side. Element q of plane f along a dim is
+// x[stride q + f - before], or 0 outside x.
+struct Layout {
+  Dims3 x, stride, before, planes, size;
+  int64_t channel() const { return product(planes) * product(size); }
+  bool is_plain() const { return stride == Dims3{1, 1, 1} && before == Dims3{0, 0, 0} && size == x; }
+  // Where plane f begins.
+  int64_t plane(const Dims3& f) const { return ((f[0] * planes[1] + f[1]) * planes[2] + f[2]) * product(size); }
+  int64_t at(const Dims3& q) const { return (q[0] * size[1] + q[1]) * size[2] + q[2]; }
+};
+
+// One row of a plane: `from` is the row of x, or null where there is none.
+template <class T> void fill_row(const Layout& l, const T* from, int64_t remainder, T* to) {
+  const int64_t s = l.stride[2], size = l.size[2], shift = remainder - l.before[2];  // element q is x[s q + shift]
+  const int64_t first = from ? std::clamp<int64_t>((-shift + s - 1) / s, 0, size) : size;
+  const int64_t last = from ? std::clamp<int64_t>((l.x[2] - shift + s - 1) / s, first, size) : size;
+  std::fill(to, to + first, T{0});
+  if (s == 1) {
+    if (last > first) std::memcpy(to + first, from + first + shift, static_cast<size_t>(last - first) * sizeof(T));
+  } else {
+    for (int64_t q = first; q < last; ++q) to[q] = from[s * q + shift];
+  }
+  std::fill(to + last, to + size, T{0});
+}
+
+template <class T> void fill_channel(const Layout& l, const T* x, T* to) {
+  const auto row_of = [&](int dim, int64_t q, int64_t f) {
+    const int64_t i = l.stride[static_cast<size_t>(dim)] * q + f - l.before[static_cast<size_t>(dim)];
+    return i < 0 || i >= l.x[static_cast<size_t>(dim)] ? -1 : i;
+  };
+  for (int64_t fd = 0; fd < l.planes[0]; ++fd)
+    for (int64_t fh = 0; fh < l.planes[1]; ++fh)
+      for (int64_t fw = 0; fw < l.planes[2]; ++fw)
+        for (int64_t qd = 0; qd < l.size[0]; ++qd)
+          for (int64_t qh = 0; qh < l.size[1]; ++qh, to += l.size[2]) {
+            const int64_t d = row_of(0, qd, fd), h = row_of(1, qh, fh);
+            fill_row(l, d < 0 || h < 0 ? nullptr : x + (d * l.x[1] + h) * l.x[2], fw, to);
+          }
+}
+
+// The channels of some images.
+template <class T> void fill_images(const Layout& l, const T* x, int64_t channels, T* to) {
+  const int64_t grain = std::max<int64_t>(1, (int64_t{1} << 16) / std::max<int64_t>(l.channel(), 1));
+  parallel_for(0, channels, grain, [&](int64_t first, int64_t last) {
+    for (int64_t c = first; c < last; ++c) fill_channel(l, x + c * product(l.x), to + c * l.channel());
+  });
+}
+
+// For y from x: a term reads, at position o along a dim, element o + j / stride of plane j % stride, with j = dilation t.
+Layout layout_of_x(const ConvShape& s) {
+  Layout l{s.x, s.stride, s.padding, {}, {}};
+  for (size_t i = 0; i < 3; ++i) {
+    const int64_t reach = s.dilation[i] * (s.kernel[i] - 1);
+    l.planes[i] = std::min(s.stride[i], reach + 1);
+    l.size[i] = s.y[i] + reach / s.stride[i];
+  }
+  return l;
+}
+
+void offsets_in_x(const ConvShape& s, const Layout& l, int64_t* offset) {
+  for (int64_t c = 0; c < s.in; ++c)
+    for (int64_t d = 0; d < s.kernel[0]; ++d)
+      for (int64_t h = 0; h < s.kernel[1]; ++h)
+        for (int64_t w = 0; w < s.kernel[2]; ++w) {
+          const Dims3 j = {d * s.dilation[0], h * s.dilation[1], w * s.dilation[2]};
+          Dims3 f, q;
+          for (size_t i = 0; i < 3; ++i) f[i] = j[i] % s.stride[i], q[i] = j[i] / s.stride[i];
+          *offset++ = c * l.channel() + l.plane(f) + l.at(q);
+        }
+}
+
+// Depths whose rows follow each other without a gap are one grid.
+struct Depths {
+  int64_t count;
+  simd::ConvGrid grid;
+  Depths(const Dims3& positions, const Layout& l)
+      : count(positions[1] == l.size[1] ? 1 : positions[0]),
+        grid{positions[1] == l.size[1] ? positions[0] * positions[1] : positions[1], positions[2], l.size[2]} {}
+};
+
+// The tiles of a grid, dealt out where the caller is alone.
+template <class T> void run_tiles(const simd::ConvTile<T>& tile) {
+  const auto& kernels = simd::floating<T>(simd::table()).conv;
+  const int64_t tiles = (tile.grid.last() + kernels.width - 1) / kernels.width;
+  const int64_t grain = std::max<int64_t>(1, kThreadWork / std::max<int64_t>(1, kernels.width * tile.m * tile.k));
+  parallel_for(0, tiles, grain, [&](int64_t first, int64_t last) {
+    const Scratch<T> workspace(kernels.tile_workspace(tile.m));
+    simd::ConvTile<T> part = tile;
+    part.first = first * kernels.width;
+    part.count = (last - first) * kernels.width;
+    kernels.tile(part, workspace.data());
+  });
+}
+
+template <class T> struct Forward {
+  ConvShape s;
+  const T *x, *w, *bias;
+  T* y;
+
+  void image(const Layout& l, const int64_t* offset, int64_t n) const {
+    const int64_t channels = s.groups * s.in, size = product(s.y);
+    const T* from = x + n * channels * product(s.x);
+    const Scratch<T> copy(l.is_plain() ? 0 : channels * l.channel());
+    if (!l.is_plain()) {
+      fill_images(l, from, channels, copy.data());
+      from = copy.data();
+    }
+    const Depths depths(s.y, l);
+    for (int64_t g = 0; g < s.groups; ++g)
+      for (int64_t d = 0; d < depths.count; ++d) {
+        simd::ConvTile<T> tile{};
+        tile.m = s.out, tile.k = s.terms();
+        tile.a = w + g * s.out * s.terms(), tile.lda = s.terms();
+        tile.b = from + g * s.in * l.channel() + d * l.size[1] * l.size[2], tile.offset = offset;
+        tile.c = y + (n * s.groups + g) * s.out * size + d * s.y[1] * s.y[2];
+        tile.ldc = size, tile.row_step = s.y[2], tile.step = 1;
+        tile.bias = bias ? bias + g * s.out : nullptr;
+        tile.grid = depths.grid;
+        run_tiles(tile);
+      }
+  }
+  void operator()() const {
+    const Layout l = layout_of_x(s);
+    const Scratch<int64_t> offset(s.terms());
+    offsets_in_x(s, l, offset.data());
+    for_images(s, [&](int64_t n) { image(l, offset.data(), n); });
+  }
+};
+
+// ---- dx from dy ----
+
+// Zeros around y such that every residue finds its terms inside.
+Layout layout_of_y(const ConvShape& s) {
+  Layout l{s.y, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}, {}};
+  for (size_t i = 0; i < 3; ++i) {
+    int64_t end = s.y[i];
+    for (int64_t r = 0; r < s.stride[i]; ++r) {
+      const Residue e = residue_of(s, i, r);
+      if (e.taps == 0 || e.count == 0) continue;
+      l.before[i] = std::max(l.before[i], e.first_y + (e.taps - 1) * e.y_step - e.first);
+      end = std::max(end, e.first + e.count - e.first_y);
+    }
+    l.size[i] = l.before[i] + end;
+  }
+  return l;
+}
+
+template <class T> struct Transposed {
+  ConvShape s;
+  const T *y, *w, *bias;
+  T* x;
+
+  struct Class {
+    Residue e[3];
+    Dims3 r;
+    int64_t taps() const { return e[0].taps * e[1].taps * e[2].taps; }
+  };
+  template <class F> void for_classes(const F& f) const {
+    int64_t done = 0;  // taps of the classes before
+    Class c{};
+    for (c.r[0] = 0; c.r[0] < s.stride[0]; ++c.r[0])
+      for (c.r[1] = 0; c.r[1] < s.stride[1]; ++c.r[1])
+        for (c.r[2] = 0; c.r[2] < s.stride[2]; ++c.r[2]) {
+          for (size_t i = 0; i < 3; ++i) c.e[i] = residue_of(s, i, c.r[i]);
+          f(c, done);
+          done += c.taps();
+        }
+  }
+  template <class F> static void for_taps(const Class& c, const F& f) {
+    for (int64_t d = 0; d < c.e[0].taps; ++d)
+      for (int64_t h = 0; h < c.e[1].taps; ++h)
+        for (int64_t v = 0; v < c.e[2].taps; ++v) f(Dims3{d, h, v});
+  }
+
+  // For each class: where its terms lie in a laid out y, [out][taps of the class]; and w as [group][in][out][taps of the class].
+  void prepare(const Layout& l, int64_t* offset, T* turned) const {
+    for_classes([&](const Class& c, int64_t done) {
+      int64_t* to = offset + s.out * done;
+      for (int64_t o = 0; o < s.out; ++o)
+        for_taps(c, [&](const Dims3& t) {
+          Dims3 q;
+          for (size_t i = 0; i < 3; ++i) q[i] = c.e[i].first - c.e[i].first_y - t[i] * c.e[i].y_step + l.before[i];
+          *to++ = o * l.channel() + l.at(q);
+        });
+      T* v = turned + s.groups * s.in * s.out * done;
+      for (int64_t g = 0; g < s.groups; ++g)
+        for (int64_t i = 0; i < s.in; ++i)
+          for (int64_t o = 0; o < s.out; ++o) {
+            const T* from = w + ((g * s.out + o) * s.in + i) * s.taps();
+            for_taps(c, [&](const Dims3& t) {
+              const auto tap = [&](size_t dim) { return c.e[dim].first_tap + t[dim] * c.e[dim].tap_step; };
+              *v++ = from[(tap(0) * s.kernel[1] + tap(1)) * s.kernel[2] + tap(2)];
+            });
+          }
+    });
+  }
+
+  void image(const Layout& l, const int64_t* offset, const T* turned, int64_t n) const {
+    const int64_t channels = s.groups * s.out, size = product(s.x);
+    const T* from = y + n * channels * product(s.y);
+    const Scratch<T> copy(l.is_plain() ? 0 : channels * l.channel());
+    if (!l.is_plain()) {
+      fill_images(l, from, channels, copy.data());
+      from = copy.data();
+    }
+    for_classes([&](const Class& c, int64_t done) {
+      const Dims3 count = {c.e[0].count, c.e[1].count, c.e[2].count};
+      if (product(count) == 0) return;
+      Dims3 place;
+      for (size_t i = 0; i < 3; ++i) place[i] = s.stride[i] * c.e[i].first + c.r[i] - s.padding[i];
+      for (int64_t g = 0; g < s.groups; ++g)
+        for (int64_t d = 0; d < count[0]; ++d) {
+          simd::ConvTile<T> tile{};
+          tile.m = s.in, tile.k = s.out * c.taps();
+          tile.a = turned + s.groups * s.in * s.out * done + g * s.in * tile.k, tile.lda = tile.k;
+          tile.b = from + g * s.out * l.channel() + d * l.size[1] * l.size[2], tile.offset = offset + s.out * done;
+          tile.c = x + (n * s.groups + g) * s.in * size + ((place[0] + d * s.stride[0]) * s.x[1] + place[1]) * s.x[2] +
+                   place[2];
+          tile.ldc = size, tile.row_step = s.stride[1] * s.x[2], tile.step = s.stride[2];
+          tile.bias = bias ? bias + g * s.in : nullptr;
+          tile.grid = {count[1], count[2], l.size[2]};
+          run_tiles(tile);
+        }
+    });
+  }
+  void operator()() const {
+    const Layout l = layout_of_y(s);
+    const int64_t terms = s.out * s.taps();
+    const Scratch<int64_t> offset(terms);
+    const Scratch<T> turned(s.groups * s.in * terms);
+    prepare(l, offset.data(), turned.data());
+    for_images(s, [&](int64_t n) { image(l, offset.data(), turned.data(), n); });
+  }
+};
+
+// ---- dw from x and dy ----
+
+constexpr int64_t kImagesElements = int64_t{1} << 18;  // of the images that are laid out at a time
+constexpr int64_t kPositions = 1024;                   // at a stretch: what they read stays in the first-level cache
+constexpr int64_t kRowsTogether = 4;                   // of dy
+
+template <class T> struct ByWeight {
+  ConvShape s;
+  const T *x, *dy;
+  T* dw;
+
+  // Rows first .. last of all channels of dy, for images from n on, of which x is laid out at `from`.
+  void rows(const Layout& l, const int64_t* offset, const T* from, int64_t n, int64_t images, int64_t first,
+            int64_t last) const {
+    const auto& kernels = simd::floating<T>(simd::table()).conv;
+    const Depths depths(s.y, l);
+    const int64_t size = product(s.y), channels = s.groups * s.in * l.channel();
+    const int64_t rows = std::max<int64_t>(1, kPositions / depths.grid.width);
+    const int64_t together = std::max<int64_t>(1, rows / depths.grid.rows);  // images
+    for (int64_t i = first; i < last;) {
+      const int64_t g = i / s.out, until = std::min(last, (g + 1) * s.out);
+      for (; i < until; i = std::min(i + kRowsTogether, until))
+        for (int64_t d = 0; d < depths.count; ++d)
+          for (int64_t m = 0; m < images; m += together)
+            for (int64_t r = 0; r < depths.grid.rows; r += rows) {
+              simd::ConvWeightTile<T> tile{};
+              tile.m = std::min(kRowsTogether, until - i), tile.k = s.terms();
+              tile.ldy = size, tile.dy_pitch = s.y[2];
+              tile.dy = dy + ((n + m) * s.groups * s.out + i) * size + (d * depths.grid.rows + r) * s.y[2];
+              tile.x = from + m * channels + g * s.in * l.channel() + d * l.size[1] * l.size[2] + r * l.size[2];
+              tile.offset = offset;
+              tile.dw = dw + i * s.terms(), tile.lddw = s.terms();
+              tile.grid = {std::min(rows, depths.grid.rows - r), s.y[2], l.size[2]};
+              tile.segments = std::min(together, images - m);
+              tile.dy_step = s.groups * s.out * size, tile.x_step = channels;
+              kernels.weight(tile);
+            }
+    }
+  }
+  void operator()() const {
+    const Layout l = layout_of_x(s);
+    const Scratch<int64_t> offset(s.terms());
+    offsets_in_x(s, l, offset.data());
+    const int64_t channels = s.groups * s.in, out = s.groups * s.out, unit = kRowsTogether;
+    const int64_t at_once =
+        std::clamp<int64_t>(kImagesElements / std::max<int64_t>(1, channels * l.channel()), 1, s.batch);
+    const Scratch<T> copy(l.is_plain() ? 0 : at_once * channels * l.channel());
+    for (int64_t n = 0; n < s.batch; n += at_once) {
+      const int64_t images = std::min(at_once, s.batch - n);
+      const T* from = x + n * channels * product(s.x);
+      if (!l.is_plain()) {
+        fill_images(l, from, images * channels, copy.data());
+        from = copy.data();
+      }
+      const int64_t work = images * product(s.y) * s.terms() * unit;
+      const int64_t grain = std::max<int64_t>(1, kThreadWork / std::max<int64_t>(1, work));
+      parallel_for(0, (out + unit - 1) / unit, grain, [&](int64_t first, int64_t last) {
+        rows(l, offset.data(), from, n, images, first * unit, std::min(last * unit, out));
+      });
+    }
+  }
+};
+
+}  // namespace
+
+template <class T> void conv_by_positions(const ConvShape& s, const T* x, const T* w, const T* bias, T* y) {
+  Forward<T>{s, x, w, bias, y}();
+}
+template <class T> void conv_transpose_by_positions(const ConvShape& s, const T* y, const T* w, const T* bias, T* x) {
+  Transposed<T>{s, y, w, bias, x}();
+}
+template <class T> void conv_weight_by_positions(const ConvShape& s, const T* x, const T* dy, T* dw) {
+  ByWeight<T>{s, x, dy, dw}();
+}
+
+template void conv_by_positions(const ConvShape&, const float*, const float*, const float*, float*);
+template void conv_by_positions(const ConvShape&, const double*, const double*, const double*, double*);
+template void conv_transpose_by_positions(const ConvShape&, const float*, const float*, const float*, float*);
+template void conv_transpose_by_positions(const ConvShape&, const double*, const double*, const double*, double*);
+template void conv_weight_by_positions(const ConvShape&, const float*, const float*, float*);
+template void conv_weight_by_positions(const ConvShape&, const double*, const double*, double*);
+
+}  // namespace tapegrad::kernels
