@@ -263,6 +263,8 @@ std::vector<Row> conv_rows() {
                 {.rank = 2, .stride = {1, 2, 1}, .padding = {0, 3, 1}, .dilation = {1, 3, 2}}, true),
       conv_case({2, 3, 5, 5}, {4, 3, 1, 1}, {.rank = 2, .stride = {1, 2, 2}}, false),
       conv_case({2, 3, 4, 5}, {4, 3, 1, 1}, {.rank = 2}, true),
+      conv_case({2, 6, 4, 5}, {5, 6, 1, 1}, {.rank = 2}, true),
+      conv_case({1, 8, 13, 21}, {10, 4, 1, 1}, {.rank = 2, .groups = 2}, false),
       conv_case({1, 0, 4, 5}, {2, 0, 3, 3}, {.rank = 2}, true),
       conv_case({1, 2, 3, 3}, {0, 2, 3, 3}, {.rank = 2}, false),
       conv_case({1, 34, 6, 37}, {14, 34, 3, 3}, {.rank = 2, .padding = {0, 1, 1}}, true),
@@ -311,6 +313,7 @@ std::vector<Row> conv_rows() {
                       true),  // gaps that no term reaches
       transposed_case({1, 2, 3, 3}, {2, 2, 3, 2},
                       {.rank = 2, .stride = {1, 2, 3}, .dilation = {1, 3, 2}, .extra = {0, 2, 1}}, false),
+      transposed_case({1, 6, 4, 5}, {6, 5, 1, 1}, {.rank = 2}, true),
       transposed_case({0, 2, 3, 3}, {2, 2, 3, 2}, {.rank = 2}, true),
       transposed_case({1, 0, 3, 3}, {0, 2, 3, 2}, {.rank = 2}, true),
   };

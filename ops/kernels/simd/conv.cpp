@@ -54,6 +54,7 @@ template <class T> BlockFn<T> block_of(int64_t rows, int64_t cols) {
   constexpr int64_t N = kLanes<T>;
   using Rows = std::make_integer_sequence<int, R>;
   if (cols == 2 * N) return block_of<T, 2, false>(rows, Rows());
+  if (cols == N) return block_of<T, 1, false>(rows, Rows());
   return cols > N ? block_of<T, 2, true>(rows, Rows()) : block_of<T, 1, true>(rows, Rows());
 }
 

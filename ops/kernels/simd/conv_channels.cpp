@@ -107,6 +107,7 @@ template <class T> void channels_weight(const ConvWeightPanel<T>& g) {
       const int64_t cols = std::min(2 * N, g.lanes - j), last = cols > N ? cols - N : cols;
       const auto* fn = cols == 2 * N ? weights_of<T, 2, false>(Rows())
                        : cols > N    ? weights_of<T, 2, true>(Rows())
+                       : cols == N   ? weights_of<T, 1, false>(Rows())
                                      : weights_of<T, 1, true>(Rows());
       fn[strips.rows(s) - 1](g, i, j, last);
     }
