@@ -60,6 +60,7 @@
 #include "tapegrad/nn/bilinear.h"
 #include "tapegrad/nn/check.h"
 #include "tapegrad/nn/checkpoint.h"
+#include "tapegrad/nn/conv.h"
 #include "tapegrad/nn/dropout.h"
 #include "tapegrad/nn/embedding.h"
 #include "tapegrad/nn/functional.h"
