@@ -55,12 +55,13 @@ file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/core/watch.cpp"
 foreach(part file json npy npy_format npz quote safetensors zip zip_directory)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/core/${part}.cpp")
 endforeach()
-foreach(family as_strided blend einsum embedding extrema gated gather index_grammar indexing interpolate join margin_losses order pad pool
+foreach(family as_strided blend einsum embedding extrema gated gather index_grammar indexing interpolate join margin_losses normalization order pad pool
         products rearrange rounding sampling scan select spatial special statistics trigonometry unfold)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/${family}.cpp")
 endforeach()
 # These kernels move lines, or leave the arithmetic to simd.
-list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/kernels/columns.cpp" "${PROJECT_SOURCE_DIR}/ops/kernels/pool.cpp")
+list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/kernels/columns.cpp" "${PROJECT_SOURCE_DIR}/ops/kernels/pool.cpp"
+  "${PROJECT_SOURCE_DIR}/ops/kernels/normalization.cpp")
 list(FILTER TAPEGRAD_COLD EXCLUDE REGEX "replay/(group|program)\\.cpp$")  # these run at every step
 set_source_files_properties(${TAPEGRAD_COLD} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-Os>")
 
