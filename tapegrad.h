@@ -80,6 +80,7 @@
 #include "tapegrad/nn/optim/lbfgs.h"
 #include "tapegrad/nn/optim/nadam.h"
 #include "tapegrad/nn/optim/rmsprop.h"
+#include "tapegrad/nn/optim/schedules.h"
 #include "tapegrad/nn/optim/sgd.h"
 
 #include "tapegrad/nn/data/cifar10.h"
