@@ -77,6 +77,7 @@
 
 #include "tapegrad/nn/optim/adagrad.h"
 #include "tapegrad/nn/optim/adam.h"
+#include "tapegrad/nn/optim/averaging.h"
 #include "tapegrad/nn/optim/lbfgs.h"
 #include "tapegrad/nn/optim/nadam.h"
 #include "tapegrad/nn/optim/rmsprop.h"
