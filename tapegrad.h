@@ -29,6 +29,7 @@
 #include "tapegrad/ops/blend.h"
 #include "tapegrad/ops/compare.h"
 #include "tapegrad/ops/conv.h"
+#include "tapegrad/ops/distance.h"
 #include "tapegrad/ops/einsum.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/factory.h"
