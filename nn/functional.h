@@ -3,6 +3,7 @@
 
 #include "tapegrad/nn/dropout.h"
 #include "tapegrad/ops/activation.h"
+#include "tapegrad/ops/distance.h"
 #include "tapegrad/ops/gated.h"
 #include "tapegrad/ops/gather.h"
 #include "tapegrad/ops/interpolate.h"
@@ -64,14 +65,25 @@ using tapegrad::instance_norm;
 using tapegrad::layer_norm;
 using tapegrad::rms_norm;
 
+using tapegrad::cosine_embedding_loss;
+using tapegrad::ctc_loss;
+using tapegrad::gaussian_nll_loss;
 using tapegrad::hinge_embedding_loss;
 using tapegrad::huber_loss;
 using tapegrad::kl_div;
 using tapegrad::l1_loss;
 using tapegrad::margin_ranking_loss;
 using tapegrad::multi_margin_loss;
+using tapegrad::multilabel_margin_loss;
+using tapegrad::multilabel_soft_margin_loss;
+using tapegrad::poisson_nll_loss;
 using tapegrad::smooth_l1_loss;
 using tapegrad::soft_margin_loss;
+using tapegrad::triplet_margin_loss;
+using tapegrad::triplet_margin_with_distance_loss;
+
+using tapegrad::cosine_similarity;
+using tapegrad::pairwise_distance;
 
 using tapegrad::one_hot;
 using tapegrad::pad;

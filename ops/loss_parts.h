@@ -17,6 +17,14 @@ inline Tensor totalled(const Tensor& losses, kernels::Total total) {
   return total == kernels::Total::mean ? mean(losses) : sum(losses);
 }
 
+// Whether it does, without making the other one larger.
+inline bool broadcasts_to(const Shape& from, const Shape& sizes) {
+  const int64_t added = sizes.size() - from.size();
+  bool fits = added >= 0;
+  for (int64_t d = 0; fits && d < from.size(); ++d) fits = from[d] == 1 || from[d] == sizes[d + added];
+  return fits;
+}
+
 // [N, 1] against [N] is the mistake that is likely.
 inline const char* hint_for_shapes(const Tensor& input, const Tensor& target) {
   if (input.numel() != target.numel()) return "";

@@ -130,11 +130,7 @@ template <class Rule> Tensor pair_loss(const Tensor& input, const Tensor& target
 
 // Weights broadcast against the losses, never the other way round.
 Tensor weighted(const char* op, const Tensor& losses, const Tensor& weight, const char* argument) {
-  const int64_t added = losses.dim() - weight.dim();
-  bool fits = added >= 0;
-  for (int64_t d = 0; fits && d < weight.dim(); ++d)
-    fits = weight.sizes()[d] == 1 || weight.sizes()[d] == losses.sizes()[d + added];
-  if (!fits)
+  if (!broadcasts_to(weight.sizes(), losses.sizes()))
     throw ShapeError(std::string(op) + ": " + argument + " must broadcast to input, got " + argument + " " +
                      to_string(weight.sizes()) + " and input " + to_string(losses.sizes()));
   return losses * weight;

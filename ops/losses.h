@@ -86,4 +86,40 @@ struct BinaryCrossEntropyWithLogitsOptions {
 TAPEGRAD_API Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target,
                                                      const BinaryCrossEntropyWithLogitsOptions& options = {});
 
+struct PoissonNllLossOptions {
+  bool log_input = true;  // input is the logarithm of the rate
+  bool full = false;      // with Stirling's approximation of ln target!, t ln t - t + ln(2 pi t) / 2, where t > 1
+  double eps = 1e-8;      // added to the rate before its logarithm
+  Reduction reduction = kMean;
+};
+// l = e^x - t x, or without log_input x - t ln(x + eps);  dx = dl (e^x - t), or dl (1 - t / (x + eps)). Equal shapes.
+TAPEGRAD_API Tensor poisson_nll_loss(const Tensor& input, const Tensor& target,
+                                     const PoissonNllLossOptions& options = {});
+
+struct GaussianNllLossOptions {
+  bool full = false;  // with ln(2 pi) / 2
+  double eps = 1e-6;  // smaller variances count as this, with the gradient they would have there
+  Reduction reduction = kMean;
+};
+// l = (ln v + (x - t)^2 / v) / 2 with v = max(var, eps);  dx = dl (x - t) / v, dvar = dl (1 - (x - t)^2 / v) / (2 v). input and target of one
+// shape; var of the same, with 1 in the last place, or without it (ShapeError). ValueError for a negative variance.
+TAPEGRAD_API Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor& var,
+                                      const GaussianNllLossOptions& options = {});
+
+struct CtcLossOptions {
+  int64_t blank = 0;
+  Reduction reduction = kMean;  // mean: of l / max(target length, 1)
+  bool zero_infinity = false;   // infinite losses count as 0, with a gradient of 0
+};
+// l_n = -ln of the sum over all paths of exp(sum over t of log_probs[t, n, path[t]]), a path being input_lengths[n] classes that become the
+// target when repetitions, then blanks are left out; infinite where there is none. log_probs [T, N, C] or [T, C]; targets, without
+// blanks, [N, S] or one behind the other; lengths [N], or [] for [T, C]; int64 or int32. dlog_probs[t, n, c] = -dl times the share of the
+// paths with path[t] = c: that of log_probs themselves, to which PyTorch adds exp(log_probs), which log_softmax cancels; NaN where l is
+// infinite. ValueError for lengths that do not fit and a blank among targets, IndexError for classes outside [0, C).
+// Graves et al., "Connectionist temporal classification" (ICML 2006).
+TAPEGRAD_API Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths,
+                             const Tensor& target_lengths, const CtcLossOptions& options = {});
+TAPEGRAD_API Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, IntArrayRef input_lengths,
+                             IntArrayRef target_lengths, const CtcLossOptions& options = {});
+
 }  // namespace tapegrad

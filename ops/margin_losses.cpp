@@ -6,9 +6,11 @@
 #include "tapegrad/ops/activation.h"
 #include "tapegrad/ops/along.h"
 #include "tapegrad/ops/compare.h"
+#include "tapegrad/ops/distance.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/factory.h"
 #include "tapegrad/ops/indexing.h"
+#include "tapegrad/ops/kernels/multilabel.h"
 #include "tapegrad/ops/loss_parts.h"
 #include "tapegrad/ops/operands.h"
 
@@ -114,6 +116,121 @@ Tensor soft_margin_loss(const Tensor& input, const Tensor& target, Reduction red
   if (autocast_lifts(input)) return soft_margin_loss(float32_under_autocast(input), target, reduction);
   // No point beyond which the exponential is left out: it would cost the last digits.
   return totalled(softplus(neg(input) * target, 1, std::numeric_limits<double>::infinity()), total_of(reduction));
+}
+
+namespace {
+
+// l_i = sum over named t and other c of max(0, 1 - x[i, t] + x[i, c]) / C;  dx = dl slopes, which are constants between the edges
+struct MultilabelMargin {
+  static constexpr const char* name = "multilabel_margin_loss";
+  SavedInput slopes{"slopes"};
+  Tensor forward(const Tensor& x, const Tensor& target) {
+    const Tensor by_x = new_tensor(x.sizes(), x.dtype());
+    const Tensor y = kernels::multilabel_margin(name, x, target, by_x);
+    slopes.save(by_x);
+    return y;
+  }
+  Grads backward(const Tensor& dl) const { return {*slopes * unsqueeze(dl, 1), Tensor()}; }
+  Tensor tangent(const Grads& dx) const { return sum(*slopes * dx[0], 1); }
+};
+
+}  // namespace
+
+Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  constexpr const char* name = MultilabelMargin::name;
+  check_pair(name, input, target);
+  if (input.dim() != 1 && input.dim() != 2)
+    throw ShapeError(std::string(name) + ": input must be [C] or [N, C], got shape " + to_string(input.sizes()));
+  if (target.dtype() != kInt64)
+    throw DTypeError(std::string(name) + ": class indices must be int64, got target " + name_of(target.dtype()) +
+                     " (did you mean target.to(kInt64)?)");
+  if (input.dim() == 2) return totalled(apply(MultilabelMargin{}, input, target), total_of(reduction));
+  return squeeze(apply(MultilabelMargin{}, unsqueeze(input, 0), unsqueeze(target, 0)), 0);
+}
+
+Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target,
+                                   const MultilabelSoftMarginLossOptions& options) {
+  constexpr const char* name = "multilabel_soft_margin_loss";
+  check_pair(name, input, target);
+  if (input.dim() == 0) throw ShapeError(std::string(name) + ": input must have a class dim, got shape []");
+  const Tensor& weight = options.weight;
+  if (weight.defined() && !broadcasts_to(weight.sizes(), input.sizes()))
+    throw ShapeError(std::string(name) + ": weight must broadcast to input, got weight " + to_string(weight.sizes()) +
+                     " and input " + to_string(input.sizes()));
+  if (autocast_lifts(input)) return multilabel_soft_margin_loss(float32_under_autocast(input), target, options);
+  Tensor terms = binary_cross_entropy_with_logits(input, target, {.reduction = kNone});
+  if (weight.defined()) terms = terms * weight;
+  return totalled(mean(terms, -1), total_of(options.reduction));
+}
+
+namespace {
+
+void check_triplet(const char* op, const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                   double margin) {
+  check_defined(op, anchor, "anchor");
+  check_defined(op, positive, "positive");
+  check_defined(op, negative, "negative");
+  if (anchor.dim() != positive.dim() || anchor.dim() != negative.dim())
+    throw ShapeError(std::string(op) + ": anchor, positive and negative must have the same number of dims, got " +
+                     to_string(anchor.sizes()) + ", " + to_string(positive.sizes()) + " and " +
+                     to_string(negative.sizes()));
+  check_floating(op, anchor, "anchor");
+  check_floating(op, positive, "positive");
+  check_floating(op, negative, "negative");
+  broadcast_shapes(broadcast_shapes(anchor.sizes(), positive.sizes(), op), negative.sizes(), op);
+  if (!(margin > 0)) throw ValueError(std::string(op) + ": margin must be positive, got " + std::to_string(margin));
+}
+
+template <class Distance>
+Tensor triplet(const Tensor& anchor, const Tensor& positive, const Tensor& negative, const Distance& distance,
+               double margin, bool swap, Reduction reduction) {
+  const Tensor close = distance(anchor, positive);
+  Tensor far = distance(anchor, negative);
+  if (swap) far = minimum(far, distance(positive, negative));
+  return totalled(clamp_min(close - far + margin, 0), total_of(reduction));
+}
+
+}  // namespace
+
+Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                           const TripletMarginLossOptions& o) {
+  check_triplet("triplet_margin_loss", anchor, positive, negative, o.margin);
+  const auto distance = [&](const Tensor& a, const Tensor& b) { return pairwise_distance(a, b, o.p, o.eps); };
+  return triplet(anchor, positive, negative, distance, o.margin, o.swap, o.reduction);
+}
+
+Tensor triplet_margin_with_distance_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                                         const TripletMarginWithDistanceLossOptions& o) {
+  check_triplet("triplet_margin_with_distance_loss", anchor, positive, negative, o.margin);
+  if (o.distance_function)
+    return triplet(anchor, positive, negative, o.distance_function, o.margin, o.swap, o.reduction);
+  const auto distance = [](const Tensor& a, const Tensor& b) { return pairwise_distance(a, b); };
+  return triplet(anchor, positive, negative, distance, o.margin, o.swap, o.reduction);
+}
+
+Tensor cosine_embedding_loss(const Tensor& input1, const Tensor& input2, const Tensor& target,
+                             const CosineEmbeddingLossOptions& options) {
+  constexpr const char* name = "cosine_embedding_loss";
+  check_defined(name, input1, "input1");
+  check_defined(name, input2, "input2");
+  check_defined(name, target, "target");
+  check_floating(name, input1, "input1");
+  check_floating(name, input2, "input2");
+  const int64_t dims = input1.dim();
+  const bool fits = same_sizes(input1, input2) && (dims == 1 || dims == 2) && target.dim() == dims - 1 &&
+                    (dims == 1 || target.sizes()[0] == input1.sizes()[0]);
+  if (!fits)
+    throw ShapeError(std::string(name) + ": input1 and input2 must be [D] with a target [], or [N, D] with [N], got " +
+                     to_string(input1.sizes()) + ", " + to_string(input2.sizes()) + " and " +
+                     to_string(target.sizes()));
+  if (autocast_lifts(input1, input2))
+    return cosine_embedding_loss(float32_under_autocast(input1), float32_under_autocast(input2), target, options);
+  constexpr double tiny = 1e-12;
+  const Tensor size = sqrt((sum(square(input1), -1) + tiny) * (sum(square(input2), -1) + tiny));
+  const Tensor cosine = sum(input1 * input2, -1) / size;
+  const Tensor losses =
+      where(target == 1, 1 - cosine, 0) + where(target == -1, clamp_min(cosine - options.margin, 0), 0);
+  return totalled(losses, total_of(options.reduction));
 }
 
 }  // namespace tapegrad

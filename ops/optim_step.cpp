@@ -117,6 +117,78 @@ template <bool kDecoupled> struct AdamRun {
   KernelNote note() const { return note_of(*table, 13 + (o->amsgrad ? 1 : 0) + common_operations(*o, factor)); }
 };
 
+// Adam's kernel with the coefficients that it takes for all variants.
+template <class Options> AdamStep adam_like(const Options& o, const ClipFactor& factor) {
+  AdamStep step{common(o, factor), o.betas.first, o.betas.second, o.eps, 1, 1, 1, false};
+  if (o.decoupled_weight_decay) {
+    step.weight_decay = 0;
+    step.shrink = 1 - o.lr * o.weight_decay;
+  }
+  return step;
+}
+
+struct NadamRun {
+  const StepTable* table;
+  Rule<AdamStep> rule;
+  ClipFactor factor;
+  const NadamStepOptions* o;
+  const int64_t* first_steps;
+  double* products;
+
+  double momentum(double t) const { return o->betas.first * (1 - 0.5 * std::pow(0.96, t * o->momentum_decay)); }
+  double& product(const StepPiece& piece) const { return products[piece.steps - first_steps]; }
+
+  void operator()() const {
+    AdamStep step = adam_like(*o, factor);
+    for_equal_steps(*table, [&](const StepPiece* first, int64_t elements, int64_t steps) {
+      const auto t = static_cast<double>(steps + 1);
+      const double mu = momentum(t), next = momentum(t + 1);
+      step.correction2 = 1 - std::pow(o->betas.second, t);
+      step.lr = o->lr * next;
+      // Parameters that took as many steps have one product, unless options were changed while some of them had no gradient.
+      while (elements > 0) {
+        const double before = product(*first), now = before * mu;
+        const StepPiece* piece = first;
+        int64_t alike = 0;
+        for (; alike < elements && product(*piece) == before; ++piece) {
+          product(*piece) = now;
+          alike += piece->n;
+        }
+        step.correction1 = 1 - now * next;
+        step.gradient_rate = o->lr * (1 - mu) / (1 - now);
+        update(rule, step, first, alike);
+        first = piece;
+        elements -= alike;
+      }
+    });
+  }
+  KernelNote note() const { return note_of(*table, 15 + common_operations(*o, factor)); }
+};
+
+struct RadamRun {
+  const StepTable* table;
+  Rule<AdamStep> rule;
+  ClipFactor factor;
+  const RadamStepOptions* o;
+
+  void operator()() const {
+    AdamStep step = adam_like(*o, factor);
+    const double limit = 2 / (1 - o->betas.second) - 1;
+    for_equal_steps(*table, [&](const StepPiece* first, int64_t elements, int64_t steps) {
+      const auto t = static_cast<double>(steps + 1);
+      const double power = std::pow(o->betas.second, t), correction2 = 1 - power;
+      const double length = limit - 2 * t * power / correction2;
+      step.correction1 = 1 - std::pow(o->betas.first, t);
+      step.adaptive = length > 5;
+      step.lr = o->lr;
+      if (step.adaptive)
+        step.lr *= std::sqrt(correction2 * (length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length));
+      update(rule, step, first, elements);
+    });
+  }
+  KernelNote note() const { return note_of(*table, 12 + common_operations(*o, factor)); }
+};
+
 struct RmspropRun {
   const StepTable* table;
   Rule<RmspropStep> rule;
@@ -248,6 +320,17 @@ void adam_step(const StepList& list, const AdamOptionsOf<kDecoupled>& options, A
 }
 template void adam_step<false>(const StepList&, const AdamStepOptions&, AdamCorrections*, const StepClip&);
 template void adam_step<true>(const StepList&, const AdamWStepOptions&, AdamCorrections*, const StepClip&);
+
+void nadam_step(const StepList& list, const NadamStepOptions& options, const int64_t* first_steps, double* products,
+                const StepClip& clip) {
+  const auto rule = kernel_of(list.dtype(), [](const auto& k) { return k.adam; });
+  run("nadam_step", list, clip, NadamRun{&list.table(), rule, clip.factor, &options, first_steps, products});
+}
+
+void radam_step(const StepList& list, const RadamStepOptions& options, const StepClip& clip) {
+  const auto rule = kernel_of(list.dtype(), [](const auto& k) { return k.adam; });
+  run("radam_step", list, clip, RadamRun{&list.table(), rule, clip.factor, &options});
+}
 
 void rmsprop_step(const StepList& list, const RmspropStepOptions& options, const StepClip& clip) {
   const auto rule = kernel_of(list.dtype(), [](const auto& k) { return k.rmsprop; });

@@ -32,6 +32,31 @@ template <bool kDecoupled> struct AdamOptionsOf {
 using AdamStepOptions = AdamOptionsOf<false>;
 using AdamWStepOptions = AdamOptionsOf<true>;
 
+// As Adam, with Nesterov's momentum: mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2), P_t = mu_1 ... mu_t,
+// p = p - lr (mu_t+1 / (1 - P_t mu_t+1) m + (1 - mu_t) / (1 - P_t) g) / (sqrt(v / (1 - beta2^t)) + eps). Weight decay is a term
+// of the gradient, or decoupled from it. As torch.optim.NAdam.
+struct NadamStepOptions {
+  double lr = 2e-3;
+  std::pair<double, double> betas = {0.9, 0.999};
+  double eps = 1e-8;
+  double weight_decay = 0;
+  double momentum_decay = 4e-3;
+  bool decoupled_weight_decay = false;
+  bool maximize = false;
+};
+
+// m and v as Adam's. With R = 2 / (1 - beta2) - 1 and r = R - 2 t beta2^t / (1 - beta2^t), p = p - lr / (1 - beta1^t) m while
+// r <= 5, then p = p - lr / (1 - beta1^t) m sqrt(1 - beta2^t) / (sqrt(v) + eps) sqrt((r - 4) (r - 2) R / ((R - 4) (R - 2) r)).
+// Weight decay as NAdam's. As torch.optim.RAdam.
+struct RadamStepOptions {
+  double lr = 1e-3;
+  std::pair<double, double> betas = {0.9, 0.999};
+  double eps = 1e-8;
+  double weight_decay = 0;
+  bool decoupled_weight_decay = false;
+  bool maximize = false;
+};
+
 // g = g + weight_decay p;  v = alpha v + (1 - alpha) g^2;  u = v, or centered: mean = alpha mean + (1 - alpha) g and
 // u = v - mean^2;  s = g / (sqrt(u) + eps);  with momentum: s = b = momentum b + s;  p = p - lr s. As torch.optim.RMSprop.
 struct RmspropStepOptions {

@@ -67,6 +67,10 @@ void sgd_step(const StepList& list, const SgdStepOptions& options, const StepCli
 template <bool kDecoupled>
 void adam_step(const StepList& list, const AdamOptionsOf<kDecoupled>& options, AdamCorrections* corrections,
                const StepClip& clip);
+// States: m, v. products: of the slot whose count of steps is first_steps[i], the product of mu so far, which the step goes on.
+void nadam_step(const StepList& list, const NadamStepOptions& options, const int64_t* first_steps, double* products,
+                const StepClip& clip);
+void radam_step(const StepList& list, const RadamStepOptions& options, const StepClip& clip);
 // States: v, b, mean.
 void rmsprop_step(const StepList& list, const RmspropStepOptions& options, const StepClip& clip);
 // State: v.

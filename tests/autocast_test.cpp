@@ -149,9 +149,11 @@ TEST_CASE("autocast: what needs the precision gets float32") {
       {"binary_cross_entropy", binary_cross_entropy(t, t)},
       {"binary_cross_entropy_with_logits", binary_cross_entropy_with_logits(x, t)},
       {"cross_entropy", cross_entropy(x, classes)},
+      {"ctc_loss", ctc_loss(x.view({6, 1, 8}), ones({1, 2}, kInt64), {6}, {2})},
       {"huber_loss", huber_loss(x, t)},
       {"l1_loss", l1_loss(x, t)},
       {"mse_loss", mse_loss(x, t)},
+      {"multilabel_margin_loss", multilabel_margin_loss(x, full({6, 8}, -1, kInt64))},
       {"smooth_l1_loss", smooth_l1_loss(x, t)}};
   for (const auto& [name, y] : lifted) {
     CAPTURE(name);
@@ -167,6 +169,13 @@ TEST_CASE("autocast: what needs the precision gets float32") {
   CHECK(margin_ranking_loss(x, t, sign).dtype() == high);
   CHECK(multi_margin_loss(x, classes).dtype() == high);
   CHECK(soft_margin_loss(x, sign).dtype() == high);
+  CHECK(multilabel_soft_margin_loss(x, t).dtype() == high);
+  CHECK(cosine_similarity(x, t).dtype() == high);
+  CHECK(pairwise_distance(x, t).dtype() == high);
+  CHECK(triplet_margin_loss(x, t, sign).dtype() == high);
+  CHECK(cosine_embedding_loss(x, t, one).dtype() == high);
+  CHECK(poisson_nll_loss(x, t).dtype() == high);
+  CHECK(gaussian_nll_loss(x, t, positive).dtype() == high);
   CHECK(cross_entropy(x, classes, {.weight = works() ? ones({8}) : ones({8}, kBFloat16)}).dtype() == high);
   CHECK(cross_entropy(x, classes, {.label_smoothing = 0.1}).dtype() == high);
   CHECK(cross_entropy(x, softmax(x.detach(), 1)).dtype() == high);

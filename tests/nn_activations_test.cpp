@@ -129,6 +129,11 @@ TEST_CASE("activations and losses print like PyTorch's", "[nn]") {
   CHECK(to_string(nn::SoftMarginLoss()) == "SoftMarginLoss()");
   CHECK(to_string(nn::MarginRankingLoss()) == "MarginRankingLoss()");
   CHECK(to_string(nn::HingeEmbeddingLoss({.margin = 0.5})) == "HingeEmbeddingLoss(margin=0.5)");
+  CHECK(to_string(nn::CosineSimilarity({.dim = 0})) == "CosineSimilarity(dim=0, eps=1e-08)");
+  CHECK(to_string(nn::PairwiseDistance()) == "PairwiseDistance(p=2, eps=1e-06, keepdim=false)");
+  CHECK(to_string(nn::TripletMarginLoss()) == "TripletMarginLoss(margin=1, p=2, eps=1e-06, swap=false)");
+  CHECK(to_string(nn::CosineEmbeddingLoss()) == "CosineEmbeddingLoss(margin=0)");
+  CHECK(to_string(nn::CTCLoss()) == "CTCLoss()");
   CHECK(to_string(nn::MultiMarginLoss({.p = 2, .reduction = kSum})) ==
         "MultiMarginLoss(p=2, margin=1, weight=" + to_string(Tensor()) + ", reduction=kSum)");
 }
@@ -151,6 +156,63 @@ TEST_CASE("the distance and margin losses as modules are the operations", "[nn]"
   CHECK(equal(loss(x, classes), multi_margin_loss(x, classes, {.p = 2, .weight = weight})));
   CHECK(loss.named_buffers().keys() == std::vector<std::string>{"weight"});
   CHECK_THROWS_AS(nn::MultiMarginLoss({.p = 3}), ValueError);
+}
+
+TEST_CASE("distances, likelihoods and losses of several labels as modules are the operations", "[nn]") {
+  const Tensor a = randn({4, 3}), b = randn({4, 3}), c = randn({4, 3}), counts = tensor({{0.0, 2.0, 5.0}});
+  CHECK(equal(nn::CosineSimilarity({.dim = 0})(a, b), cosine_similarity(a, b, 0)));
+  CHECK(equal(nn::PairwiseDistance({.p = 1, .keepdim = true})(a, b), pairwise_distance(a, b, 1, 1e-6, true)));
+  CHECK(equal(nn::TripletMarginLoss({.margin = 2, .swap = true})(a, b, c),
+              triplet_margin_loss(a, b, c, {.margin = 2, .swap = true})));
+  const auto taxi = [](const Tensor& x, const Tensor& y) { return (x - y).abs().sum(-1); };
+  CHECK(allclose(nn::TripletMarginWithDistanceLoss({.distance_function = taxi})(a, b, c),
+                 triplet_margin_loss(a, b, c, {.p = 1, .eps = 0})));
+  const Tensor sides = tensor({1.0, -1.0, -1.0, 1.0});
+  CHECK(equal(nn::CosineEmbeddingLoss({.margin = 0.2})(a, b, sides),
+              cosine_embedding_loss(a, b, sides, {.margin = 0.2})));
+  CHECK(equal(nn::PoissonNLLLoss({.full = true})(a.slice(0, 0, 1), counts),
+              poisson_nll_loss(a.slice(0, 0, 1), counts, {.full = true})));
+  CHECK(equal(nn::GaussianNLLLoss({.reduction = kSum})(a, b, c.square()),
+              gaussian_nll_loss(a, b, c.square(), {.reduction = kSum})));
+  const Tensor labels = tensor({{0, 2, -1}, {1, -1, 0}, {-1, 0, 1}, {2, 1, 0}});
+  CHECK(equal(nn::MultiLabelMarginLoss({.reduction = kSum})(a, labels), multilabel_margin_loss(a, labels, kSum)));
+  const Tensor weight = tensor({1.0, 2.0, 3.0}), chances = sigmoid(b);
+  nn::MultiLabelSoftMarginLoss loss({.weight = weight});
+  CHECK(equal(loss(a, chances), multilabel_soft_margin_loss(a, chances, {.weight = weight})));
+  CHECK(loss.named_buffers().keys() == std::vector<std::string>{"weight"});
+  const Tensor logs = log_softmax(randn({5, 2, 4}), 2), targets = tensor({{1, 2}, {3, 3}}), times = tensor({5, 4}),
+               lengths = tensor({2, 1});
+  CHECK(equal(nn::CTCLoss({.blank = 0, .reduction = kSum})(logs, targets, times, lengths),
+              ctc_loss(logs, targets, times, lengths, {.reduction = kSum})));
+}
+
+TEST_CASE("ctc_loss without a path is infinite, and has no gradient unless it counts as 0", "[losses]") {
+  const Tensor logits = randn({3, 2, 4}, kFloat64).requires_grad_();
+  const Tensor logs = log_softmax(logits, 2), targets = tensor({{1, 1, 2}, {3, 0, 0}});
+  const auto losses = [&](bool zero) {
+    return ctc_loss(logs, targets, {3, 3}, {3, 1}, {.reduction = kNone, .zero_infinity = zero});
+  };
+  CHECK(std::isinf(losses(false)[0].item<double>()));
+  CHECK(losses(true)[0].item<double>() == 0);
+  const Tensor w = tensor({0.7, -1.3}, kFloat64);
+  const Tensor zeroed = autograd::grad({losses(true)}, {logits}, {w}, true)[0];
+  CHECK(zeroed.select(1, 0).abs().max().item<double>() == 0);
+  CHECK(zeroed.select(1, 1).abs().min().item<double>() > 0);
+  const Tensor undefined = autograd::grad({losses(false)}, {logits}, {w}, true)[0];
+  CHECK(isnan(undefined.select(1, 0)).sum().item<int64_t>() == 12);
+  CHECK(equal(undefined.select(1, 1), zeroed.select(1, 1)));
+  // Of logits: the probabilities without the shares of the paths, which add up to nothing.
+  CHECK(allclose(zeroed.select(1, 1).sum(1), zeros({3}, kFloat64)));
+}
+
+TEST_CASE("gaussian_nll_loss holds small variances at eps, with the gradient they have there", "[losses]") {
+  const Tensor x = tensor({1.0, 2.0}, kFloat64), t = tensor({0.5, 2.5}, kFloat64);
+  const Tensor var = tensor({0.0, 0.01}, kFloat64).requires_grad_(), at = full({2}, 0.1, kFloat64).requires_grad_();
+  const GaussianNllLossOptions options{.eps = 0.1, .reduction = kNone};
+  const Tensor held = gaussian_nll_loss(x, t, var, options), there = gaussian_nll_loss(x, t, at, options);
+  const Tensor w = tensor({0.7, -1.3}, kFloat64);
+  CHECK(allclose(held.detach(), there.detach(), 1e-14, 1e-14));
+  CHECK(allclose(autograd::grad({held}, {var}, {w})[0], autograd::grad({there}, {at}, {w})[0], 1e-14, 1e-14));
 }
 
 TEST_CASE("kl_div takes a probability of zero, and has a gradient there", "[losses]") {

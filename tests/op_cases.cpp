@@ -15,8 +15,8 @@ const std::vector<Row>& table() {
                          math_rows, trigonometry_rows, special_rows, rounding_rows, blend_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
-    for (auto* family :
-         {activation_rows, margin_rows, sampling_rows, statistics_rows, order_rows, products_rows, einsum_rows}) {
+    for (auto* family : {activation_rows, margin_rows, distance_rows, likelihood_rows, sampling_rows, statistics_rows,
+                         order_rows, products_rows, einsum_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
     for (auto* family : {view_rows, rearrange_rows, pad_rows, pool_rows, interpolate_rows, gather_rows, embedding_rows,

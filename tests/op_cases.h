@@ -95,6 +95,8 @@ std::vector<Row> reduce_rows();
 std::vector<Row> loss_rows();
 std::vector<Row> activation_rows();
 std::vector<Row> margin_rows();
+std::vector<Row> distance_rows();
+std::vector<Row> likelihood_rows();
 std::vector<Row> sampling_rows();
 std::vector<Row> statistics_rows();
 std::vector<Row> order_rows();

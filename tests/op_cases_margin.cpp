@@ -1,29 +1,10 @@
 // Rows of the margin losses.
 #include <algorithm>
 
-#include "op_cases.h"
+#include "op_cases_reduced.h"
 
 namespace op_cases {
 namespace {
-
-const Reduction kReductions[] = {kNone, kMean, kSum};
-const char* name_of(Reduction r) { return r == kNone ? "none" : r == kMean ? "mean" : "sum"; }
-
-// `each`, whose magnitudes are set, reduced.
-Array reduced(const Array& each, Reduction reduction) {
-  if (reduction == kNone) return each;
-  Array y(Shape{}, {0});
-  y.magnitude = {0};
-  for (int64_t i = 0; i < each.numel(); ++i) {
-    y[0] += each[i];
-    y.magnitude[0] += each.magnitude[static_cast<size_t>(i)];
-  }
-  if (reduction == kMean) {
-    y[0] /= static_cast<double>(each.numel());
-    y.magnitude[0] /= static_cast<double>(each.numel());
-  }
-  return y;
-}
 
 // -1 or 1, never the same at neighbours for long.
 std::vector<double> signs(int64_t n) {

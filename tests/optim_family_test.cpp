@@ -1,5 +1,6 @@
-// AdamW, amsgrad, RMSprop and Adagrad against written-out references, and the state of all optimizers out and in.
+// AdamW, amsgrad, NAdam, RAdam, RMSprop and Adagrad against written-out references, and the state of all optimizers out and in.
 #include <cmath>
+#include <optional>
 
 #include "message.h"
 #include "optim_reference.h"
@@ -25,6 +26,45 @@ template <class Options, bool kDecoupled> struct AdamFamilyReference {
     largest = std::max(largest, v);
     const double c1 = 1 - std::pow(o.betas.first, steps), c2 = 1 - std::pow(o.betas.second, steps);
     return p - o.lr / c1 * m / (std::sqrt(o.amsgrad ? largest : v) / std::sqrt(c2) + o.eps);
+  }
+};
+
+struct NadamReference {
+  optim::NAdamOptions o;
+  double m = 0, v = 0, product = 1;
+  int steps = 0;
+  double operator()(double p, double g) {
+    ++steps;
+    if (o.maximize) g = -g;
+    if (o.decoupled_weight_decay) p *= 1 - o.lr * o.weight_decay;
+    else g += o.weight_decay * p;
+    const double mu = o.betas.first * (1 - 0.5 * std::pow(0.96, steps * o.momentum_decay));
+    const double next = o.betas.first * (1 - 0.5 * std::pow(0.96, (steps + 1) * o.momentum_decay));
+    product *= mu;
+    m = o.betas.first * m + (1 - o.betas.first) * g;
+    v = o.betas.second * v + (1 - o.betas.second) * g * g;
+    const double denominator = std::sqrt(v / (1 - std::pow(o.betas.second, steps))) + o.eps;
+    p -= o.lr * (1 - mu) / (1 - product) * g / denominator;
+    return p - o.lr * next / (1 - product * next) * m / denominator;
+  }
+};
+
+struct RadamReference {
+  optim::RAdamOptions o;
+  double m = 0, v = 0;
+  int steps = 0, rectified = 0;
+  double operator()(double p, double g) {
+    ++steps;
+    if (o.maximize) g = -g;
+    if (o.decoupled_weight_decay) p *= 1 - o.lr * o.weight_decay;
+    else g += o.weight_decay * p;
+    m = o.betas.first * m + (1 - o.betas.first) * g;
+    v = o.betas.second * v + (1 - o.betas.second) * g * g;
+    const double c1 = 1 - std::pow(o.betas.first, steps), c2 = 1 - std::pow(o.betas.second, steps);
+    const double limit = 2 / (1 - o.betas.second) - 1, rho = limit - 2 * steps * (1 - c2) / c2;
+    if (rho <= 5) return p - o.lr * m / c1;
+    const double rect = std::sqrt((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho));
+    return p - o.lr * m / c1 * rect * std::sqrt(c2) / (std::sqrt(v) + o.eps);
   }
 };
 
@@ -96,6 +136,82 @@ TEST_CASE("AdamW and amsgrad follow PyTorch's algorithms", "[optim]") {
   CHECK(W{}.weight_decay == 0.01);
 }
 
+TEST_CASE("NAdam follows PyTorch's algorithm", "[optim]") {
+  using O = optim::NAdamOptions;
+  for (const O& o :
+       {O{}, O{.lr = 0.1, .betas = {0.5, 0.6}, .momentum_decay = 0.5}, O{.lr = 0.05, .weight_decay = 0.2},
+        O{.lr = 0.05, .weight_decay = 0.2, .decoupled_weight_decay = true}, O{.lr = 0.1, .maximize = true}})
+    compare_layouts<optim::NAdam, NadamReference>(o);
+}
+
+TEST_CASE("RAdam follows PyTorch's algorithm, before and after it trusts the variance", "[optim]") {
+  using O = optim::RAdamOptions;
+  // Ten steps; from the sixth on rho is above 5, with a second beta of 0.6 never.
+  for (const O& o :
+       {O{.lr = 0.1}, O{.lr = 0.1, .betas = {0.5, 0.9}}, O{.lr = 0.1, .betas = {0.5, 0.6}},
+        O{.lr = 0.05, .weight_decay = 0.2}, O{.lr = 0.05, .weight_decay = 0.2, .decoupled_weight_decay = true},
+        O{.lr = 0.1, .maximize = true}})
+    compare_layouts<optim::RAdam, RadamReference>(o);
+}
+
+namespace {
+
+// Twelve steps with a change of options in between; captured, the first two are those of the capture.
+template <class Optimizer> std::vector<Tensor> twelve_steps(bool captured) {
+  const Tensor p = leaf(ones({5})), q = leaf(full({3}, 0.5)), w = full({5}, 0.25);
+  Optimizer optimizer({p, q}, {.lr = 0.1});
+  const auto step = [&] {
+    optimizer.zero_grad();
+    const Tensor loss = (p.square() * w).sum() + q.square().sum();
+    loss.backward();
+    optimizer.step();
+    return loss;
+  };
+  std::optional<Program> program;
+  if (captured) program = capture(step, {.verify = 1});
+  for (int i = captured ? 2 : 0; i < 12; ++i) {
+    if (i == 7) {
+      optimizer.param_groups()[0].set_lr(0.03);
+      optimizer.param_groups()[0].options().betas.first = 0.7;
+    }
+    if (captured) (*program)();
+    else step();
+  }
+  return {p, q};
+}
+
+}  // namespace
+
+TEST_CASE("captured steps of NAdam and RAdam have the bits of steps", "[optim][capture]") {
+  const auto check = [](const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+    for (size_t i = 0; i < a.size(); ++i) CHECK(equal(a[i], b[i]));
+  };
+  check(twelve_steps<optim::NAdam>(true), twelve_steps<optim::NAdam>(false));
+  check(twelve_steps<optim::RAdam>(true), twelve_steps<optim::RAdam>(false));
+}
+
+TEST_CASE("NAdam keeps the product of its momenta for every parameter", "[optim]") {
+  const Tensor a = leaf(ones({2})), b = leaf(ones({2}));
+  optim::NAdam adam({a, b}, optim::NAdamOptions{.lr = 0.1, .momentum_decay = 0.5});
+  const auto step = [&](const std::vector<Tensor>& with) {
+    adam.zero_grad();
+    for (const Tensor& p : with) p.mutable_grad() = ones({2});
+    adam.step();
+  };
+  step({a});  // b meets its first momentum later, when beta1 is another
+  adam.param_groups()[0].options().betas.first = 0.5;
+  step({b});
+  const auto dict = adam.state_dict();
+  const double mu = 1 - 0.5 * std::pow(0.96, 0.5);
+  CHECK(dict["state.0.mu_product"].item<double>() == Approx(0.9 * mu));
+  CHECK(dict["state.1.mu_product"].item<double>() == Approx(0.5 * mu));
+  step({a, b});
+  const double next = 0.5 * (1 - 0.5 * std::pow(0.96, 1.));
+  CHECK(adam.state_dict()["state.0.mu_product"].item<double>() == Approx(0.9 * mu * next));
+  CHECK(adam.state_dict()["state.1.mu_product"].item<double>() == Approx(0.5 * mu * next));
+  CHECK_FALSE(equal(a, b));
+}
+
 TEST_CASE("RMSprop follows PyTorch's algorithm", "[optim]") {
   using O = optim::RMSpropOptions;
   for (const O& o :
@@ -117,6 +233,8 @@ TEST_CASE("every optimizer goes on from its saved state as if there had been no 
   check_resumes<optim::SGD>(optim::SGDOptions{.lr = 0.1});
   check_resumes<optim::Adam>(optim::AdamOptions{.lr = 0.1, .amsgrad = true});
   check_resumes<optim::AdamW>(optim::AdamWOptions{.lr = 0.1, .betas = {0.8, 0.9}});
+  check_resumes<optim::NAdam>(optim::NAdamOptions{.lr = 0.1, .momentum_decay = 0.3});
+  check_resumes<optim::RAdam>(optim::RAdamOptions{.lr = 0.1, .betas = {0.8, 0.9}, .decoupled_weight_decay = true});
   check_resumes<optim::RMSprop>(optim::RMSpropOptions{.lr = 0.1, .momentum = 0.5, .centered = true});
   check_resumes<optim::Adagrad>(optim::AdagradOptions{.lr = 0.1, .lr_decay = 0.5});
 }
@@ -153,6 +271,20 @@ TEST_CASE("a state that does not fit is refused whole", "[optim]") {
   CHECK(adam.param_groups()[0].lr() == 0.5);
 }
 
+TEST_CASE("options are numbers under the names of the state", "[optim]") {
+  const Tensor a = leaf(ones({2}));
+  optim::Adam adam({a}, {.lr = 0.5, .amsgrad = true});
+  optim::ParamGroup group = adam.param_groups()[0];
+  CHECK(group.option("beta2") == 0.999);
+  CHECK(group.option("amsgrad") == 1);
+  CHECK_FALSE(group.has_option("momentum"));
+  group.set_option("beta1", 0.25);
+  CHECK(adam.param_groups()[0].options().betas.first == 0.25);
+  CHECK_THAT(message_of<ValueError>([&] { group.set_option("momentum", 0.9); }),
+             Contains("option: the name must be one of [lr, beta1, beta2, eps, weight_decay, amsgrad, maximize], got "
+                      "\"momentum\""));
+}
+
 TEST_CASE("options outside their range are refused by name", "[optim]") {
   const std::vector<Tensor> params{leaf(ones({2}))};
   CHECK_THAT(message_of<ValueError>([&] { optim::RMSprop(params, {.alpha = -1}); }),
@@ -162,5 +294,11 @@ TEST_CASE("options outside their range are refused by name", "[optim]") {
                optim::AdamW(params, {.betas = {0.9, 1}});
              }),
              Contains("AdamW: betas.second must be in [0, 1), got 1"));
+  CHECK_THAT(message_of<ValueError>([&] { optim::NAdam(params, {.momentum_decay = -1}); }),
+             Contains("NAdam: momentum_decay must be a number that is not negative, got -1"));
+  CHECK_THAT(message_of<ValueError>([&] {
+               optim::RAdam(params, {.betas = {1, 0.9}});
+             }),
+             Contains("RAdam: betas.first must be in [0, 1), got 1"));
   CHECK_THAT(message_of<ValueError>([&] { optim::SGD(params, {.lr = std::nan("")}); }), Contains("got nan"));
 }

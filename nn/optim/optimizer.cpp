@@ -38,7 +38,43 @@ void ParamGroup::set_lr(double lr) {
   *group_->lr = lr;
 }
 
+bool ParamGroup::has_option(const std::string& name) const {
+  bool found = false;
+  group_->visit_options(detail::OptionVisitor([&](const char* option, double&) { found |= name == option; }));
+  return found;
+}
+
+double ParamGroup::option(const std::string& name) const {
+  std::optional<double> found;
+  std::string known;
+  group_->visit_options(detail::OptionVisitor([&](const char* option, double& value) {
+    if (name == option) found = value;
+    known += std::string(known.empty() ? "" : ", ") + option;
+  }));
+  if (!found) throw ValueError("option: the name must be one of [" + known + "], got \"" + name + "\"");
+  return *found;
+}
+
+void ParamGroup::set_option(const std::string& name, double value) {
+  tapegrad::detail::check_host_read(
+      "set_option() sets a number on the host, which a replay would not do again (set it between runs)");
+  (void)option(name);
+  group_->visit_options(detail::OptionVisitor([&](const char* option, double& current) {
+    if (name == option) current = value;
+  }));
+}
+
 Optimizer::~Optimizer() = default;
+
+Tensor Optimizer::step_with(const std::function<Tensor()>& closure) {
+  Tensor loss;
+  {
+    AutoGradMode recording(true);
+    loss = closure();
+  }
+  step();
+  return loss;
+}
 
 void Optimizer::check_group(const detail::Group& group) const {
   const char* op = name();
@@ -113,8 +149,10 @@ void Optimizer::add_group(Ref<detail::Group> group) {
   if (clip_ && clip_->norm.defined()) clip_->norm = converted(clip_->norm, norm_dtype());
   if (!keeping()) return;
   // An optimizer of the captured step's own starts anew at every run.
-  launch("restart", LaunchKind::other, {}, {},
-         [restarted = groups_.back()] { std::fill(restarted->steps.begin(), restarted->steps.end(), 0); });
+  launch("restart", LaunchKind::other, {}, {}, [restarted = groups_.back()] {
+    std::fill(restarted->steps.begin(), restarted->steps.end(), 0);
+    std::fill(restarted->mu_products.begin(), restarted->mu_products.end(), 1);
+  });
 }
 
 namespace {
@@ -177,6 +215,8 @@ void Optimizer::note_kept() {
   for (const Ref<detail::Group>& group : groups_) {
     list->hold(std::make_shared<Ref<detail::Group>>(group));
     list->note_host(group->steps.data(), group->steps.size() * sizeof(int64_t));
+    if (!group->mu_products.empty())
+      list->note_host(group->mu_products.data(), group->mu_products.size() * sizeof(double));
     if (autograd::state().recorder) note_kept_state(name(), group);
   }
   if (!autograd::state().recorder) return;

@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "tapegrad/autograd/state.h"
 #include "tapegrad/core/ordered_dict.h"
@@ -37,6 +38,11 @@ class OptionVisitor {
     fn_(name, number);
     value = number != 0;
   }
+  void operator()(const char* name, int64_t& value) const {
+    auto number = static_cast<double>(value);
+    fn_(name, number);
+    value = static_cast<int64_t>(number);
+  }
 
  private:
   Fn fn_;
@@ -59,10 +65,12 @@ struct TAPEGRAD_API Group {
   RefCount refs;
   size_t of = 1;  // groups that its optimizer has
   std::vector<Slot> slots;
-  std::vector<int64_t> steps;    // that each slot has taken
-  double* lr = nullptr;          // among the options of the derived type
-  std::array<bool, 3> filled{};  // kept_state() as all slots have it
-  std::vector<StepList> lists;   // of a step: the slots with gradients, by dtype
+  std::vector<int64_t> steps;        // that each slot has taken
+  std::vector<double> mu_products;   // NAdam's, of each slot; none for others
+  std::optional<double> initial_lr;  // what lr was when a scheduler first took it over
+  double* lr = nullptr;              // among the options of the derived type
+  std::array<bool, 3> filled{};      // kept_state() as all slots have it
+  std::vector<StepList> lists;       // of a step: the slots with gradients, by dtype
 };
 
 // Optimizers derive from it to say what their options are called.
@@ -81,8 +89,18 @@ class TAPEGRAD_API ParamGroup {
   double lr() const { return *group_->lr; }
   // AutogradError inside a capture: a replay would not do it again.
   void set_lr(double lr);
+  // What lr was before the first scheduler changed it.
+  double initial_lr() const { return group_->initial_lr.value_or(lr()); }
+  // Any option as a number, by the name it has in state_dict(): "momentum", "beta1", ...; a switch is 0 or 1. ValueError for a
+  // name that is none.
+  bool has_option(const std::string& name) const;
+  double option(const std::string& name) const;
+  void set_option(const std::string& name, double value);
+  // Whether both are handles to the same group.
+  bool is_same(const ParamGroup& other) const { return group_.get() == other.group_.get(); }
 
  protected:
+  friend class LRScheduler;
   Ref<detail::Group> group_;
 };
 
@@ -110,13 +128,7 @@ class TAPEGRAD_API Optimizer {
   template <class F>
     requires requires(F& f) { Tensor(f()); }
   Tensor step(F closure) {
-    Tensor loss;
-    {
-      AutoGradMode recording(true);
-      loss = closure();
-    }
-    step();
-    return loss;
+    return step_with([&] { return Tensor(closure()); });
   }
   // Gradients to absent, or with false to zeros in the memory they have.
   void zero_grad(bool set_to_none = true);
@@ -133,12 +145,14 @@ class TAPEGRAD_API Optimizer {
   // What a later run needs to go on as if there had been no break: "param_groups.G.OPTION" (float64, a switch is 0 or 1), and for
   // parameter I, counted over all groups, "state.I.step" (int64) and "state.I.NAME", NAME as PyTorch calls it (exp_avg,
   // exp_avg_sq, momentum_buffer, ...). The state shares memory with the optimizer.
-  OrderedDict<std::string, Tensor> state_dict() const;
+  virtual OrderedDict<std::string, Tensor> state_dict() const;
   // Copies it in. ValueError with every key that is missing or unexpected and every shape or dtype that differs; the
   // optimizer is then as it was.
-  void load_state_dict(const OrderedDict<std::string, Tensor>& dict);
+  virtual void load_state_dict(const OrderedDict<std::string, Tensor>& dict);
 
  protected:
+  // step(closure).
+  virtual Tensor step_with(const std::function<Tensor()>& closure);
   virtual const char* name() const = 0;
   // What the slots' state is called, in order; null: nothing there.
   virtual std::array<const char*, 3> state_names() const = 0;

@@ -78,6 +78,7 @@ Dict Optimizer::state_dict() const {
     for (size_t n = 0; n < group->slots.size(); ++n) {
       const detail::Slot& slot = group->slots[n];
       out.append(state_key(i, "step"), count(group->steps[n]));
+      if (!group->mu_products.empty()) out.append(state_key(i, "mu_product"), number(group->mu_products[n]));
       for (size_t k = 0; k < state_names().size(); ++k) {
         if (slot.state[k].defined()) out.append(state_key(i, state_names()[k]), slot.state[k]);
       }
@@ -92,6 +93,7 @@ void Optimizer::load_state_dict(const Dict& dict) {
   std::vector<double> options;
   std::vector<detail::Slot> slots;
   std::vector<int64_t> steps;
+  std::vector<double> products;
   for (size_t g = 0; g < groups_.size(); ++g)
     groups_[g]->visit_options(detail::OptionVisitor(
         [&](const char* option, double&) { options.push_back(reading.scalar(option_key(g, option)).to<double>()); }));
@@ -100,6 +102,7 @@ void Optimizer::load_state_dict(const Dict& dict) {
       const size_t i = slots.size();
       detail::Slot read;
       steps.push_back(reading.scalar(state_key(i, "step")).to<int64_t>());
+      if (!group->mu_products.empty()) products.push_back(reading.scalar(state_key(i, "mu_product")).to<double>());
       for (size_t k = 0; k < state_names().size(); ++k) {
         if (state_names()[k])
           read.state[k] = reading.state(state_key(i, state_names()[k]), slot.param, slot.state[k].defined());
@@ -112,9 +115,11 @@ void Optimizer::load_state_dict(const Dict& dict) {
   auto option = options.begin();
   auto read = slots.begin();
   auto taken = steps.begin();
+  auto product = products.begin();
   for (const Ref<detail::Group>& group : groups_) {
     group->visit_options(detail::OptionVisitor([&](const char*, double& value) { value = *option++; }));
     for (int64_t& count : group->steps) count = *taken++;
+    for (double& value : group->mu_products) value = *product++;
     for (detail::Slot& slot : group->slots) {
       for (size_t k = 0; k < state_names().size(); ++k) {
         const Tensor& from = read->state[k];

@@ -33,7 +33,7 @@ template <class T> struct Memory {
 
 // The scalars of a step, rounded to T as PyTorch rounds them, and the gradient a step works with: scaled, negated to maximize,
 // with the weight decay that belongs to the loss.
-// kPlain: the gradient is taken as it is, which is the common case and the shortest loop.
+// kPlain: the gradient is taken as it is, by a rule that is no variant; the common case and the shortest loop.
 template <class T, bool kPlain> struct Step {
   using V = Vec<T>;
   Full<T> d;
@@ -82,7 +82,8 @@ template <class T, bool kPlain> struct Sgd : Step<T, kPlain> {
 template <class T, bool kPlain> struct Adam : Step<T, kPlain> {
   using typename Step<T, kPlain>::V;
   V beta1, share1, beta2, share2, eps, shrink, minus_rate, root2, inverse_root2;  // of correction2
-  bool amsgrad;
+  V minus_gradient_rate;
+  bool amsgrad, nesterov, adaptive;
   HWY_INLINE explicit Adam(const AdamStep& o)
       : Step<T, kPlain>(o),
         beta1(this->number(o.beta1)),
@@ -94,7 +95,10 @@ template <class T, bool kPlain> struct Adam : Step<T, kPlain> {
         minus_rate(this->number(-(o.lr / o.correction1))),
         root2(this->number(std::sqrt(o.correction2))),
         inverse_root2(hn::Set(this->d, T{1} / static_cast<T>(std::sqrt(o.correction2)))),
-        amsgrad(o.amsgrad) {}
+        minus_gradient_rate(this->number(-o.gradient_rate)),
+        amsgrad(o.amsgrad),
+        nesterov(o.gradient_rate != 0),
+        adaptive(o.adaptive) {}
 
   // x / root2, rounded as the division: the quotient by the reciprocal, put right by its remainder (Markstein).
   HWY_INLINE V over_root2(V x) const {
@@ -116,10 +120,12 @@ template <class T, bool kPlain> struct Adam : Step<T, kPlain> {
       largest = hn::IfThenElse(hn::Gt(before, v), before, v);
       at.store(largest, x.c + i);
     }
-    const V denominator = hn::Add(over_root2(hn::Sqrt(largest)), eps);
     at.store(m, x.a + i);
     at.store(v, x.b + i);
-    at.store(hn::Add(p, hn::Div(hn::Mul(minus_rate, m), denominator)), x.p + i);
+    V step = hn::Mul(minus_rate, m);
+    if (!kPlain && nesterov) step = hn::Add(step, hn::Mul(minus_gradient_rate, g));
+    if (kPlain || adaptive) step = hn::Div(step, hn::Add(over_root2(hn::Sqrt(largest)), eps));
+    at.store(hn::Add(p, step), x.p + i);
   }
 };
 
@@ -184,9 +190,14 @@ template <class T, class Rule> HWY_INLINE void walk(const Rule& rule, const Step
   }
 }
 
+bool is_plain(const StepOptions& o) { return o.scale == 1 && !o.maximize && o.weight_decay == 0; }
+bool is_plain(const AdamStep& o) {
+  return is_plain(static_cast<const StepOptions&>(o)) && o.gradient_rate == 0 && o.adaptive;
+}
+
 template <class T, template <class, bool> class Rule, class Options>
 void step_over(const Options& options, const StepRange& range) {
-  const bool plain = options.scale == 1 && !options.maximize && options.weight_decay == 0;
+  const bool plain = is_plain(options);
   plain ? walk<T>(Rule<T, true>(options), range) : walk<T>(Rule<T, false>(options), range);
 }
 

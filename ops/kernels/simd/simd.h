@@ -132,6 +132,8 @@ struct AdamStep : StepOptions {           // state: first and second moment, and
   double correction1, correction2;        // 1 - beta1^t, 1 - beta2^t
   double shrink;                          // p is multiplied by it first: 1, or 1 - lr weight_decay where that is decoupled
   bool amsgrad;
+  double gradient_rate = 0;               // times g is taken off beside lr / correction1 times m, over the same denominator
+  bool adaptive = true;                   // else the denominator is 1
 };
 
 struct RmspropStep : StepOptions {        // state: mean square; momentum buffer, where buffered; mean gradient, where centered
