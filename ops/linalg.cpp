@@ -274,7 +274,7 @@ Tensor linear_activation(const Tensor& x, const Tensor& weight, const Tensor& bi
   const auto joined = [&](const Tensor& rows) {
     return apply(ActivatedLinear{.rows = rows.sizes()[0], .f = f}, rows, weight, bias);
   };
-  // Products of bfloat16 are oneDNN's, and their activation a pass of its own.
+  // The activation of a product of bfloat16 is a pass of its own.
   if (x.dtype() != kBFloat16 && !lowers(x, weight)) return over_rows(joined, x, weight);
   const Tensor z = linear(x, weight, bias);
   return f == LinearActivation::relu ? relu(z) : f == LinearActivation::sigmoid ? sigmoid(z) : tanh(z);
