@@ -158,6 +158,7 @@ TEST_CASE("a forked child has threads of its own", "[parallel]") {
   CHECK(status == 0);
 }
 
+#ifndef __SANITIZE_ADDRESS__  // whose own allocator leaves its locks held in the child (seen: Quarantine::Put waits for ever)
 TEST_CASE("a forked child allocates and differentiates, whatever other threads were doing", "[parallel]") {
   const auto use = [] {
     for (const int64_t size : {10, 5'000, 100'000}) empty({size});
@@ -189,6 +190,7 @@ TEST_CASE("a forked child allocates and differentiates, whatever other threads w
   for (std::thread& other : others) other.join();
   CHECK(failed == 0);
 }
+#endif
 #endif
 
 TEST_CASE("deterministic algorithms can be asked for", "[parallel]") {
