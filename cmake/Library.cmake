@@ -55,8 +55,9 @@ file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/core/watch.cpp"
 foreach(part cycle_and_plateau lbfgs line_search lr_scheduler named_state schedules)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/nn/optim/${part}.cpp")
 endforeach()
-foreach(family as_strided blend ctc_loss distance einsum embedding extrema gated gather index_grammar indexing join likelihood_losses margin_losses order pad products
-        rearrange rounding sampling scan select special statistics trigonometry)
+foreach(family as_strided blend ctc_loss distance einsum embedding extrema gated gather index_grammar indexing join
+        likelihood_losses margin_losses order pad products rearrange rounding sampling scan select special statistics
+        trigonometry kernels/ctc kernels/multilabel)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/${family}.cpp")
 endforeach()
 list(FILTER TAPEGRAD_COLD EXCLUDE REGEX "replay/(group|program)\\.cpp$")  # these run at every step
