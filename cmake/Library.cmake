@@ -59,7 +59,8 @@ foreach(part file json npy npy_format npz quote safetensors zip zip_directory)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/core/${part}.cpp")
 endforeach()
 foreach(family as_strided blend ctc_loss distance einsum embedding extrema gated gather index_grammar indexing interpolate join likelihood_losses margin_losses normalization order pad pool
-        products rearrange rounding sampling scan select spatial special statistics trigonometry unfold)
+        products rearrange rounding sampling scan select spatial special statistics trigonometry unfold
+        kernels/ctc kernels/multilabel)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/${family}.cpp")
 endforeach()
 # These kernels move lines, or leave the arithmetic to simd.
