@@ -4,6 +4,7 @@
 #include <array>
 #include <concepts>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,19 @@ template <size_t N> class ExpandingArray {
 
  private:
   std::array<int64_t, N> values_;
+};
+
+// The same, or {}: left to a default.
+template <size_t N> class OptionalArray {
+ public:
+  OptionalArray() = default;
+  OptionalArray(std::integral auto all) : values_(ExpandingArray<N>(all)) {}
+  OptionalArray(std::initializer_list<int64_t> values) : values_(ExpandingArray<N>(values)) {}
+  OptionalArray(const ExpandingArray<N>& values) : values_(values) {}
+  ExpandingArray<N> value_or(const ExpandingArray<N>& other) const { return values_.value_or(other); }
+
+ private:
+  std::optional<ExpandingArray<N>> values_;
 };
 
 // "5" or "(5, 3)": as PyTorch prints them.

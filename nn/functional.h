@@ -4,13 +4,16 @@
 #include "tapegrad/ops/activation.h"
 #include "tapegrad/ops/gated.h"
 #include "tapegrad/ops/gather.h"
+#include "tapegrad/ops/interpolate.h"
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/losses.h"
 #include "tapegrad/ops/margin_losses.h"
 #include "tapegrad/ops/pad.h"
+#include "tapegrad/ops/pool.h"
 #include "tapegrad/ops/products.h"
 #include "tapegrad/ops/rectifier.h"
 #include "tapegrad/ops/sampling.h"
+#include "tapegrad/ops/unfold.h"
 
 namespace tapegrad::nn::functional {
 
@@ -66,6 +69,51 @@ using tapegrad::pad;
 inline Tensor embedding(const Tensor& input, const Tensor& weight, int64_t padding_idx = -1,
                         bool scale_grad_by_freq = false) {
   return tapegrad::embedding(weight, input, padding_idx, scale_grad_by_freq);
+}
+
+using tapegrad::adaptive_avg_pool1d;
+using tapegrad::adaptive_avg_pool2d;
+using tapegrad::adaptive_avg_pool3d;
+using tapegrad::avg_pool1d;
+using tapegrad::avg_pool2d;
+using tapegrad::avg_pool3d;
+using tapegrad::lp_pool1d;
+using tapegrad::lp_pool2d;
+using tapegrad::max_pool1d;
+using tapegrad::max_pool1d_with_indices;
+using tapegrad::max_pool2d;
+using tapegrad::max_pool2d_with_indices;
+using tapegrad::max_pool3d;
+using tapegrad::max_pool3d_with_indices;
+using tapegrad::max_unpool1d;
+using tapegrad::max_unpool2d;
+using tapegrad::max_unpool3d;
+// Without the indices, which tapegrad::adaptive_max_pool1d and so on give, here under names of their own.
+TAPEGRAD_API Tensor adaptive_max_pool1d(const Tensor& x, IntArrayRef output_size);
+TAPEGRAD_API Tensor adaptive_max_pool2d(const Tensor& x, IntArrayRef output_size);
+TAPEGRAD_API Tensor adaptive_max_pool3d(const Tensor& x, IntArrayRef output_size);
+inline std::tuple<Tensor, Tensor> adaptive_max_pool1d_with_indices(const Tensor& x, IntArrayRef output_size) {
+  return tapegrad::adaptive_max_pool1d(x, output_size);
+}
+inline std::tuple<Tensor, Tensor> adaptive_max_pool2d_with_indices(const Tensor& x, IntArrayRef output_size) {
+  return tapegrad::adaptive_max_pool2d(x, output_size);
+}
+inline std::tuple<Tensor, Tensor> adaptive_max_pool3d_with_indices(const Tensor& x, IntArrayRef output_size) {
+  return tapegrad::adaptive_max_pool3d(x, output_size);
+}
+
+using tapegrad::channel_shuffle;
+using tapegrad::interpolate;
+using tapegrad::pixel_shuffle;
+using tapegrad::pixel_unshuffle;
+// im2col and col2im with defaults, under the names they have here.
+inline Tensor unfold(const Tensor& x, IntArrayRef kernel_size, IntArrayRef dilation = 1, IntArrayRef padding = 0,
+                     IntArrayRef stride = 1) {
+  return im2col(x, kernel_size, dilation, padding, stride);
+}
+inline Tensor fold(const Tensor& x, IntArrayRef output_size, IntArrayRef kernel_size, IntArrayRef dilation = 1,
+                   IntArrayRef padding = 0, IntArrayRef stride = 1) {
+  return col2im(x, output_size, kernel_size, dilation, padding, stride);
 }
 
 }  // namespace tapegrad::nn::functional

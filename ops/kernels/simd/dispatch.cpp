@@ -29,6 +29,7 @@ void fill_gemv(Table& t);
 void fill_conv(Table& t);
 void fill_conv_channels(Table& t);
 void fill_gemm(Table& t);
+void fill_pool(Table& t);
 void fill_softmax(Table& t);
 void fill_columns(Table& t);
 void fill_deviations(Table& t);
@@ -48,6 +49,7 @@ static void fill_all(Table& t) {
   fill_conv(t);
   fill_conv_channels(t);
   fill_gemm(t);
+  fill_pool(t);
   fill_softmax(t);
   fill_columns(t);
   fill_deviations(t);

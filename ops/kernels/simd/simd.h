@@ -6,6 +6,7 @@
 
 #include "tapegrad/core/dtype.h"
 #include "tapegrad/ops/kernels/simd/conv.h"
+#include "tapegrad/ops/kernels/simd/pool.h"
 
 // The notes below stand in columns.
 // clang-format off
@@ -172,6 +173,7 @@ template <class T> struct Floating {
   void (*map_sum_cols)(Tile tile, char* const* ptr, void* sums, int64_t rows, int64_t cols, int64_t ld);
   T (*dot)(const T* a, const T* b, int64_t n);
   ConvKernels<T> conv;
+  PoolKernels<T> pool;
   // Keeps the multiply-add units busy with x[0] and x[1], for x[2]; returns how many operations that were.
   int64_t (*multiply_adds)(T* x, int64_t rounds);
   void (*sgd)(const SgdStep&, const StepRange&);
