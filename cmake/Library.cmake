@@ -56,8 +56,13 @@ foreach(family as_strided blend einsum embedding extrema gated gather index_gram
         products rearrange rounding sampling scan select spatial special statistics trigonometry unfold)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/${family}.cpp")
 endforeach()
+# These kernels move lines, or leave the arithmetic to simd.
+list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/kernels/columns.cpp" "${PROJECT_SOURCE_DIR}/ops/kernels/pool.cpp")
 list(FILTER TAPEGRAD_COLD EXCLUDE REGEX "replay/(group|program)\\.cpp$")  # these run at every step
 set_source_files_properties(${TAPEGRAD_COLD} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-Os>")
+
+# Written in vectors already: unrolled it is only larger.
+set_source_files_properties("${PROJECT_SOURCE_DIR}/ops/kernels/simd/pool.cpp" PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O2>")
 
 set_target_properties(tapegrad PROPERTIES
   VERSION ${PROJECT_VERSION}

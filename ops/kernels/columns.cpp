@@ -12,16 +12,6 @@ namespace {
 
 constexpr int64_t kGrain = 65536;
 
-// The positions first .. last along a row whose element lies in x, at position * stride + shift.
-struct Run {
-  int64_t first, last, shift;
-  Run(const Windows& w, int64_t place) {
-    shift = place * w.dilation - w.padding;
-    first = shift < 0 ? std::min(w.y, (-shift + w.stride - 1) / w.stride) : 0;
-    last = shift < w.x ? std::clamp((w.x - shift + w.stride - 1) / w.stride, first, w.y) : first;
-  }
-};
-
 // f(row of x or -1, run, row of positions) for all rows of one channel.
 template <class F> void for_rows(const Patches& s, const F& f) {
   int64_t row = 0;

@@ -135,7 +135,7 @@ template <class T> struct MaxPoolBackward {
       const T* from = dy + i * size;
       const PositionOf<T>* at = position + i * size;
       T* to = dx + i * plane;
-      std::fill_n(to, plane, T{0});
+      std::memset(to, 0, static_cast<size_t>(plane) * sizeof(T));
       for (int64_t o = 0; o < size; ++o) to[at[o]] += from[o];
     });
   }
@@ -207,14 +207,18 @@ template <class T> struct AvgPoolTranspose {
   }
   void operator()() const {
     const int64_t size = s.y_plane(), plane = s.x_plane(), width = s.dim[2].y;
-    const bool by_rows = s.dim[2].stride != 0;
+    const bool by_rows = s.dim[2].stride != 0, whole = is_whole(s);
     const auto kernel = simd::floating<T>(simd::table()).pool.spread;
     parallel_for(0, s.planes, grain_of(s), [&](int64_t first, int64_t last) {
       const Scratch<T> counts(width), row(width);
       if (by_rows) fill_counts(s, counts.data(), width);
       for (int64_t i = first; i < last; ++i) {
         T* to = dx + i * plane;
-        std::fill_n(to, plane, T{0});
+        if (whole) {
+          std::fill_n(to, plane, dy[i] / static_cast<T>(plane));
+          continue;
+        }
+        std::memset(to, 0, static_cast<size_t>(plane) * sizeof(T));
         if (by_rows)
           kernel(
               {s.dim[0], s.dim[1], s.dim[2], dy + i * size, to, counts.data(), static_cast<T>(s.divisor), row.data()});

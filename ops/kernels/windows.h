@@ -32,6 +32,16 @@ struct Windows {
   int64_t reach() const { return (y - 1) * stride - padding + (kernel - 1) * dilation + 1; }
 };
 
+// The windows whose element number `place` lies in x: first .. last, each at window * stride + shift.
+struct Run {
+  int64_t first, last, shift;
+  Run(const Windows& w, int64_t place) {
+    shift = place * w.dilation - w.padding;
+    first = shift < 0 ? std::min(w.y, (-shift + w.stride - 1) / w.stride) : 0;
+    last = shift < w.x ? std::clamp((w.x - shift + w.stride - 1) / w.stride, first, w.y) : first;
+  }
+};
+
 // Depth, height, width.
 using Windows3 = std::array<Windows, 3>;
 

@@ -7,6 +7,7 @@
 #include "tapegrad/ops/kernels/simd/common-inl.h"
 
 #include <algorithm>
+#include <memory>
 
 HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
@@ -30,15 +31,40 @@ HWY_INLINE void for_places(const T* x, int64_t places, int64_t dilation, const T
   }
   for (; t < places; ++t) {
     const T* from = x + t * dilation;
-    if constexpr (kStride == 1) take(hn::LoadU(d, from), t);
-    else take(hn::ConcatEven(d, hn::LoadU(d, from + N), hn::LoadU(d, from)), t * dilation);
+    const Vec<T> v = hn::LoadU(d, from);
+    if constexpr (kStride == 1) take(v, t * dilation);
+    else take(hn::ConcatEven(d, hn::LoadU(d, from + N), v), t * dilation);
   }
 }
 
-// The row of places (d, h), seen by the windows from `window` on.
-template <int kStride, class T> HWY_INLINE const T* row_of(const PoolPlane<T>& p, int64_t row, int64_t window) {
-  return p.x + row * p.pitch + window * kStride;
-}
+// The rows of a plane that a window has, counted from its first: the same list for all windows but those at the edges.
+class WindowRows {
+ public:
+  template <class T> explicit WindowRows(const PoolPlane<T>& p) {
+    const int64_t most = longest(p.depth) * longest(p.height);
+    if (most > kFew) many_.reset(new int64_t[static_cast<size_t>(most)]);
+    row_ = many_ ? many_.get() : few_;
+  }
+  template <class T> void follow(const PoolPlane<T>& p, const Window& deep, const Window& high) {
+    const int64_t depth = deep.end - deep.begin, height = high.end - high.begin;
+    if (depth == depth_ && height == height_) return;
+    depth_ = depth, height_ = height, count_ = 0;
+    for (int64_t e = 0; e < depth; e += p.depth.dilation)
+      for (int64_t h = 0; h < height; h += p.height.dilation) row_[count_++] = e * p.height.x + h;
+  }
+  int64_t count() const { return count_; }
+  int64_t operator[](int64_t i) const { return row_[i]; }
+
+ private:
+  static constexpr int64_t kFew = 64;
+  static int64_t longest(const Windows& w) {
+    return std::min(w.x, w.stride == 0 ? (w.x + w.y - 1) / w.y + 1 : w.kernel);
+  }
+  int64_t depth_ = -1, height_ = -1, count_ = 0;
+  int64_t* row_;
+  std::unique_ptr<int64_t[]> many_;
+  int64_t few_[kFew];
+};
 
 // Writes a vector of which `count` lanes count; where more of the plane follows, that is written later.
 template <class V, class P> HWY_INLINE void put_windows(V v, P* to, const P* end, int64_t count) {
@@ -65,37 +91,41 @@ HWY_NOINLINE Index<T> first_places(const PoolPlane<T>& p, Index<T> at, const Win
 template <class T, int kStride> void max_rows(const PoolPlane<T>& p) {
   const Full<T> d;
   const IndexTag<T> di;
+  const Full<PositionOf<T>> full;
   const Index<T> count_up = hn::Iota(di, 0), lane = kStride == 1 ? count_up : hn::Add(count_up, count_up);
-  const int64_t all = p.depth.y * p.height.y * p.width.y;
+  const int64_t width = p.width.y, pitch = p.pitch, row_x = p.width.x, all = p.depth.y * p.height.y * width;
+  const int64_t kernel = p.width.kernel, dilation = p.width.dilation;
   T* y = p.y;
   PositionOf<T>* at = p.position;
+  const T* const y_end = y + all;
+  const PositionOf<T>* const at_end = at + (at ? all : 0);
+  WindowRows rows(p);
   for (int64_t o = 0; o < p.depth.y; ++o) {
     const Window deep = p.depth[o];
     for (int64_t r = 0; r < p.height.y; ++r) {
       const Window high = p.height[r];
-      for (int64_t window = 0; window < p.width.y; window += kLanes<T>) {
+      rows.follow(p, deep, high);
+      const int64_t top = deep.begin * p.height.x + high.begin;
+      for (int64_t window = 0; window < width; window += kLanes<T>) {
+        const T* const from = p.x + top * pitch + window * kStride;
+        const int64_t first = top * row_x + window * kStride - p.width.padding;
         Vec<T> best = hn::Set(d, -kInf<T>);
         Index<T> place = hn::Set(di, -1);
-        for (int64_t e = deep.begin; e < deep.end; e += p.depth.dilation) {
-          for (int64_t h = high.begin; h < high.end; h += p.height.dilation) {
-            const int64_t row = e * p.height.x + h;
-            const int64_t first = row * p.width.x + window * kStride - p.width.padding;
-            for_places<kStride>(row_of<kStride>(p, row, window), p.width.kernel, p.width.dilation,
-                                [&](Vec<T> v, int64_t offset) HWY_ATTR {
-                                  const auto better = hn::Or(hn::Gt(v, best), hn::IsNaN(v));
-                                  const auto here = hn::Set(di, static_cast<PositionOf<T>>(first + offset));
-                                  best = hn::IfThenElse(better, v, best);
-                                  place = hn::IfThenElse(hn::RebindMask(di, better), hn::Add(lane, here), place);
-                                });
-          }
+        for (int64_t i = 0; i < rows.count(); ++i) {
+          const int64_t row = rows[i], start = first + row * row_x;
+          for_places<kStride>(from + row * pitch, kernel, dilation, [&](Vec<T> v, int64_t offset) HWY_ATTR {
+            const auto better = hn::Or(hn::Gt(v, best), hn::IsNaN(v));
+            const auto here = hn::Set(di, static_cast<PositionOf<T>>(start + offset));
+            best = hn::IfThenElse(better, v, best);
+            place = hn::IfThenElse(hn::RebindMask(di, better), hn::Add(lane, here), place);
+          });
         }
-        const int64_t count = std::min(kLanes<T>, p.width.y - window);
-        put_windows(best, y, p.y + all, count);
+        const int64_t count = std::min(kLanes<T>, width - window);
+        put_windows(best, y, y_end, count);
         y += count;
         if (!at) continue;
         if (!hn::AllFalse(di, hn::Lt(place, hn::Zero(di)))) place = first_places(p, place, deep, high, window);
-        const Full<PositionOf<T>> full;
-        put_windows(hn::BitCast(full, place), at, p.position + all, count);
+        put_windows(hn::BitCast(full, place), at, at_end, count);
         at += count;
       }
     }
@@ -108,39 +138,41 @@ template <class T> HWY_INLINE T divisor_of(T given, const Window& deep, const Wi
 
 template <class T, int kStride> void mean_rows(const PoolPlane<T>& p) {
   const Full<T> d;
-  const T* end = p.y + p.depth.y * p.height.y * p.width.y;
+  const int64_t width = p.width.y, pitch = p.pitch, kernel = p.width.kernel, dilation = p.width.dilation;
   T* y = p.y;
+  const T* const end = y + p.depth.y * p.height.y * width;
+  WindowRows rows(p);
   for (int64_t o = 0; o < p.depth.y; ++o) {
     const Window deep = p.depth[o];
     for (int64_t r = 0; r < p.height.y; ++r) {
       const Window high = p.height[r];
-      const Vec<T> rows = hn::Set(d, divisor_of(p.divisor, deep, high));
-      for (int64_t window = 0; window < p.width.y; window += kLanes<T>) {
+      rows.follow(p, deep, high);
+      const Vec<T> divisor = hn::Set(d, divisor_of(p.divisor, deep, high));
+      const T* const top = p.x + (deep.begin * p.height.x + high.begin) * pitch;
+      for (int64_t window = 0; window < width; window += kLanes<T>) {
         Vec<T> sum = hn::Zero(d);
-        for (int64_t e = deep.begin; e < deep.end; e += p.depth.dilation) {
-          for (int64_t h = high.begin; h < high.end; h += p.height.dilation) {
-            for_places<kStride>(row_of<kStride>(p, e * p.height.x + h, window), p.width.kernel, p.width.dilation,
-                                [&](Vec<T> v, int64_t) HWY_ATTR { sum = hn::Add(sum, v); });
-          }
-        }
-        const int64_t count = std::min(kLanes<T>, p.width.y - window);
-        put_windows(hn::Div(sum, hn::Mul(rows, hn::LoadU(d, p.counts + window))), y, end, count);
+        for (int64_t i = 0; i < rows.count(); ++i)
+          for_places<kStride>(top + rows[i] * pitch + window * kStride, kernel, dilation,
+                              [&](Vec<T> v, int64_t) HWY_ATTR { sum = hn::Add(sum, v); });
+        const int64_t count = std::min(kLanes<T>, width - window);
+        put_windows(hn::Div(sum, hn::Mul(divisor, hn::LoadU(d, p.counts + window))), y, end, count);
         y += count;
       }
     }
   }
 }
 
-// dx[i stride] += g[i]; the compiler makes vectors of it where the stride is known.
-template <int kStride, class T>
-HWY_INLINE void add_strided(T* HWY_RESTRICT dx, const T* HWY_RESTRICT g, int64_t n, int64_t stride) {
-  if constexpr (kStride != 0) stride = kStride;
-  for (int64_t i = 0; i < n; ++i) dx[i * stride] += g[i];
+// dx[i stride] += g[i]
+template <class T> HWY_INLINE void add_strided(T* dx, const T* g, int64_t n, int64_t stride) {
+  const Full<T> d;
+  int64_t i = 0;
+  for (; stride == 1 && i + kLanes<T> <= n; i += kLanes<T>)
+    hn::StoreU(hn::Add(hn::LoadU(d, dx + i), hn::LoadU(d, g + i)), d, dx + i);
+  for (; i < n; ++i) dx[i * stride] += g[i];
 }
 
-template <class T, int kStride> void spread_rows(const PoolSpread<T>& p) {
+template <class T> void spread_rows(const PoolSpread<T>& p) {
   const Windows& w = p.width;
-  const int64_t stride = kStride != 0 ? kStride : w.stride;
   const T* dy = p.dy;
   for (int64_t o = 0; o < p.depth.y; ++o) {
     const Window deep = p.depth[o];
@@ -152,11 +184,9 @@ template <class T, int kStride> void spread_rows(const PoolSpread<T>& p) {
         for (int64_t h = high.begin; h < high.end; h += p.height.dilation) {
           T* const dx = p.dx + (e * p.height.x + h) * w.x;
           for (int64_t t = 0; t < w.kernel; ++t) {
-            // the windows whose place t lies in x
-            const int64_t shift = t * w.dilation - w.padding, left = w.x - shift;
-            const int64_t first = shift < 0 ? (-shift + stride - 1) / stride : 0;
-            const int64_t last = left > 0 ? std::min(w.y, (left + stride - 1) / stride) : 0;
-            if (first < last) add_strided<kStride>(dx + first * stride + shift, p.row + first, last - first, stride);
+            const Run run(w, t);
+            if (run.first < run.last)
+              add_strided(dx + run.first * w.stride + run.shift, p.row + run.first, run.last - run.first, w.stride);
           }
         }
       }
@@ -170,12 +200,7 @@ template <class T> void max_plane(const PoolPlane<T>& p) {
 template <class T> void mean_plane(const PoolPlane<T>& p) {
   p.width.stride == 1 ? mean_rows<T, 1>(p) : mean_rows<T, 2>(p);
 }
-template <class T> void spread_plane(const PoolSpread<T>& p) {
-  if (p.width.stride == 1) return spread_rows<T, 1>(p);
-  p.width.stride == 2 ? spread_rows<T, 2>(p) : spread_rows<T, 0>(p);
-}
-
-template <class T> void fill(PoolKernels<T>& t) { t = {kLanes<T>, &max_plane<T>, &mean_plane<T>, &spread_plane<T>}; }
+template <class T> void fill(PoolKernels<T>& t) { t = {kLanes<T>, &max_plane<T>, &mean_plane<T>, &spread_rows<T>}; }
 
 }  // namespace
 
