@@ -67,16 +67,30 @@ template <class T, class Run> void for_laid_out(const PoolShape& s, const T* x, 
   });
 }
 
-// f(number of the window in its plane, its part of each dim).
-template <class F> void for_windows(const PoolShape& s, const F& f) {
-  int64_t o = 0;
-  for (int64_t d = 0; d < s.dim[0].y; ++d) {
-    const Window deep = s.dim[0][d];
-    for (int64_t h = 0; h < s.dim[1].y; ++h) {
-      const Window high = s.dim[1][h];
-      for (int64_t w = 0; w < s.dim[2].y; ++w) f(o++, deep, high, s.dim[2][w]);
-    }
+// The windows of the three dims one by one.
+class Tables {
+ public:
+  explicit Tables(const PoolShape& s) : all_(s.dim[0].y + s.dim[1].y + s.dim[2].y) {
+    Window* to = all_.data();
+    for (const Windows& w : s.dim)
+      for (int64_t i = 0; i < w.y; ++i) *to++ = w[i];
+    high_ = all_.data() + s.dim[0].y, wide_ = high_ + s.dim[1].y;
   }
+  const Window* deep() const { return all_.data(); }
+  const Window* high() const { return high_; }
+  const Window* wide() const { return wide_; }
+
+ private:
+  Scratch<Window> all_;
+  const Window *high_, *wide_;
+};
+
+// f(number of the window in its plane, its part of each dim).
+template <class F> void for_windows(const PoolShape& s, const Tables& t, const F& f) {
+  int64_t o = 0;
+  for (int64_t d = 0; d < s.dim[0].y; ++d)
+    for (int64_t h = 0; h < s.dim[1].y; ++h)
+      for (int64_t w = 0; w < s.dim[2].y; ++w) f(o++, t.deep()[d], t.high()[h], t.wide()[w]);
 }
 
 // f(place in the plane) for the elements of a window, in order.
@@ -99,8 +113,8 @@ template <class T> struct MaxPool {
   T* y;
   PositionOf<T>* position;
 
-  void one_by_one(const T* from, T* to, PositionOf<T>* at) const {
-    for_windows(s, [&](int64_t o, const Window& deep, const Window& high, const Window& wide) {
+  void one_by_one(const Tables& t, const T* from, T* to, PositionOf<T>* at) const {
+    for_windows(s, t, [&](int64_t o, const Window& deep, const Window& high, const Window& wide) {
       T best = -std::numeric_limits<T>::infinity();
       int64_t place = (deep.begin * s.dim[1].x + high.begin) * s.dim[2].x + wide.begin;
       for_elements(s, deep, high, wide, [&](int64_t i) {
@@ -112,12 +126,13 @@ template <class T> struct MaxPool {
   }
   void operator()() const {
     const int64_t size = s.y_plane();
+    const Tables t(s);
     const auto at = [&](int64_t i) { return position ? position + i * size : nullptr; };
     if (!goes_by_vectors(s))
-      return for_planes(s, [&](int64_t i) { one_by_one(x + i * s.x_plane(), y + i * size, at(i)); });
+      return for_planes(s, [&](int64_t i) { one_by_one(t, x + i * s.x_plane(), y + i * size, at(i)); });
     const auto kernel = simd::floating<T>(simd::table()).pool.max;
     for_laid_out(s, x, -std::numeric_limits<T>::infinity(), [&](int64_t i, const T* rows, int64_t pitch) {
-      kernel({s.dim[0], s.dim[1], s.dim[2], rows, pitch, y + i * size, at(i), nullptr, 0});
+      kernel({s.dim[0], s.dim[1], s.dim[2], t.deep(), t.high(), rows, pitch, y + i * size, at(i), nullptr, 0});
     });
   }
   KernelNote note() const { return note_of(s); }
@@ -142,9 +157,9 @@ template <class T> struct MaxPoolBackward {
 };
 
 // What the windows of a row divide by, beside what depth and height do.
-template <class T> void fill_counts(const PoolShape& s, T* counts, int64_t length) {
+template <class T> void fill_counts(const PoolShape& s, const Tables& t, T* counts, int64_t length) {
   for (int64_t i = 0; i < length; ++i)
-    counts[i] = i < s.dim[2].y && s.divisor == 0 ? static_cast<T>(s.dim[2][i].count) : T{1};
+    counts[i] = i < s.dim[2].y && s.divisor == 0 ? static_cast<T>(t.wide()[i].count) : T{1};
 }
 
 template <class T> T divisor_of(const PoolShape& s, const Window& deep, const Window& high, const Window& wide) {
@@ -162,8 +177,8 @@ template <class T> struct AvgPool {
   const T* x;
   T* y;
 
-  void one_by_one(const T* from, T* to) const {
-    for_windows(s, [&](int64_t o, const Window& deep, const Window& high, const Window& wide) {
+  void one_by_one(const Tables& t, const T* from, T* to) const {
+    for_windows(s, t, [&](int64_t o, const Window& deep, const Window& high, const Window& wide) {
       T sum = 0;
       for_elements(s, deep, high, wide, [&](int64_t i) { sum += from[i]; });
       to[o] = sum / divisor_of<T>(s, deep, high, wide);
@@ -181,14 +196,15 @@ template <class T> struct AvgPool {
   void operator()() const {
     const int64_t size = s.y_plane();
     if (is_whole(s)) return sums();
-    if (!goes_by_vectors(s)) return for_planes(s, [&](int64_t i) { one_by_one(x + i * s.x_plane(), y + i * size); });
+    const Tables t(s);
+    if (!goes_by_vectors(s)) return for_planes(s, [&](int64_t i) { one_by_one(t, x + i * s.x_plane(), y + i * size); });
     const auto& kernels = simd::floating<T>(simd::table()).pool;
     const int64_t length = s.dim[2].y + kernels.lanes;
     const Scratch<T> counts(length);
-    fill_counts(s, counts.data(), length);
+    fill_counts(s, t, counts.data(), length);
     for_laid_out(s, x, T{0}, [&](int64_t i, const T* rows, int64_t pitch) {
-      kernels.mean(
-          {s.dim[0], s.dim[1], s.dim[2], rows, pitch, y + i * size, nullptr, counts.data(), static_cast<T>(s.divisor)});
+      kernels.mean({s.dim[0], s.dim[1], s.dim[2], t.deep(), t.high(), rows, pitch, y + i * size, nullptr, counts.data(),
+                    static_cast<T>(s.divisor)});
     });
   }
   KernelNote note() const { return note_of(s); }
@@ -199,19 +215,20 @@ template <class T> struct AvgPoolTranspose {
   const T* dy;
   T* dx;
 
-  void one_by_one(const T* from, T* to) const {
-    for_windows(s, [&](int64_t o, const Window& deep, const Window& high, const Window& wide) {
+  void one_by_one(const Tables& t, const T* from, T* to) const {
+    for_windows(s, t, [&](int64_t o, const Window& deep, const Window& high, const Window& wide) {
       const T share = from[o] / divisor_of<T>(s, deep, high, wide);
       for_elements(s, deep, high, wide, [&](int64_t i) { to[i] += share; });
     });
   }
   void operator()() const {
     const int64_t size = s.y_plane(), plane = s.x_plane(), width = s.dim[2].y;
+    const Tables t(s);
     const bool by_rows = s.dim[2].stride != 0, whole = is_whole(s);
     const auto kernel = simd::floating<T>(simd::table()).pool.spread;
     parallel_for(0, s.planes, grain_of(s), [&](int64_t first, int64_t last) {
       const Scratch<T> counts(width), row(width);
-      if (by_rows) fill_counts(s, counts.data(), width);
+      if (by_rows) fill_counts(s, t, counts.data(), width);
       for (int64_t i = first; i < last; ++i) {
         T* to = dx + i * plane;
         if (whole) {
@@ -220,9 +237,9 @@ template <class T> struct AvgPoolTranspose {
         }
         std::memset(to, 0, static_cast<size_t>(plane) * sizeof(T));
         if (by_rows)
-          kernel(
-              {s.dim[0], s.dim[1], s.dim[2], dy + i * size, to, counts.data(), static_cast<T>(s.divisor), row.data()});
-        else one_by_one(dy + i * size, to);
+          kernel({s.dim[0], s.dim[1], s.dim[2], t.deep(), t.high(), dy + i * size, to, counts.data(),
+                  static_cast<T>(s.divisor), row.data()});
+        else one_by_one(t, dy + i * size, to);
       }
     });
   }

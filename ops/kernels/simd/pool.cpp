@@ -16,41 +16,42 @@ namespace {
 template <class T> using IndexTag = hn::RebindToSigned<Full<T>>;
 template <class T> using Index = hn::Vec<IndexTag<T>>;
 
-// take(elements, offset) for every place of the windows that begin at x, x + kStride, ...; reads kStride vectors from the last place on.
-template <int kStride, class T, class Take>
-HWY_INLINE void for_places(const T* x, int64_t places, int64_t dilation, const Take& take) {
+// take(elements, their places) for every place of the windows that begin at x, x + kStride, ..., whose first places are `at`; take_two for two of
+// them. Reads kStride vectors from the last place on.
+template <int kStride, class T, class Take, class TakeTwo>
+HWY_INLINE void for_places(const T* x, int64_t places, int64_t dilation, Index<T> at, const Take& take,
+                           const TakeTwo& take_two) {
   const Full<T> d;
+  const IndexTag<T> di;
   constexpr int64_t N = kLanes<T>;
   int64_t t = 0;
   if constexpr (kStride == 2) {  // what is between the elements of one place are those of the next
     for (; dilation == 1 && t + 1 < places; t += 2) {
       const Vec<T> lo = hn::LoadU(d, x + t), hi = hn::LoadU(d, x + t + N);
-      take(hn::ConcatEven(d, hi, lo), t);
-      take(hn::ConcatOdd(d, hi, lo), t + 1);
+      take_two(hn::ConcatEven(d, hi, lo), hn::ConcatOdd(d, hi, lo), at, hn::Add(at, hn::Set(di, 1)));
+      at = hn::Add(at, hn::Set(di, 2));
     }
   }
-  for (; t < places; ++t) {
+  const Index<T> step = hn::Set(di, static_cast<PositionOf<T>>(dilation));
+  for (; t < places; ++t, at = hn::Add(at, step)) {
     const T* from = x + t * dilation;
     const Vec<T> v = hn::LoadU(d, from);
-    if constexpr (kStride == 1) take(v, t * dilation);
-    else take(hn::ConcatEven(d, hn::LoadU(d, from + N), v), t * dilation);
+    if constexpr (kStride == 1) take(v, at);
+    else take(hn::ConcatEven(d, hn::LoadU(d, from + N), v), at);
   }
 }
 
 // The rows of a plane that a window has, counted from its first: the same list for all windows but those at the edges.
 class WindowRows {
  public:
-  template <class T> explicit WindowRows(const PoolPlane<T>& p) {
-    const int64_t most = longest(p.depth) * longest(p.height);
+  HWY_NOINLINE WindowRows(const Windows& depth, const Windows& height) : depth_(depth), height_(height) {
+    const int64_t most = longest(depth) * longest(height);
     if (most > kFew) many_.reset(new int64_t[static_cast<size_t>(most)]);
     row_ = many_ ? many_.get() : few_;
   }
-  template <class T> void follow(const PoolPlane<T>& p, const Window& deep, const Window& high) {
-    const int64_t depth = deep.end - deep.begin, height = high.end - high.begin;
-    if (depth == depth_ && height == height_) return;
-    depth_ = depth, height_ = height, count_ = 0;
-    for (int64_t e = 0; e < depth; e += p.depth.dilation)
-      for (int64_t h = 0; h < height; h += p.height.dilation) row_[count_++] = e * p.height.x + h;
+  HWY_INLINE void follow(const Window& deep, const Window& high) {
+    if (deep.end - deep.begin != deep_ || high.end - high.begin != high_)
+      list(deep.end - deep.begin, high.end - high.begin);
   }
   int64_t count() const { return count_; }
   int64_t operator[](int64_t i) const { return row_[i]; }
@@ -60,7 +61,13 @@ class WindowRows {
   static int64_t longest(const Windows& w) {
     return std::min(w.x, w.stride == 0 ? (w.x + w.y - 1) / w.y + 1 : w.kernel);
   }
-  int64_t depth_ = -1, height_ = -1, count_ = 0;
+  HWY_NOINLINE void list(int64_t deep, int64_t high) {
+    deep_ = deep, high_ = high, count_ = 0;
+    for (int64_t e = 0; e < deep; e += depth_.dilation)
+      for (int64_t h = 0; h < high; h += height_.dilation) row_[count_++] = e * height_.x + h;
+  }
+  const Windows &depth_, &height_;
+  int64_t deep_ = -1, high_ = -1, count_ = 0;
   int64_t* row_;
   std::unique_ptr<int64_t[]> many_;
   int64_t few_[kFew];
@@ -88,6 +95,13 @@ HWY_NOINLINE Index<T> first_places(const PoolPlane<T>& p, Index<T> at, const Win
   return hn::Load(di, place);
 }
 
+// best = v where that is larger, or NaN; place = where it is.
+template <class T, class V, class I> HWY_INLINE void take_if_larger(V v, I here, V& best, I& place) {
+  const auto better = hn::Or(hn::Gt(v, best), hn::IsNaN(v));
+  best = hn::IfThenElse(better, v, best);
+  place = hn::IfThenElse(hn::RebindMask(IndexTag<T>(), better), here, place);
+}
+
 template <class T, int kStride> void max_rows(const PoolPlane<T>& p) {
   const Full<T> d;
   const IndexTag<T> di;
@@ -99,12 +113,12 @@ template <class T, int kStride> void max_rows(const PoolPlane<T>& p) {
   PositionOf<T>* at = p.position;
   const T* const y_end = y + all;
   const PositionOf<T>* const at_end = at + (at ? all : 0);
-  WindowRows rows(p);
+  WindowRows rows(p.depth, p.height);
   for (int64_t o = 0; o < p.depth.y; ++o) {
-    const Window deep = p.depth[o];
+    const Window& deep = p.deep[o];
     for (int64_t r = 0; r < p.height.y; ++r) {
-      const Window high = p.height[r];
-      rows.follow(p, deep, high);
+      const Window& high = p.high[r];
+      rows.follow(deep, high);
       const int64_t top = deep.begin * p.height.x + high.begin;
       for (int64_t window = 0; window < width; window += kLanes<T>) {
         const T* const from = p.x + top * pitch + window * kStride;
@@ -113,12 +127,14 @@ template <class T, int kStride> void max_rows(const PoolPlane<T>& p) {
         Index<T> place = hn::Set(di, -1);
         for (int64_t i = 0; i < rows.count(); ++i) {
           const int64_t row = rows[i], start = first + row * row_x;
-          for_places<kStride>(from + row * pitch, kernel, dilation, [&](Vec<T> v, int64_t offset) HWY_ATTR {
-            const auto better = hn::Or(hn::Gt(v, best), hn::IsNaN(v));
-            const auto here = hn::Set(di, static_cast<PositionOf<T>>(start + offset));
-            best = hn::IfThenElse(better, v, best);
-            place = hn::IfThenElse(hn::RebindMask(di, better), hn::Add(lane, here), place);
-          });
+          const Index<T> places = hn::Add(lane, hn::Set(di, static_cast<PositionOf<T>>(start)));
+          for_places<kStride>(
+              from + row * pitch, kernel, dilation, places,
+              [&](Vec<T> v, Index<T> here) HWY_ATTR { take_if_larger<T>(v, here, best, place); },
+              [&](Vec<T> v, Vec<T> next, Index<T> here, Index<T> there) HWY_ATTR {
+                take_if_larger<T>(next, there, v, here);
+                take_if_larger<T>(v, here, best, place);
+              });
         }
         const int64_t count = std::min(kLanes<T>, width - window);
         put_windows(best, y, y_end, count);
@@ -141,19 +157,21 @@ template <class T, int kStride> void mean_rows(const PoolPlane<T>& p) {
   const int64_t width = p.width.y, pitch = p.pitch, kernel = p.width.kernel, dilation = p.width.dilation;
   T* y = p.y;
   const T* const end = y + p.depth.y * p.height.y * width;
-  WindowRows rows(p);
+  WindowRows rows(p.depth, p.height);
   for (int64_t o = 0; o < p.depth.y; ++o) {
-    const Window deep = p.depth[o];
+    const Window& deep = p.deep[o];
     for (int64_t r = 0; r < p.height.y; ++r) {
-      const Window high = p.height[r];
-      rows.follow(p, deep, high);
+      const Window& high = p.high[r];
+      rows.follow(deep, high);
       const Vec<T> divisor = hn::Set(d, divisor_of(p.divisor, deep, high));
       const T* const top = p.x + (deep.begin * p.height.x + high.begin) * pitch;
       for (int64_t window = 0; window < width; window += kLanes<T>) {
         Vec<T> sum = hn::Zero(d);
         for (int64_t i = 0; i < rows.count(); ++i)
-          for_places<kStride>(top + rows[i] * pitch + window * kStride, kernel, dilation,
-                              [&](Vec<T> v, int64_t) HWY_ATTR { sum = hn::Add(sum, v); });
+          for_places<kStride>(
+              top + rows[i] * pitch + window * kStride, kernel, dilation, hn::Zero(IndexTag<T>()),
+              [&](Vec<T> v, Index<T>) HWY_ATTR { sum = hn::Add(sum, v); },
+              [&](Vec<T> v, Vec<T> next, Index<T>, Index<T>) HWY_ATTR { sum = hn::Add(hn::Add(sum, v), next); });
         const int64_t count = std::min(kLanes<T>, width - window);
         put_windows(hn::Div(sum, hn::Mul(divisor, hn::LoadU(d, p.counts + window))), y, end, count);
         y += count;
@@ -175,9 +193,9 @@ template <class T> void spread_rows(const PoolSpread<T>& p) {
   const Windows& w = p.width;
   const T* dy = p.dy;
   for (int64_t o = 0; o < p.depth.y; ++o) {
-    const Window deep = p.depth[o];
+    const Window& deep = p.deep[o];
     for (int64_t r = 0; r < p.height.y; ++r, dy += w.y) {
-      const Window high = p.height[r];
+      const Window& high = p.high[r];
       const T rows = divisor_of(p.divisor, deep, high);
       for (int64_t i = 0; i < w.y; ++i) p.row[i] = dy[i] / (rows * p.counts[i]);
       for (int64_t e = deep.begin; e < deep.end; e += p.depth.dilation) {

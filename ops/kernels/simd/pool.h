@@ -13,6 +13,7 @@ template <class T> using PositionOf = std::conditional_t<sizeof(T) == 4, int32_t
 // behind it as a vector of windows reads. width.stride is 1 or 2.
 template <class T> struct PoolPlane {
   Windows depth, height, width;
+  const Window *deep, *high;  // those of depth and height, one by one
   const T* x;
   int64_t pitch;
   T* y;
@@ -24,6 +25,7 @@ template <class T> struct PoolPlane {
 // dx += what its windows hand out of dy; x is not laid out, of any stride.
 template <class T> struct PoolSpread {
   Windows depth, height, width;
+  const Window *deep, *high;
   const T* dy;
   T* dx;
   const T* counts;
