@@ -42,7 +42,7 @@ bool goes_by_vectors(const PoolShape& s) {
   return (w.stride == 1 || w.stride == 2) && w.y > 1;
 }
 
-// run(plane, its rows, their pitch) for every plane of x, as the vector kernels want them: where they lie, or copied with `outside` around them.
+// run(first plane, how many, their rows, the pitch) for all planes of x, as the vector kernels want them: where they lie, or copied with `outside` around them.
 template <class T, class Run> void for_laid_out(const PoolShape& s, const T* x, T outside, const Run& run) {
   const Windows& w = s.dim[2];
   const int64_t lanes = simd::floating<T>(simd::table()).pool.lanes;
@@ -54,15 +54,13 @@ template <class T, class Run> void for_laid_out(const PoolShape& s, const T* x, 
   parallel_for(0, s.planes, grain_of(s), [&](int64_t first, int64_t last) {
     const Scratch<T> copy(stays(last - 1) ? 0 : rows * pitch);
     if (!stays(last - 1)) std::fill_n(copy.data(), rows * pitch, outside);
-    for (int64_t i = first; i < last; ++i) {
-      const T* from = x + i * plane;
-      if (stays(i)) {
-        run(i, from, w.x);
-        continue;
-      }
+    int64_t i = first;
+    while (i < last && stays(i)) ++i;
+    if (i > first) run(first, i - first, x + first * plane, w.x);
+    for (; i < last; ++i) {
       for (int64_t r = 0; r < rows; ++r)
-        std::memcpy(copy.data() + r * pitch + w.padding, from + r * w.x, static_cast<size_t>(w.x) * sizeof(T));
-      run(i, copy.data(), pitch);
+        std::memcpy(copy.data() + r * pitch + w.padding, x + i * plane + r * w.x, static_cast<size_t>(w.x) * sizeof(T));
+      run(i, 1, copy.data(), pitch);
     }
   });
 }
@@ -131,9 +129,11 @@ template <class T> struct MaxPool {
     if (!goes_by_vectors(s))
       return for_planes(s, [&](int64_t i) { one_by_one(t, x + i * s.x_plane(), y + i * size, at(i)); });
     const auto kernel = simd::floating<T>(simd::table()).pool.max;
-    for_laid_out(s, x, -std::numeric_limits<T>::infinity(), [&](int64_t i, const T* rows, int64_t pitch) {
-      kernel({s.dim[0], s.dim[1], s.dim[2], t.deep(), t.high(), rows, pitch, y + i * size, at(i), nullptr, 0});
-    });
+    for_laid_out(
+        s, x, -std::numeric_limits<T>::infinity(), [&](int64_t i, int64_t count, const T* rows, int64_t pitch) {
+          kernel(
+              {s.dim[0], s.dim[1], s.dim[2], t.deep(), t.high(), count, rows, pitch, y + i * size, at(i), nullptr, 0});
+        });
   }
   KernelNote note() const { return note_of(s); }
 };
@@ -202,9 +202,9 @@ template <class T> struct AvgPool {
     const int64_t length = s.dim[2].y + kernels.lanes;
     const Scratch<T> counts(length);
     fill_counts(s, t, counts.data(), length);
-    for_laid_out(s, x, T{0}, [&](int64_t i, const T* rows, int64_t pitch) {
-      kernels.mean({s.dim[0], s.dim[1], s.dim[2], t.deep(), t.high(), rows, pitch, y + i * size, nullptr, counts.data(),
-                    static_cast<T>(s.divisor)});
+    for_laid_out(s, x, T{0}, [&](int64_t i, int64_t count, const T* rows, int64_t pitch) {
+      kernels.mean({s.dim[0], s.dim[1], s.dim[2], t.deep(), t.high(), count, rows, pitch, y + i * size, nullptr,
+                    counts.data(), static_cast<T>(s.divisor)});
     });
   }
   KernelNote note() const { return note_of(s); }

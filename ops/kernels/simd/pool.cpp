@@ -1,4 +1,4 @@
-// Pooling of a plane, a vector of windows at a time: every window of the vector takes its element of one place, then of the next.
+// Pooling of planes, a vector of windows at a time: every window of the vector takes its element of one place, then of the next.
 #include "tapegrad/ops/kernels/simd/targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tapegrad/ops/kernels/simd/pool.cpp"
@@ -107,21 +107,23 @@ template <class T, int kStride> void max_rows(const PoolPlane<T>& p) {
   const IndexTag<T> di;
   const Full<PositionOf<T>> full;
   const Index<T> count_up = hn::Iota(di, 0), lane = kStride == 1 ? count_up : hn::Add(count_up, count_up);
-  const int64_t width = p.width.y, pitch = p.pitch, row_x = p.width.x, all = p.depth.y * p.height.y * width;
+  const int64_t width = p.width.y, pitch = p.pitch, row_x = p.width.x, all = p.planes * p.depth.y * p.height.y * width;
   const int64_t kernel = p.width.kernel, dilation = p.width.dilation;
   T* y = p.y;
   PositionOf<T>* at = p.position;
   const T* const y_end = y + all;
   const PositionOf<T>* const at_end = at + (at ? all : 0);
   WindowRows rows(p.depth, p.height);
-  for (int64_t o = 0; o < p.depth.y; ++o) {
-    const Window& deep = p.deep[o];
+  const T* x = p.x;
+  for (int64_t o = 0; o < p.planes * p.depth.y; ++o) {
+    if (o > 0 && o % p.depth.y == 0) x += p.depth.x * p.height.x * pitch;
+    const Window& deep = p.deep[o % p.depth.y];
     for (int64_t r = 0; r < p.height.y; ++r) {
       const Window& high = p.high[r];
       rows.follow(deep, high);
       const int64_t top = deep.begin * p.height.x + high.begin;
       for (int64_t window = 0; window < width; window += kLanes<T>) {
-        const T* const from = p.x + top * pitch + window * kStride;
+        const T* const from = x + top * pitch + window * kStride;
         const int64_t first = top * row_x + window * kStride - p.width.padding;
         Vec<T> best = hn::Set(d, -kInf<T>);
         Index<T> place = hn::Set(di, -1);
@@ -156,15 +158,17 @@ template <class T, int kStride> void mean_rows(const PoolPlane<T>& p) {
   const Full<T> d;
   const int64_t width = p.width.y, pitch = p.pitch, kernel = p.width.kernel, dilation = p.width.dilation;
   T* y = p.y;
-  const T* const end = y + p.depth.y * p.height.y * width;
+  const T* const end = y + p.planes * p.depth.y * p.height.y * width;
   WindowRows rows(p.depth, p.height);
-  for (int64_t o = 0; o < p.depth.y; ++o) {
-    const Window& deep = p.deep[o];
+  const T* x = p.x;
+  for (int64_t o = 0; o < p.planes * p.depth.y; ++o) {
+    if (o > 0 && o % p.depth.y == 0) x += p.depth.x * p.height.x * pitch;
+    const Window& deep = p.deep[o % p.depth.y];
     for (int64_t r = 0; r < p.height.y; ++r) {
       const Window& high = p.high[r];
       rows.follow(deep, high);
       const Vec<T> divisor = hn::Set(d, divisor_of(p.divisor, deep, high));
-      const T* const top = p.x + (deep.begin * p.height.x + high.begin) * pitch;
+      const T* const top = x + (deep.begin * p.height.x + high.begin) * pitch;
       for (int64_t window = 0; window < width; window += kLanes<T>) {
         Vec<T> sum = hn::Zero(d);
         for (int64_t i = 0; i < rows.count(); ++i)

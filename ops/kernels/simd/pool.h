@@ -1,4 +1,4 @@
-// What the pooling kernels take: one plane, whose rows are laid out so that whole vectors of windows can be read.
+// What the pooling kernels take: planes, whose rows are laid out so that whole vectors of windows can be read.
 #pragma once
 
 #include <type_traits>
@@ -9,11 +9,12 @@ namespace tapegrad::kernels::simd {
 
 template <class T> using PositionOf = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
 
-// Row (d, h) of the plane lies at x + (d height.x + h) pitch, with width.padding elements in front of it that count for nothing, and as many
+// Planes one behind the other. Row (d, h) of the first lies at x + (d height.x + h) pitch, with width.padding elements in front of it that count for nothing, and as many
 // behind it as a vector of windows reads. width.stride is 1 or 2.
 template <class T> struct PoolPlane {
   Windows depth, height, width;
   const Window *deep, *high;  // those of depth and height, one by one
+  int64_t planes;
   const T* x;
   int64_t pitch;
   T* y;
