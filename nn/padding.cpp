@@ -11,7 +11,9 @@ Tensor framed(const Tensor& x, IntArrayRef padding, const char* mode, double val
 }
 
 std::string frame_text(IntArrayRef padding, const double* value) {
-  return "padding=" + to_string(padding) + (value ? ", value=" + shown(*value) : "");
+  std::string text;
+  for (int64_t n : padding) text += (text.empty() ? "" : ", ") + std::to_string(n);
+  return "padding=(" + text + ")" + (value ? ", value=" + shown(*value) : "");
 }
 
 }  // namespace tapegrad::nn::detail

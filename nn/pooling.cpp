@@ -10,18 +10,22 @@ namespace {
 
 template <class Options> auto stride_of(const Options& o) { return o.stride.value_or(o.kernel_size); }
 
-const char* shown(bool value) { return value ? "true" : "false"; }
+// As PyTorch prints them: 2, and (2, 3).
+template <size_t N> std::string text_of(const ExpandingArray<N>& a) {
+  return N == 1 ? std::to_string(a[0]) : nn::shown(a);
+}
+const char* text_of(bool value) { return value ? "true" : "false"; }
 
 template <class Options> std::string kernel_text(const Options& o) {
-  return "kernel_size=" + to_string(o.kernel_size) + ", stride=" + to_string(stride_of(o)) +
-         ", padding=" + to_string(o.padding);
+  return "kernel_size=" + text_of(o.kernel_size) + ", stride=" + text_of(stride_of(o)) +
+         ", padding=" + text_of(o.padding);
 }
 template <size_t N> std::string text_of(const MaxPoolOptions<N>& o) {
-  return kernel_text(o) + ", dilation=" + to_string(o.dilation) + ", ceil_mode=" + shown(o.ceil_mode);
+  return kernel_text(o) + ", dilation=" + text_of(o.dilation) + ", ceil_mode=" + text_of(o.ceil_mode);
 }
 template <class Options> std::string mean_text(const Options& o) {
-  return kernel_text(o) + std::string(", ceil_mode=") + shown(o.ceil_mode) +
-         ", count_include_pad=" + shown(o.count_include_pad);
+  return kernel_text(o) + std::string(", ceil_mode=") + text_of(o.ceil_mode) +
+         ", count_include_pad=" + text_of(o.count_include_pad);
 }
 template <size_t N> std::string text_of(const AvgPoolOptions<N>& o) {
   return mean_text(o) + (o.divisor_override ? ", divisor_override=" + std::to_string(*o.divisor_override) : "");
@@ -40,16 +44,6 @@ Tensor adaptive_max_pool3d(const Tensor& x, IntArrayRef output_size) {
   return adaptive_max_pool("adaptive_max_pool3d", x, output_size, 3);
 }
 }  // namespace functional
-
-namespace detail {
-void wrong_count(size_t wanted, size_t given) {
-  throw ValueError("ExpandingArray: there must be one number, or one for each of " + std::to_string(wanted) +
-                   " dims, got " + std::to_string(given));
-}
-std::string shown_array(IntArrayRef values) {
-  return values.size() == 1 ? std::to_string(values[0]) : tapegrad::to_string(values);
-}
-}  // namespace detail
 
 Tensor MaxPool1d::forward(const Tensor& x) const {
   const MaxPool1dOptions& o = options_;
@@ -105,16 +99,16 @@ Tensor AvgPool3d::forward(const Tensor& x) const {
 std::string AvgPool3d::extra_repr() const { return text_of(options_); }
 
 Tensor AdaptiveAvgPool1d::forward(const Tensor& x) const { return tapegrad::adaptive_avg_pool1d(x, output_size_); }
-std::string AdaptiveAvgPool1d::extra_repr() const { return "output_size=" + to_string(output_size_); }
+std::string AdaptiveAvgPool1d::extra_repr() const { return "output_size=" + text_of(output_size_); }
 Tensor AdaptiveAvgPool2d::forward(const Tensor& x) const { return tapegrad::adaptive_avg_pool2d(x, output_size_); }
-std::string AdaptiveAvgPool2d::extra_repr() const { return "output_size=" + to_string(output_size_); }
+std::string AdaptiveAvgPool2d::extra_repr() const { return "output_size=" + text_of(output_size_); }
 Tensor AdaptiveAvgPool3d::forward(const Tensor& x) const { return tapegrad::adaptive_avg_pool3d(x, output_size_); }
-std::string AdaptiveAvgPool3d::extra_repr() const { return "output_size=" + to_string(output_size_); }
+std::string AdaptiveAvgPool3d::extra_repr() const { return "output_size=" + text_of(output_size_); }
 Tensor AdaptiveMaxPool1d::forward(const Tensor& x) const { return functional::adaptive_max_pool1d(x, output_size_); }
-std::string AdaptiveMaxPool1d::extra_repr() const { return "output_size=" + to_string(output_size_); }
+std::string AdaptiveMaxPool1d::extra_repr() const { return "output_size=" + text_of(output_size_); }
 Tensor AdaptiveMaxPool2d::forward(const Tensor& x) const { return functional::adaptive_max_pool2d(x, output_size_); }
-std::string AdaptiveMaxPool2d::extra_repr() const { return "output_size=" + to_string(output_size_); }
+std::string AdaptiveMaxPool2d::extra_repr() const { return "output_size=" + text_of(output_size_); }
 Tensor AdaptiveMaxPool3d::forward(const Tensor& x) const { return functional::adaptive_max_pool3d(x, output_size_); }
-std::string AdaptiveMaxPool3d::extra_repr() const { return "output_size=" + to_string(output_size_); }
+std::string AdaptiveMaxPool3d::extra_repr() const { return "output_size=" + text_of(output_size_); }
 
 }  // namespace tapegrad::nn

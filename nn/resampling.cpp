@@ -28,8 +28,8 @@ Tensor Unfold::forward(const Tensor& x) const {
   return functional::unfold(x, options_.kernel_size, options_.dilation, options_.padding, options_.stride);
 }
 std::string Unfold::extra_repr() const {
-  return "kernel_size=" + to_string(options_.kernel_size) + ", dilation=" + to_string(options_.dilation) +
-         ", padding=" + to_string(options_.padding) + ", stride=" + to_string(options_.stride);
+  return "kernel_size=" + nn::shown(options_.kernel_size) + ", dilation=" + nn::shown(options_.dilation) +
+         ", padding=" + nn::shown(options_.padding) + ", stride=" + nn::shown(options_.stride);
 }
 
 Tensor Fold::forward(const Tensor& x) const {
@@ -37,9 +37,9 @@ Tensor Fold::forward(const Tensor& x) const {
   return functional::fold(x, o.output_size, o.kernel_size, o.dilation, o.padding, o.stride);
 }
 std::string Fold::extra_repr() const {
-  return "output_size=" + to_string(options_.output_size) + ", kernel_size=" + to_string(options_.kernel_size) +
-         ", dilation=" + to_string(options_.dilation) + ", padding=" + to_string(options_.padding) +
-         ", stride=" + to_string(options_.stride);
+  return "output_size=" + nn::shown(options_.output_size) + ", kernel_size=" + nn::shown(options_.kernel_size) +
+         ", dilation=" + nn::shown(options_.dilation) + ", padding=" + nn::shown(options_.padding) +
+         ", stride=" + nn::shown(options_.stride);
 }
 
 }  // namespace tapegrad::nn

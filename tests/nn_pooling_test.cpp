@@ -26,7 +26,7 @@ TEST_CASE("pooling modules are their functions", "[nn]") {
   CHECK(equal(nn::AdaptiveMaxPool3d(2)(x3), std::get<0>(F::adaptive_max_pool3d_with_indices(x3, 2))));
   CHECK(message_of<ValueError>([] {
           nn::MaxPool3d({.kernel_size = {2, 3}});
-        }) == "ExpandingArray: there must be one number, or one for each of 3 dims, got 2");
+        }) == "ExpandingArray: one number is needed, or 3, got [2, 3]");
 }
 
 TEST_CASE("MaxUnpool2d puts back what MaxPool2d took", "[nn]") {
@@ -98,22 +98,22 @@ TEST_CASE("Upsample and shuffles", "[nn]") {
 TEST_CASE("pooling and its kin print like PyTorch's", "[nn]") {
   CHECK(to_string(nn::MaxPool1d(2)) == "MaxPool1d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=false)");
   CHECK(to_string(nn::MaxPool2d({.kernel_size = 3, .stride = 2, .padding = {1, 0}})) ==
-        "MaxPool2d(kernel_size=[3, 3], stride=[2, 2], padding=[1, 0], dilation=[1, 1], ceil_mode=false)");
-  CHECK(to_string(nn::MaxUnpool2d(2)) == "MaxUnpool2d(kernel_size=[2, 2], stride=[2, 2], padding=[0, 0])");
+        "MaxPool2d(kernel_size=(3, 3), stride=(2, 2), padding=(1, 0), dilation=(1, 1), ceil_mode=false)");
+  CHECK(to_string(nn::MaxUnpool2d(2)) == "MaxUnpool2d(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0))");
   CHECK(to_string(nn::AvgPool1d(2)) ==
         "AvgPool1d(kernel_size=2, stride=2, padding=0, ceil_mode=false, count_include_pad=true)");
   CHECK(to_string(nn::AvgPool2d({.kernel_size = 2, .divisor_override = 3})) ==
-        "AvgPool2d(kernel_size=[2, 2], stride=[2, 2], padding=[0, 0], ceil_mode=false, count_include_pad=true, "
+        "AvgPool2d(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0), ceil_mode=false, count_include_pad=true, "
         "divisor_override=3)");
-  CHECK(to_string(nn::AdaptiveAvgPool2d({3, 4})) == "AdaptiveAvgPool2d(output_size=[3, 4])");
+  CHECK(to_string(nn::AdaptiveAvgPool2d({3, 4})) == "AdaptiveAvgPool2d(output_size=(3, 4))");
   CHECK(to_string(nn::AdaptiveMaxPool1d(3)) == "AdaptiveMaxPool1d(output_size=3)");
-  CHECK(to_string(nn::ZeroPad2d(1)) == "ZeroPad2d(padding=[1, 1, 1, 1])");
-  CHECK(to_string(nn::ConstantPad1d(2, 3.5)) == "ConstantPad1d(padding=[2, 2], value=3.5)");
+  CHECK(to_string(nn::ZeroPad2d(1)) == "ZeroPad2d(padding=(1, 1, 1, 1))");
+  CHECK(to_string(nn::ConstantPad1d(2, 3.5)) == "ConstantPad1d(padding=(2, 2), value=3.5)");
   CHECK(to_string(nn::Upsample({.scale_factor = {2, 1.5}, .mode = "bilinear"})) ==
         "Upsample(scale_factor=[2, 1.5], mode=bilinear)");
   CHECK(to_string(nn::Upsample({.size = {4}})) == "Upsample(size=[4], mode=nearest)");
   CHECK(to_string(nn::PixelShuffle(3)) == "PixelShuffle(upscale_factor=3)");
-  CHECK(to_string(nn::Unfold(3)) == "Unfold(kernel_size=[3, 3], dilation=[1, 1], padding=[0, 0], stride=[1, 1])");
+  CHECK(to_string(nn::Unfold(3)) == "Unfold(kernel_size=(3, 3), dilation=(1, 1), padding=(0, 0), stride=(1, 1))");
   CHECK(to_string(nn::Fold({.output_size = 4, .kernel_size = 2, .stride = {2, 1}})) ==
-        "Fold(output_size=[4, 4], kernel_size=[2, 2], dilation=[1, 1], padding=[0, 0], stride=[2, 1])");
+        "Fold(output_size=(4, 4), kernel_size=(2, 2), dilation=(1, 1), padding=(0, 0), stride=(2, 1))");
 }
