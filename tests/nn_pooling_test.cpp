@@ -40,7 +40,7 @@ TEST_CASE("MaxUnpool2d puts back what MaxPool2d took", "[nn]") {
   CHECK(equal(pool(relu(back)), relu(y)));
   back.backward(ones_like(back));
   CHECK(equal(x.grad(), (back != 0).to(kFloat32)));
-  CHECK(nn::MaxUnpool2d(2)(y, where, {7, 9}).sizes() == Shape{2, 3, 7, 9});
+  CHECK(nn::MaxUnpool2d(2).forward(y, where, {7, 9}).sizes() == Shape{2, 3, 7, 9});
 }
 
 TEST_CASE("the largest element: NaN wins, and the first of equal ones has the gradient", "[nn]") {
