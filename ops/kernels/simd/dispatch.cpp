@@ -32,6 +32,7 @@ void fill_gemm(Table& t);
 void fill_softmax(Table& t);
 void fill_columns(Table& t);
 void fill_deviations(Table& t);
+void fill_normalization(Table& t);
 void fill_optim(Table& t);
 void fill_map_activation(Table& t);
 void fill_map_math(Table& t);
@@ -51,6 +52,7 @@ static void fill_all(Table& t) {
   fill_softmax(t);
   fill_columns(t);
   fill_deviations(t);
+  fill_normalization(t);
   fill_optim(t);
   fill_map_activation(t);
   fill_map_math(t);

@@ -170,6 +170,19 @@ template <class T> struct Floating {
   void (*distances)(const T* x, const T* y, T* dst, int64_t rows, int64_t n, int64_t cols, double p);
   // ptr[0][r, c] = f(ptr[1][r, c], ptr[2][r, c]) by a tile of f, and its sum over the rows, as reduce_cols takes it.
   void (*map_sum_cols)(Tile tile, char* const* ptr, void* sums, int64_t rows, int64_t cols, int64_t ld);
+  // Normalisation of n contiguous elements with one mean m, or (cols) of columns that lie side by side, each with its own constants.
+  void (*normalize)(const T* x, T* y, int64_t n, T m, T a, T b);  // y = (x - m) a + b
+  void (*normalize_row)(const T* x, T* y, const T* w, const T* v, int64_t n, T m, T a, T b);  // y = ((x - m) a + b) w + v
+  void (*normalize_cols)(const T* x, T* y, const T* m, const T* a, const T* b, int64_t rows, int64_t cols, int64_t ld);
+  // sums[0] = sum of g, sums[1] = sum of g (x - m), with g = dy or, unless w is null, dy w; and the same for each column.
+  void (*normalize_sums)(const T* dy, const T* x, const T* w, int64_t n, T m, T* sums);
+  void (*normalize_sums_cols)(const T* dy, const T* x, const T* m, T* first, T* second, int64_t rows, int64_t cols, int64_t ld);
+  // dx = (dy w + ((x - m) b + c)) a; without w for columns
+  void (*normalize_slope)(const T* dy, const T* x, T* dx, int64_t n, T m, T w, T a, T b, T c);
+  void (*normalize_slope_cols)(const T* dy, const T* x, T* dx, const T* m, const T* a, const T* b, const T* c, int64_t rows, int64_t cols,
+                               int64_t ld);
+  // The same with a w of every element's own, and unless dw is null, dw += dy a (x - m), dv += dy
+  void (*normalize_slope_row)(const T* dy, const T* x, const T* w, T* dx, T* dw, T* dv, int64_t n, T m, T a, T b, T c);
   T (*dot)(const T* a, const T* b, int64_t n);
   ConvKernels<T> conv;
   // Keeps the multiply-add units busy with x[0] and x[1], for x[2]; returns how many operations that were.
