@@ -40,6 +40,7 @@
 #include "tapegrad/ops/losses.h"
 #include "tapegrad/ops/margin_losses.h"
 #include "tapegrad/ops/math.h"
+#include "tapegrad/ops/normalization.h"
 #include "tapegrad/ops/order.h"
 #include "tapegrad/ops/pad.h"
 #include "tapegrad/ops/products.h"

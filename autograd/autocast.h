@@ -15,6 +15,7 @@ inline constexpr std::string_view kFloat32Ops[] = {
     "reciprocal", "rsqrt", "sinh", "softplus", "tan",
     // sums of many terms
     "sum", "prod", "cumsum", "cumprod", "logcumsumexp", "logsumexp", "softmax", "log_softmax", "norm", "cdist",
+    "layer_norm", "group_norm", "rms_norm",
     // losses
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss",
     "smooth_l1_loss"};

@@ -52,8 +52,8 @@ file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/core/watch.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/profile/*.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/transform/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/replay/*.cpp"
   "${PROJECT_SOURCE_DIR}/nn/*.cpp" "${PROJECT_SOURCE_DIR}/nn/data/*.cpp")
-foreach(family as_strided blend einsum embedding extrema gated gather index_grammar indexing join margin_losses order pad products
-        rearrange rounding sampling scan select special statistics trigonometry)
+foreach(family as_strided blend einsum embedding extrema gated gather index_grammar indexing join margin_losses normalization order
+        pad products rearrange rounding sampling scan select special statistics trigonometry)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/${family}.cpp")
 endforeach()
 list(FILTER TAPEGRAD_COLD EXCLUDE REGEX "replay/(group|program)\\.cpp$")  # these run at every step

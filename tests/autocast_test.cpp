@@ -143,6 +143,9 @@ TEST_CASE("autocast: what needs the precision gets float32") {
       {"log_softmax", log_softmax(x, 1)},
       {"norm", x.norm()},
       {"cdist", cdist(x, t)},
+      {"layer_norm", layer_norm(x, {8})},
+      {"group_norm", group_norm(x, 2)},
+      {"rms_norm", rms_norm(x, {8})},
       {"binary_cross_entropy", binary_cross_entropy(t, t)},
       {"binary_cross_entropy_with_logits", binary_cross_entropy_with_logits(x, t)},
       {"cross_entropy", cross_entropy(x, classes)},
@@ -182,6 +185,7 @@ TEST_CASE("autocast: the rest runs in what it is given, mixed operands in the wi
   CHECK(cat({x, f}, 0).dtype() == kFloat32);
   CHECK(x.view(-1).dtype() == kBFloat16);
   CHECK(dropout(x, 0.5, true).dtype() == kBFloat16);
+  CHECK(batch_norm(x, {}, {}, {}, {}, true).dtype() == kBFloat16);
   if (works()) CHECK(prelu(x, full({1}, 0.25)).dtype() == kBFloat16);
 }
 

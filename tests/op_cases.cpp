@@ -19,7 +19,8 @@ const std::vector<Row>& table() {
          {activation_rows, margin_rows, sampling_rows, statistics_rows, order_rows, products_rows, einsum_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
-    for (auto* family : {view_rows, rearrange_rows, pad_rows, gather_rows, embedding_rows, select_rows, conv_rows}) {
+    for (auto* family : {view_rows, rearrange_rows, pad_rows, gather_rows, embedding_rows, select_rows, conv_rows,
+                         normalization_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
     return all;

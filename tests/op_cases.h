@@ -165,5 +165,6 @@ std::vector<Row> gather_rows();
 std::vector<Row> embedding_rows();
 std::vector<Row> select_rows();
 std::vector<Row> conv_rows();
+std::vector<Row> normalization_rows();
 
 }  // namespace op_cases
