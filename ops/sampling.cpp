@@ -1,5 +1,7 @@
-// dropout, bernoulli, multinomial, normal.
+// dropout and its kin, bernoulli, multinomial, normal.
 #include "tapegrad/ops/sampling.h"
+
+#include <cmath>
 
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/inplace.h"
@@ -13,21 +15,37 @@ using kernels::Map;
 
 namespace {
 
-// y = x m, m = 0 or 1 / (1 - p);  dx = dy m
-struct Dropout {
-  static constexpr const char* name = "dropout";
+enum class Drop { elements, features, alpha, feature_alpha };
+constexpr const char* kDropNames[] = {"dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"};
+constexpr double kSeluLimit = -1.7580993408473766;
+
+// [N, C, 1, ...] for x [N, C, ...]
+Shape feature_sizes(Shape sizes) {
+  for (int64_t d = 2; d < sizes.size(); ++d) sizes[d] = 1;
+  return sizes;
+}
+
+// y = x m, or (x - k) m + c for alpha, m = 0 or what is kept is multiplied by;  dx = dy m
+template <Drop kDrop> struct Dropout {
+  static constexpr const char* name = kDropNames[static_cast<int>(kDrop)];
   static constexpr bool elementwise = true;
   static constexpr bool takes_bfloat16 = false;  // the mask is drawn in float32
+  static constexpr bool alpha = kDrop == Drop::alpha || kDrop == Drop::feature_alpha;
+  static constexpr bool features = kDrop == Drop::features || kDrop == Drop::feature_alpha;
   double p;
   Generator generator;
   uint64_t seed = 0, draw = 0;  // of the mask
   SavedInput mask{"mask"};
   Tensor forward(const Tensor& x, const Tensor& out = {}) {
     seed = generator.seed(), draw = generator.draw();
-    const Tensor m = new_tensor(x.sizes(), x.dtype());
-    kernels::keep_mask(name, m, p, generator);
+    const double kept = alpha ? 1 / std::sqrt((1 - p) * (1 + p * kSeluLimit * kSeluLimit)) : 1 / (1 - p);
+    const Tensor m = new_tensor(features ? feature_sizes(x.sizes()) : x.sizes(), x.dtype());
+    kernels::keep_mask(name, m, p, kept, generator);
     mask.save(m);
-    return kernels::binary(name, Map::mul, x, m, out);
+    if (!alpha || p == 1) return kernels::binary(name, Map::mul, x, m, out);
+    const Tensor moved = kernels::binary_scalar(name, Map::sub, x, kSeluLimit, out);
+    const Tensor low = filled_tensor(IntArrayRef(), x.dtype(), kSeluLimit * kept * (1 - p), name);
+    return kernels::ternary(name, Map::mul_add, moved, m, low, moved);
   }
   Grads backward(const Tensor& dy) const { return {dy * *mask}; }
   // From now on forward draws the same mask.
@@ -45,12 +63,26 @@ void check_floating(const char* op, const char* argument, const Tensor& x) {
 }
 
 // Whether anything is to be dropped.
-bool drops(const char* op, const Tensor& x, double p, bool training) {
+bool drops(const char* op, const Tensor& x, double p, bool training, bool features) {
   check_defined(op, x, "x");
   if (!(p >= 0 && p <= 1)) throw ValueError(std::string(op) + ": p must lie in [0, 1], got " + std::to_string(p));
+  if (features && x.dim() < 2)
+    throw ShapeError(std::string(op) + ": x must be [N, C, ...], got shape " + to_string(x.sizes()));
   if (!training || p == 0) return false;
   check_floating(op, "x", x);
   return true;
+}
+
+template <Drop kDrop> Tensor dropped(const Tensor& x, double p, bool training, Generator& generator) {
+  using Op = Dropout<kDrop>;
+  if (!drops(Op::name, x, p, training, Op::features)) return x;
+  return apply(Op{.p = p, .generator = generator}, x);
+}
+
+template <Drop kDrop> Tensor& dropped_in_place(const Tensor& x, double p, bool training, Generator& generator) {
+  using Op = Dropout<kDrop>;
+  if (!drops(in_place_name<Op>, x, p, training, Op::features)) return const_cast<Tensor&>(x);
+  return apply_in_place(Op{.p = p, .generator = generator}, x);
 }
 
 void check_samples(const Tensor& weights, int64_t num_samples, bool replacement) {
@@ -75,13 +107,28 @@ void check_std(double std) {
 }  // namespace
 
 Tensor dropout(const Tensor& x, double p, bool training, Generator& generator) {
-  if (!drops("dropout", x, p, training)) return x;
-  return apply(Dropout{.p = p, .generator = generator}, x);
+  return dropped<Drop::elements>(x, p, training, generator);
 }
-
 Tensor& dropout_(const Tensor& x, double p, bool training, Generator& generator) {
-  if (!drops("dropout_", x, p, training)) return const_cast<Tensor&>(x);
-  return apply_in_place(Dropout{.p = p, .generator = generator}, x);
+  return dropped_in_place<Drop::elements>(x, p, training, generator);
+}
+Tensor feature_dropout(const Tensor& x, double p, bool training, Generator& generator) {
+  return dropped<Drop::features>(x, p, training, generator);
+}
+Tensor& feature_dropout_(const Tensor& x, double p, bool training, Generator& generator) {
+  return dropped_in_place<Drop::features>(x, p, training, generator);
+}
+Tensor alpha_dropout(const Tensor& x, double p, bool training, Generator& generator) {
+  return dropped<Drop::alpha>(x, p, training, generator);
+}
+Tensor& alpha_dropout_(const Tensor& x, double p, bool training, Generator& generator) {
+  return dropped_in_place<Drop::alpha>(x, p, training, generator);
+}
+Tensor feature_alpha_dropout(const Tensor& x, double p, bool training, Generator& generator) {
+  return dropped<Drop::feature_alpha>(x, p, training, generator);
+}
+Tensor& feature_alpha_dropout_(const Tensor& x, double p, bool training, Generator& generator) {
+  return dropped_in_place<Drop::feature_alpha>(x, p, training, generator);
 }
 
 Tensor bernoulli(const Tensor& p, Generator& generator) {

@@ -13,6 +13,25 @@ TAPEGRAD_API Tensor dropout(const Tensor& x, double p = 0.5, bool training = tru
 TAPEGRAD_API Tensor& dropout_(const Tensor& x, double p = 0.5, bool training = true,
                               Generator& generator = default_generator());
 
+// As dropout with one m for all elements of x[n, c], for x [N, C, ...]: whole channels. ShapeError for fewer than two dims.
+// Tompson et al., "Efficient object localization using convolutional networks", 2015.
+TAPEGRAD_API Tensor feature_dropout(const Tensor& x, double p = 0.5, bool training = true,
+                                    Generator& generator = default_generator());
+TAPEGRAD_API Tensor& feature_dropout_(const Tensor& x, double p = 0.5, bool training = true,
+                                      Generator& generator = default_generator());
+// y = a x + b, or with probability p a k + b, where k = -1.7580993408473766 is what selu tends to, and a and b keep mean 0 and
+// variance 1: a = 1 / sqrt((1 - p) (1 + p k^2)), b = -a k p;  dx = dy a, or 0 there. 0 where p = 1. Klambauer et al.,
+// "Self-normalizing neural networks", 2017.
+TAPEGRAD_API Tensor alpha_dropout(const Tensor& x, double p = 0.5, bool training = false,
+                                  Generator& generator = default_generator());
+TAPEGRAD_API Tensor& alpha_dropout_(const Tensor& x, double p = 0.5, bool training = false,
+                                    Generator& generator = default_generator());
+// The same for whole channels of x [N, C, ...].
+TAPEGRAD_API Tensor feature_alpha_dropout(const Tensor& x, double p = 0.5, bool training = false,
+                                          Generator& generator = default_generator());
+TAPEGRAD_API Tensor& feature_alpha_dropout_(const Tensor& x, double p = 0.5, bool training = false,
+                                            Generator& generator = default_generator());
+
 // The rest is not differentiable: results do not require grad.
 
 // y[i] = 1 with probability p[i], else 0, of the shape and dtype of p; of x for one p. ValueError for a p outside [0, 1].

@@ -72,6 +72,82 @@ Row dropout_row() {
   return row;
 }
 
+// Of whole channels of [N, C, ...]: element i goes by the word of its channel.
+int64_t channel_of(const Shape& sizes, int64_t i) {
+  for (int64_t d = 2; d < sizes.size(); ++d) i /= sizes[d];
+  return i;
+}
+
+// (x - k) m + a k (1 - p), m = a or 0: what is dropped becomes a k + b, the rest a x + b, with b = -a k p.
+Reference alpha_dropped(double p, bool channels) {
+  return [=](const std::vector<Array>& in) {
+    const double k = -1.7580993408473766, a = 1 / std::sqrt((1 - p) * (1 + p * k * k));
+    Array y(in[0].sizes);
+    y.magnitude.resize(y.v.size());
+    for (int64_t i = 0; i < y.numel(); ++i) {
+      const double m = word(channels ? channel_of(y.sizes, i) : i) * 0x1p-32 < p ? 0 : a;
+      y[i] = (in[0][i] - k) * m + a * k * (1 - p);
+      y.magnitude[static_cast<size_t>(i)] = std::abs(in[0][i]) + 3;
+    }
+    return y;
+  };
+}
+
+using DropCall = Tensor (*)(const Tensor&, double, bool, Generator&);
+using DropInPlace = Tensor& (*)(const Tensor&, double, bool, Generator&);
+
+Row kin_of_dropout(const std::string& name, DropCall f, DropInPlace in_place, const std::vector<Shape>& shapes,
+                   const Reference& reference, const Shape& timed) {
+  Row row{.name = name, .cases = {}};
+  const auto call = [f](const Tensors& in) { return f(in[0], 0.4, true, seeded()); };
+  for (const Shape& sizes : shapes) row.cases.push_back({to_string(sizes), {{.sizes = sizes}}, call, reference});
+  const auto special = [&](const std::string& label, double p, bool training, Reference expected) {
+    const auto once = [=](const Tensors& in) { return f(in[0], p, training, default_generator()); };
+    row.cases.push_back({label, {{.sizes = {3, 5}}}, once, std::move(expected), 1, 2, true});
+  };
+  special("not training", 0.7, false, unchanged());
+  special("p 1", 1, true, [](const std::vector<Array>& in) { return Array(in[0].sizes); });
+  row.in_place = [in_place](const Tensors& in) { return in_place(in[0], 0.4, true, seeded()); };
+  row.bench.push_back({to_string(timed), {{.sizes = timed}}, call, {}});
+  row.bad_inputs = {bad<ValueError>(
+                        [f] {
+                          f(ones({2, 2}), 1.5, true, seeded());
+                        },
+                        name + ": p must lie in [0, 1], got 1.500000"),
+                    bad<ValueError>(
+                        [in_place] {
+                          in_place(ones({2, 2}), -1, true, seeded());
+                        },
+                        name + "_: p must lie in [0, 1], got -1.000000"),
+                    bad<DTypeError>(
+                        [f] {
+                          f(ones({2, 2}, kInt64), 0.5, true, seeded());
+                        },
+                        name + ": x must be float32 or float64, got int64 (did you mean x.to(kFloat32)?)"),
+                    bad<ValueError>([f] { f(Tensor(), 0.5, true, seeded()); },
+                                    name + ": x must be defined, got an undefined tensor (Tensor())")};
+  if (name.rfind("feature", 0) == 0)
+    row.bad_inputs.push_back(
+        bad<ShapeError>([f] { f(ones({2}), 0.5, false, seeded()); }, name + ": x must be [N, C, ...], got shape [2]"));
+  return row;
+}
+
+void add_kin_of_dropout(std::vector<Row>& rows) {
+  const std::vector<Shape> channels{{2, 5}, {3, 4, 2}, {2, 4, 2, 3}, {2, 0, 3}};
+  const Reference dropped_channels = [](const std::vector<Array>& in) {
+    Array y(in[0].sizes);
+    for (int64_t i = 0; i < y.numel(); ++i)
+      y[i] = in[0][i] * (word(channel_of(y.sizes, i)) * 0x1p-32 < 0.4 ? 0 : 1 / 0.6);
+    return y;
+  };
+  rows.push_back(kin_of_dropout("feature_dropout", feature_dropout, feature_dropout_, channels, dropped_channels,
+                                {64, 64, 14, 14}));
+  rows.push_back(kin_of_dropout("alpha_dropout", alpha_dropout, alpha_dropout_, {Shape{}, Shape{7}, Shape{3, 5}},
+                                alpha_dropped(0.4, false), {1000000}));
+  rows.push_back(kin_of_dropout("feature_alpha_dropout", feature_alpha_dropout, feature_alpha_dropout_, channels,
+                                alpha_dropped(0.4, true), {64, 64, 14, 14}));
+}
+
 Row bernoulli_row() {
   Row row{.name = "bernoulli", .cases = {}};
   const auto call = [](const Tensors& in) {
@@ -224,6 +300,10 @@ Row normal_row() {
 
 }  // namespace
 
-std::vector<Row> sampling_rows() { return {dropout_row(), bernoulli_row(), multinomial_row(), normal_row()}; }
+std::vector<Row> sampling_rows() {
+  std::vector<Row> rows{dropout_row(), bernoulli_row(), multinomial_row(), normal_row()};
+  add_kin_of_dropout(rows);
+  return rows;
+}
 
 }  // namespace op_cases

@@ -49,7 +49,7 @@ double unit(const uint32_t* pair) {
   return (high * 0x1p26 + low) * 0x1p-53;
 }
 
-template <class T> void fill_mask(T* m, int64_t n, double p, const Stream& stream) {
+template <class T> void fill_mask(T* m, int64_t n, double p, double value, const Stream& stream) {
   const double bound = std::nearbyint(p * kWordRange);
   if (bound >= kWordRange) {
     std::fill_n(m, n, T{0});
@@ -57,7 +57,7 @@ template <class T> void fill_mask(T* m, int64_t n, double p, const Stream& strea
   }
   // A mask of bits, for which compilers do not put in a jump that half of the elements would mispredict.
   using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-  const auto kept = std::bit_cast<Bits>(static_cast<T>(1 / (1 - p)));
+  const auto kept = std::bit_cast<Bits>(static_cast<T>(value));
   const auto dropped = static_cast<uint32_t>(bound);
   for_groups<1>(stream, n, [=](int64_t first, int64_t count, const uint32_t* words) {
     T* y = m + first;
@@ -169,10 +169,11 @@ struct Categories {
 
 }  // namespace
 
-void keep_mask(const char* name, const Tensor& m, double p, Generator& generator) {
+void keep_mask(const char* name, const Tensor& m, double p, double kept, Generator& generator) {
   dispatch_floating(name, m.dtype(), [&]<class T>() {
-    launch(name, LaunchKind::random, {&m}, {},
-           [=, data = m.elements<T>(), n = m.numel(), shared = generator] { fill_mask(data, n, p, Stream(shared)); });
+    launch(name, LaunchKind::random, {&m}, {}, [=, data = m.elements<T>(), n = m.numel(), shared = generator] {
+      fill_mask(data, n, p, kept, Stream(shared));
+    });
   });
 }
 

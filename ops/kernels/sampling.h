@@ -5,8 +5,8 @@
 
 namespace tapegrad::kernels {
 
-// m[i] = 0 with probability p, else 1 / (1 - p), in contiguous floating m: one word each, so p counts in steps of 2^-32.
-void keep_mask(const char* name, const Tensor& m, double p, Generator& generator);
+// m[i] = 0 with probability p, else `kept`, in contiguous floating m: one word each, so p counts in steps of 2^-32.
+void keep_mask(const char* name, const Tensor& m, double p, double kept, Generator& generator);
 // y[i] = u[i] < p (p[i]) for 53-bit uniform u, in contiguous bool y; p floating, contiguous, of y's size. ValueError for a
 // probability outside [0, 1], before anything is drawn.
 void bernoulli(const char* name, const Tensor& y, double p, Generator& generator);
