@@ -70,6 +70,7 @@
 #include "tapegrad/nn/layers.h"
 #include "tapegrad/nn/losses.h"
 #include "tapegrad/nn/monitor.h"
+#include "tapegrad/nn/normalization.h"
 #include "tapegrad/nn/progress.h"
 #include "tapegrad/nn/rectifiers.h"
 #include "tapegrad/nn/reshape.h"

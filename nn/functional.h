@@ -1,12 +1,14 @@
 // The operations networks are made of, under the names torch::nn::functional gives them.
 #pragma once
 
+#include "tapegrad/nn/dropout.h"
 #include "tapegrad/ops/activation.h"
 #include "tapegrad/ops/gated.h"
 #include "tapegrad/ops/gather.h"
 #include "tapegrad/ops/linalg.h"
 #include "tapegrad/ops/losses.h"
 #include "tapegrad/ops/margin_losses.h"
+#include "tapegrad/ops/normalization.h"
 #include "tapegrad/ops/pad.h"
 #include "tapegrad/ops/products.h"
 #include "tapegrad/ops/rectifier.h"
@@ -30,9 +32,11 @@ using tapegrad::cross_entropy;
 using tapegrad::mse_loss;
 using tapegrad::nll_loss;
 
+using tapegrad::alpha_dropout;
 using tapegrad::celu;
 using tapegrad::dropout;
 using tapegrad::elu;
+using tapegrad::feature_alpha_dropout;
 using tapegrad::gelu;
 using tapegrad::glu;
 using tapegrad::hardshrink;
@@ -50,6 +54,12 @@ using tapegrad::softshrink;
 using tapegrad::softsign;
 using tapegrad::tanhshrink;
 using tapegrad::threshold;
+
+using tapegrad::batch_norm;
+using tapegrad::group_norm;
+using tapegrad::instance_norm;
+using tapegrad::layer_norm;
+using tapegrad::rms_norm;
 
 using tapegrad::hinge_embedding_loss;
 using tapegrad::huber_loss;
