@@ -56,6 +56,7 @@ foreach(family as_strided blend einsum embedding extrema gated gather index_gram
         pad products rearrange rounding sampling scan select special statistics trigonometry)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/${family}.cpp")
 endforeach()
+list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/kernels/normalization.cpp")  # its loops are calls of vector kernels
 list(FILTER TAPEGRAD_COLD EXCLUDE REGEX "replay/(group|program)\\.cpp$")  # these run at every step
 set_source_files_properties(${TAPEGRAD_COLD} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-Os>")
 
