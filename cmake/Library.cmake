@@ -46,12 +46,15 @@ if(TAPEGRAD_SANITIZE)
   target_link_options(tapegrad INTERFACE $<BUILD_INTERFACE:-fsanitize=${TAPEGRAD_SANITIZE}>)
 endif()
 
-# Checks, profiles, transformations, the making of programs, modules and readers spend their time in the kernels; their own code,
+# Checks, profiles, transformations, the making of programs, modules, readers and writers spend their time in the kernels; their own code,
 # mostly the text of findings and errors, is compiled for size. So are the families of operations that no small step is made of.
 file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/core/watch.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/profile/*.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/transform/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/replay/*.cpp"
   "${PROJECT_SOURCE_DIR}/nn/*.cpp" "${PROJECT_SOURCE_DIR}/nn/data/*.cpp")
+foreach(part file json npy npy_format npz quote safetensors zip zip_directory)
+  list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/core/${part}.cpp")
+endforeach()
 foreach(family as_strided blend einsum embedding extrema gated gather index_grammar indexing join margin_losses order pad products
         rearrange rounding sampling scan select special statistics trigonometry)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/${family}.cpp")

@@ -8,7 +8,7 @@ namespace tapegrad {
 namespace {
 
 // How many bytes from `at` on are one character in UTF-8; 0: the byte there is not part of one.
-size_t utf8_length(const std::string& text, size_t at) {
+size_t utf8_length(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
   const unsigned first = byte(at), second = byte(at + 1);
   if (first < 0x80) return 1;
@@ -67,6 +67,26 @@ std::string shell_quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
+}
+
+std::string quoted_bytes(std::string_view bytes, size_t limit) {
+  std::string text = "\"";
+  for (const char c : bytes.substr(0, limit)) {
+    constexpr const char* digits = "0123456789abcdef";
+    const auto u = static_cast<unsigned char>(c);
+    if (u >= 0x20 && u < 0x7f && c != '"' && c != '\\') text += c;
+    else text += std::string("\\x") + digits[u >> 4] + digits[u & 15];
+  }
+  return text + (bytes.size() > limit ? "\"..." : "\"");
+}
+
+bool is_utf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = utf8_length(text, at);
+    if (length == 0) return false;
+    at += length;
+  }
+  return true;
 }
 
 }  // namespace tapegrad

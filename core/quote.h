@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace tapegrad {
 
@@ -13,6 +14,11 @@ std::string json_number(double x, int digits);
 std::string in_quotes(const std::string& text);
 // As one word of a shell's.
 std::string shell_quoted(const std::string& text);
+
+// Bytes of an untrusted file, for a message: in double quotes, what is not printable as \x1b, no more than `limit` of them.
+std::string quoted_bytes(std::string_view bytes, size_t limit = 80);
+// Whether text is UTF-8 from its first byte to its last.
+bool is_utf8(std::string_view text);
 
 // How many characters UTF-8 text has, which is how wide it is in a table.
 inline size_t characters(const std::string& text) {
