@@ -3,7 +3,7 @@
 
 #include <iosfwd>
 
-#include "tapegrad/nn/ordered_dict.h"
+#include "tapegrad/core/ordered_dict.h"
 #include "tapegrad/nn/parameter.h"
 
 namespace tapegrad::nn {
@@ -13,7 +13,7 @@ namespace detail {
 class Held;
 }
 
-using NamedTensors = OrderedDict<std::string, Tensor>;
+using tapegrad::NamedTensors;
 using StateDict = NamedTensors;
 
 // What load_state_dict left aside when it was not strict.
@@ -85,8 +85,9 @@ class TAPEGRAD_API Module {
 
   // All parameters and buffers by dotted name, sharing memory with the module, outside the tape.
   StateDict state_dict() const;
-  // Copies the elements in. ValueError with every missing and unexpected key (unless strict is false) and every shape
-  // that differs; the module is then as it was.
+  // Copies the elements in, to the dtypes of the module. ValueError with every missing and unexpected key (unless strict is
+  // false), every shape that differs, and every dtype that would lose its kind (floats in place of integers, numbers of bools);
+  // the module is then as it was.
   LoadResult load_state_dict(const StateDict& dict, bool strict = true);
 
   // A table: name, type, shapes and count of parameters of every layer, and their totals.

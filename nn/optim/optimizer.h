@@ -6,8 +6,8 @@
 #include <memory>
 
 #include "tapegrad/autograd/state.h"
+#include "tapegrad/core/ordered_dict.h"
 #include "tapegrad/core/watch.h"
-#include "tapegrad/nn/ordered_dict.h"
 
 namespace tapegrad {
 class StepList;
