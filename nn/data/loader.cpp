@@ -1,6 +1,8 @@
 // The options of a loader, and the order it takes by default.
 #include "tapegrad/nn/data/loader.h"
 
+#include <string_view>
+
 namespace tapegrad::data::detail {
 namespace {
 
@@ -34,6 +36,31 @@ void DefaultSampler::reset() { random_ ? random_->reset() : sequential_.reset();
 
 std::optional<std::vector<int64_t>> DefaultSampler::next(int64_t batch_size) {
   return random_ ? random_->next(batch_size) : sequential_.next(batch_size);
+}
+
+void DefaultSampler::load_state_dict(const NamedTensors& dict) {
+  if (random_) return random_->load_state_dict(dict);
+  if (!dict.empty())
+    throw ValueError("load_state_dict: a loader that does not shuffle has a sampler without state, got one with " +
+                     dict.begin()->first);
+}
+
+NamedTensors written(const LoaderState& state) {
+  NamedTensors out = samplers::detail::written_counts(
+      {{"seed", static_cast<int64_t>(state.seed)}, {"passes", static_cast<int64_t>(state.pass)}});
+  for (const auto& [key, t] : state.sampler) out.append("sampler." + key, t);
+  return out;
+}
+
+LoaderState read_loader(const NamedTensors& dict) {
+  constexpr std::string_view kPrefix = "sampler.";
+  NamedTensors own, sampler;
+  for (const auto& [key, t] : dict) {
+    if (key.compare(0, kPrefix.size(), kPrefix) == 0) sampler.append(key.substr(kPrefix.size()), t);
+    else own.append(key, t);
+  }
+  const auto counts = samplers::detail::read_counts("load_state_dict", own, {"seed", "passes"});
+  return {static_cast<uint64_t>(counts["seed"]), static_cast<uint64_t>(counts["passes"]), std::move(sampler)};
 }
 
 }  // namespace tapegrad::data::detail

@@ -39,11 +39,21 @@ class TAPEGRAD_API DefaultSampler {
   void reset();
   std::optional<std::vector<int64_t>> next(int64_t batch_size);
   int64_t size() const { return sequential_.size(); }
+  NamedTensors state_dict() const { return random_ ? random_->state_dict() : NamedTensors(); }
+  void load_state_dict(const NamedTensors& dict);
 
  private:
   samplers::SequentialSampler sequential_;
   std::optional<samplers::RandomSampler> random_;
 };
+
+// What a loader keeps: two numbers of its own, and its sampler's under "sampler.".
+struct LoaderState {
+  uint64_t seed, pass;
+  NamedTensors sampler;
+};
+TAPEGRAD_API NamedTensors written(const LoaderState& state);
+TAPEGRAD_API LoaderState read_loader(const NamedTensors& dict);
 
 template <class Sampler> struct BatchSamplerOf { using Type = samplers::BatchSampler<Sampler>; };
 template <samplers::BatchSource Sampler> struct BatchSamplerOf<Sampler> { using Type = Sampler; };
@@ -112,12 +122,30 @@ class DataLoader {
   // Batches of one pass.
   int64_t size() const requires requires(const BatchSampler& b) { b.size(); }
   { return batches_.size(); }
+  // What it takes to make the next pass as this loader would, random transforms included. Passes are kept whole: one that was begun
+  // counts, and the next one follows it. Samplers of one's own are part of it where they have state_dict() and load_state_dict().
+  NamedTensors state_dict() const {
+    detail::LoaderState state{seed_, pass_, {}};
+    if constexpr (kKeeps) state.sampler = batches_.state_dict();
+    return detail::written(state);
+  }
+  // ValueError for a dict of another loader; this one is then as it was.
+  void load_state_dict(const NamedTensors& dict) {
+    const detail::LoaderState state = detail::read_loader(dict);
+    if constexpr (kKeeps) batches_.load_state_dict(state.sampler);
+    seed_ = state.seed;
+    pass_ = state.pass;
+  }
   const Dataset& dataset() const { return dataset_; }
   const DataLoaderOptions& options() const { return options_; }
 
  private:
   static constexpr auto kDecides =
       samplers::BatchSource<Sampler> ? detail::Decides::batch_sampler : detail::Decides::sampler;
+  static constexpr bool kKeeps = requires(BatchSampler & b, const NamedTensors& dict) {
+    NamedTensors(b.state_dict());
+    b.load_state_dict(dict);
+  };
   static BatchSampler batched(Sampler sampler, const DataLoaderOptions& options) {
     if constexpr (samplers::BatchSource<Sampler>) return sampler;
     else return BatchSampler(std::move(sampler), options.batch_size, options.drop_last);

@@ -66,27 +66,6 @@ std::vector<int64_t> without_replacement(const std::vector<double>& weights, int
 
 }  // namespace
 
-uint64_t detail::seed_or_draw(const std::optional<uint64_t>& seed) {
-  if (seed) return *seed;
-  const Tensor word = new_tensor({1}, kInt64);
-  fill_integers(word, 0, int64_t{1} << 62);
-  return static_cast<uint64_t>(*word.elements<int64_t>());
-}
-
-std::optional<std::vector<int64_t>> detail::Order::next(int64_t batch_size) {
-  const int64_t count = std::min(batch_size, static_cast<int64_t>(indices_.size()) - position_);
-  if (count <= 0) return {};
-  const auto first = indices_.begin() + position_;
-  position_ += count;
-  return std::vector<int64_t>(first, first + count);
-}
-
-void detail::Order::start(std::vector<int64_t> indices) {
-  indices_ = std::move(indices);
-  position_ = 0;
-  started_ = true;
-}
-
 SequentialSampler::SequentialSampler(int64_t size) : size_(size) { check_size("SequentialSampler", size); }
 
 void SequentialSampler::reset(std::optional<int64_t> new_size) {
@@ -106,32 +85,26 @@ std::optional<std::vector<int64_t>> SequentialSampler::next(int64_t batch_size) 
 
 RandomSampler::RandomSampler(int64_t size, const std::optional<uint64_t>& seed) : size_(size) {
   check_size("RandomSampler", size);
-  seed_ = detail::seed_or_draw(seed);
+  set_seed(seed);
 }
 
 void RandomSampler::reset(std::optional<int64_t> new_size) {
   if (new_size) check_size("RandomSampler", *new_size);
   size_ = new_size.value_or(size_);
-  order_.start(permutation(size_, seed_, pass_++));
+  start();
 }
 
-std::optional<std::vector<int64_t>> RandomSampler::next(int64_t batch_size) {
-  if (!order_.started()) reset();
-  return order_.next(batch_size);
-}
+std::vector<int64_t> RandomSampler::drawn(uint64_t seed, uint64_t pass) const { return permutation(size_, seed, pass); }
 
 SubsetRandomSampler::SubsetRandomSampler(std::vector<int64_t> indices, const std::optional<uint64_t>& seed)
-    : indices_(std::move(indices)), seed_(detail::seed_or_draw(seed)) {}
-
-void SubsetRandomSampler::reset() {
-  std::vector<int64_t> order = permutation(size(), seed_, pass_++);
-  for (int64_t& at : order) at = indices_[static_cast<size_t>(at)];
-  order_.start(std::move(order));
+    : indices_(std::move(indices)) {
+  set_seed(seed);
 }
 
-std::optional<std::vector<int64_t>> SubsetRandomSampler::next(int64_t batch_size) {
-  if (!order_.started()) reset();
-  return order_.next(batch_size);
+std::vector<int64_t> SubsetRandomSampler::drawn(uint64_t seed, uint64_t pass) const {
+  std::vector<int64_t> order = permutation(size(), seed, pass);
+  for (int64_t& at : order) at = indices_[static_cast<size_t>(at)];
+  return order;
 }
 
 WeightedRandomSampler::WeightedRandomSampler(std::vector<double> weights, int64_t num_samples, bool replacement,
@@ -153,17 +126,12 @@ WeightedRandomSampler::WeightedRandomSampler(std::vector<double> weights, int64_
   if (!replacement && num_samples > positive)
     throw ValueError(who + "without replacement num_samples must be at most the number of positive weights, got " +
                      std::to_string(num_samples) + " and " + std::to_string(positive));
-  seed_ = detail::seed_or_draw(seed);
+  set_seed(seed);
 }
 
-void WeightedRandomSampler::reset() {
-  const auto draw = replacement_ ? with_replacement : without_replacement;
-  order_.start(num_samples_ == 0 ? std::vector<int64_t>() : draw(weights_, num_samples_, seed_, pass_++));
-}
-
-std::optional<std::vector<int64_t>> WeightedRandomSampler::next(int64_t batch_size) {
-  if (!order_.started()) reset();
-  return order_.next(batch_size);
+std::vector<int64_t> WeightedRandomSampler::drawn(uint64_t seed, uint64_t pass) const {
+  if (num_samples_ == 0) return {};
+  return (replacement_ ? with_replacement : without_replacement)(weights_, num_samples_, seed, pass);
 }
 
 }  // namespace tapegrad::data::samplers

@@ -1,35 +1,12 @@
 // In which order, and which, examples are taken from a data set.
 #pragma once
 
-#include <optional>
-
-#include "tapegrad/core/tensor.h"
+#include "tapegrad/nn/data/drawn_order.h"
 
 // A sampler of one's own offers `void reset()`, which starts a pass, and `std::optional<std::vector<int64_t>> next(int64_t
 // batch_size)`: up to that many indices, nothing at the end. `int64_t size() const`, the indices of a pass, gives the loader
 // its size(). Loaders run over copies made after reset(). One whose next() takes no argument decides about batches too.
 namespace tapegrad::data::samplers {
-
-namespace detail {
-
-// A pass over a list of indices.
-class TAPEGRAD_API Order {
- public:
-  std::optional<std::vector<int64_t>> next(int64_t batch_size);
-  void start(std::vector<int64_t> indices);
-  int64_t position() const { return position_; }
-  bool started() const { return started_; }
-
- private:
-  std::vector<int64_t> indices_;
-  int64_t position_ = 0;
-  bool started_ = false;
-};
-
-// The seed given, or one drawn from the default generator.
-TAPEGRAD_API uint64_t seed_or_draw(const std::optional<uint64_t>& seed);
-
-}  // namespace detail
 
 // 0, 1, ..., size - 1.
 class TAPEGRAD_API SequentialSampler {
@@ -48,53 +25,47 @@ class TAPEGRAD_API SequentialSampler {
 
 // A random order of 0, 1, ..., size - 1, another one for every pass. The orders follow from the seed; without one from the
 // default generator, so that manual_seed decides.
-class TAPEGRAD_API RandomSampler {
+class TAPEGRAD_API RandomSampler : public detail::DrawnOrder {
  public:
   explicit RandomSampler(int64_t size, const std::optional<uint64_t>& seed = {});
   void reset(std::optional<int64_t> new_size = {});
-  std::optional<std::vector<int64_t>> next(int64_t batch_size);
+  std::optional<std::vector<int64_t>> next(int64_t batch_size) { return take(batch_size); }
   int64_t size() const { return size_; }
-  int64_t index() const { return order_.position(); }
 
  private:
+  std::vector<int64_t> drawn(uint64_t seed, uint64_t pass) const override;
   int64_t size_;
-  uint64_t seed_, pass_ = 0;
-  detail::Order order_;
 };
 
 // The given indices, in a random order, another one for every pass.
-class TAPEGRAD_API SubsetRandomSampler {
+class TAPEGRAD_API SubsetRandomSampler : public detail::DrawnOrder {
  public:
   explicit SubsetRandomSampler(std::vector<int64_t> indices, const std::optional<uint64_t>& seed = {});
-  void reset();
-  std::optional<std::vector<int64_t>> next(int64_t batch_size);
+  void reset() { start(); }
+  std::optional<std::vector<int64_t>> next(int64_t batch_size) { return take(batch_size); }
   int64_t size() const { return static_cast<int64_t>(indices_.size()); }
-  int64_t index() const { return order_.position(); }
 
  private:
+  std::vector<int64_t> drawn(uint64_t seed, uint64_t pass) const override;
   std::vector<int64_t> indices_;
-  uint64_t seed_, pass_ = 0;
-  detail::Order order_;
 };
 
 // num_samples indices i, each with probability weights[i] / sum of weights; without replacement, no index twice (then the
 // probabilities are those among the indices left). ValueError for weights that are negative, not finite or all zero, and
 // for more samples without replacement than there are positive weights.
-class TAPEGRAD_API WeightedRandomSampler {
+class TAPEGRAD_API WeightedRandomSampler : public detail::DrawnOrder {
  public:
   WeightedRandomSampler(std::vector<double> weights, int64_t num_samples, bool replacement = true,
                         const std::optional<uint64_t>& seed = {});
-  void reset();
-  std::optional<std::vector<int64_t>> next(int64_t batch_size);
+  void reset() { start(); }
+  std::optional<std::vector<int64_t>> next(int64_t batch_size) { return take(batch_size); }
   int64_t size() const { return num_samples_; }
-  int64_t index() const { return order_.position(); }
 
  private:
+  std::vector<int64_t> drawn(uint64_t seed, uint64_t pass) const override;
   std::vector<double> weights_;
   int64_t num_samples_;
   bool replacement_;
-  uint64_t seed_, pass_ = 0;
-  detail::Order order_;
 };
 
 template <class S>
@@ -130,6 +101,11 @@ template <SampleSource Sampler> class BatchSampler {
     return drop_last_ ? count / batch_size_ : (count / batch_size_) + (count % batch_size_ != 0);
   }
   const Sampler& sampler() const { return sampler_; }
+  // The sampler's.
+  NamedTensors state_dict() const requires requires(const Sampler& s) { s.state_dict(); }
+  { return sampler_.state_dict(); }
+  void load_state_dict(const NamedTensors& dict) requires requires(Sampler& s) { s.load_state_dict(dict); }
+  { sampler_.load_state_dict(dict); }
 
  private:
   Sampler sampler_;
