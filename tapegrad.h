@@ -6,10 +6,12 @@
 #include "tapegrad/core/allocator.h"
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/npy.h"
+#include "tapegrad/core/npz.h"
 #include "tapegrad/core/own_launch.h"
 #include "tapegrad/core/parallel.h"
 #include "tapegrad/core/print.h"
 #include "tapegrad/core/random.h"
+#include "tapegrad/core/safetensors.h"
 #include "tapegrad/core/tensor.h"
 
 #include "tapegrad/autograd/apply.h"
@@ -73,7 +75,9 @@
 #include "tapegrad/nn/rectifiers.h"
 #include "tapegrad/nn/reshape.h"
 #include "tapegrad/nn/sequential.h"
+#include "tapegrad/nn/training_state.h"
 #include "tapegrad/nn/utils.h"
+#include "tapegrad/nn/weights.h"
 
 #include "tapegrad/nn/optim/adagrad.h"
 #include "tapegrad/nn/optim/adam.h"
