@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <numeric>
 #include <unordered_set>
 
 #include "tapegrad/core/copy.h"
@@ -116,7 +115,7 @@ class HeaderReader {
 void check_layout(const FilePlace& place, const std::vector<Described>& tensors, int64_t bytes) {
   std::vector<const Described*> order;
   for (const Described& t : tensors) order.push_back(&t);
-  std::stable_sort(order.begin(), order.end(), [](const Described* a, const Described* b) {
+  std::sort(order.begin(), order.end(), [](const Described* a, const Described* b) {
     return a->begin != b->begin ? a->begin < b->begin : a->end < b->end;
   });
   const auto shown = [](const Described& t) { return quoted_bytes(t.name) + " at " + range(t.begin, t.end); };
@@ -255,25 +254,30 @@ void check(const NamedTensors& tensors, const Metadata& metadata) {
   }
 }
 
-// Where each tensor begins, in the order in which they are written.
+// fn(i, t) for every tensor, those with the largest elements first.
+template <class F> void for_each_by_element_size(const NamedTensors& tensors, const F& fn) {
+  for (const int64_t bytes : {8, 4, 2, 1}) {
+    size_t i = 0;
+    for (const auto& [name, t] : tensors) {
+      if (t.element_size() == bytes) fn(i, t);
+      ++i;
+    }
+  }
+}
+
+// Where each tensor begins.
 struct Layout {
-  std::vector<size_t> order;
   std::vector<int64_t> begin;
   int64_t bytes = 0;
 };
 
 Layout layout_of(const NamedTensors& tensors) {
-  const auto at = [&](size_t i) -> const Tensor& { return (tensors.begin() + static_cast<int64_t>(i))->second; };
   Layout layout;
-  layout.order.resize(static_cast<size_t>(tensors.size()));
-  layout.begin.resize(layout.order.size());
-  std::iota(layout.order.begin(), layout.order.end(), size_t{0});
-  std::stable_sort(layout.order.begin(), layout.order.end(),
-                   [&](size_t a, size_t b) { return at(a).element_size() > at(b).element_size(); });
-  for (const size_t i : layout.order) {
+  layout.begin.resize(static_cast<size_t>(tensors.size()));
+  for_each_by_element_size(tensors, [&](size_t i, const Tensor& t) {
     layout.begin[i] = layout.bytes;
-    layout.bytes += at(i).nbytes();
-  }
+    layout.bytes += t.nbytes();
+  });
   return layout;
 }
 
@@ -311,10 +315,10 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors, cons
   const std::string header = header_for(tensors, metadata, layout);
   OutputFile file("save_safetensors", path, header.size() + static_cast<uint64_t>(layout.bytes));
   file.write(header);
-  for (const size_t i : layout.order) {
-    const Tensor elements = contiguous_of((tensors.begin() + static_cast<int64_t>(i))->second);
+  for_each_by_element_size(tensors, [&](size_t, const Tensor& t) {
+    const Tensor elements = contiguous_of(t);
     file.write(elements.data_ptr(), static_cast<size_t>(elements.nbytes()));
-  }
+  });
   file.finish();
 }
 
