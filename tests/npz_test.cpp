@@ -51,8 +51,8 @@ struct Archive {
     const std::string extra = number(0xcafe, 2) + number(3, 2) + "abc" + (zip64 ? wide : "");
     const auto fields = [&](const std::string& called, bool known) {
       if (!known)
-        return number(static_cast<uint64_t>(flags), 2) + number(static_cast<uint64_t>(method), 2) + number(0, 16) +
-               number(called.size(), 2) + number(extra.size(), 2);
+        return number(static_cast<uint64_t>(flags), 2) + number(static_cast<uint64_t>(method), 2) + number(0, 8) +
+               number(0, 8) + number(called.size(), 2) + number(extra.size(), 2);
       const std::string sizes =
           zip64 ? number(0xffffffff, 4) + number(0xffffffff, 4) : number(packed.size(), 4) + number(size, 4);
       return number(static_cast<uint64_t>(flags), 2) + number(static_cast<uint64_t>(method), 2) + number(0, 4) +
