@@ -37,22 +37,22 @@ template <class T> struct Forward {
   T mean_of(int64_t k) const { return norm.centred ? mean[k] : T{0}; }
 
   void runs() const {
-    const Runs r(norm);
+    const Stretches r(norm);
     const Scratch<Moments> part(norm.given ? 0 : r.total());
     const Scratch<Standard> at(r.statistics);
     const auto fn = simd::floating<T>(simd::table()).normalize;
     in_stages(
         r, norm.given ? Stages::last : Stages::both,
         [&](int64_t k, int64_t u) {
-          const Run run = r.run(k, u);
-          part[k * r.per_statistic + u] = moments_of(x + run.at, run.length, norm.centred);
+          const Stretch s = r.stretch(k, u);
+          part[k * r.per_statistic + u] = moments_of(x + s.at, s.length, norm.centred);
         },
         [&](int64_t k) { at[k] = standard(k, part.data() + k * r.per_statistic, r.per_statistic); },
         [&](int64_t k, int64_t u) {
-          const Run run = r.run(k, u);
-          const double scale = weight ? weight[run.channel] * at[k].scale : at[k].scale;
-          fn(x + run.at, y + run.at, run.length, mean_of(k), static_cast<T>(scale),
-             shifted(bias ? bias[run.channel] : T{0}, at[k].low, scale));
+          const Stretch s = r.stretch(k, u);
+          const double scale = weight ? weight[s.channel] * at[k].scale : at[k].scale;
+          fn(x + s.at, y + s.at, s.length, mean_of(k), static_cast<T>(scale),
+             shifted(bias ? bias[s.channel] : T{0}, at[k].low, scale));
         });
   }
 
@@ -122,7 +122,7 @@ template <class T> struct Backward {
   double weight_of(int64_t c) const { return weight ? static_cast<double>(weight[c]) : 1; }
 
   void runs() const {
-    const Runs r(norm);
+    const Stretches r(norm);
     const bool sums = !norm.given || dw || dv;
     const Scratch<T> part(sums ? 2 * r.total() : 0);
     const Scratch<Slope> at(r.statistics);
@@ -130,8 +130,8 @@ template <class T> struct Backward {
     in_stages(
         r, sums ? Stages::both : Stages::last,
         [&](int64_t k, int64_t u) {
-          const Run run = r.run(k, u);
-          fn.normalize_sums(dy + run.at, x + run.at, nullptr, run.length, mean_of(k),
+          const Stretch s = r.stretch(k, u);
+          fn.normalize_sums(dy + s.at, x + s.at, nullptr, s.length, mean_of(k),
                             part.data() + 2 * (k * r.per_statistic + u));
         },
         [&](int64_t k) {
@@ -144,17 +144,17 @@ template <class T> struct Backward {
           at[k] = slope(k, sum, product);
         },
         [&](int64_t k, int64_t u) {
-          const Run run = r.run(k, u);
-          const double w = weight_of(run.channel), scale = scale_of(k);
+          const Stretch s = r.stretch(k, u);
+          const double w = weight_of(s.channel), scale = scale_of(k);
           if (norm.given)
-            return fn.normalize(dy + run.at, dx + run.at, run.length, T{0}, static_cast<T>(w * scale), T{0});
-          fn.normalize_slope(dy + run.at, x + run.at, dx + run.at, run.length, mean_of(k), static_cast<T>(w),
+            return fn.normalize(dy + s.at, dx + s.at, s.length, T{0}, static_cast<T>(w * scale), T{0});
+          fn.normalize_slope(dy + s.at, x + s.at, dx + s.at, s.length, mean_of(k), static_cast<T>(w),
                              static_cast<T>(scale), static_cast<T>(at[k].by_x), static_cast<T>(at[k].shift));
         });
     if (dw || dv) affine_of_runs(r, part.data());
   }
 
-  void affine_of_runs(const Runs& r, const T* part) const {
+  void affine_of_runs(const Stretches& r, const T* part) const {
     const int64_t channels = norm.groups * norm.channels;
     const Scratch<double> sum(2 * channels);
     std::fill_n(sum.data(), 2 * channels, 0.0);

@@ -23,14 +23,14 @@ inline Way way_of(const Norm& norm) {
 }
 
 // A stretch of memory that belongs to one statistic and one channel.
-struct Run {
+struct Stretch {
   int64_t at, length, channel;
 };
 
-struct Runs {
+struct Stretches {
   int64_t statistics, segments, parts, per_statistic;
 
-  explicit Runs(const Norm& norm)
+  explicit Stretches(const Norm& norm)
       : statistics(norm.statistics()),
         segments(norm.across ? norm.n : norm.channels),
         parts((norm.inner + kRunPiece - 1) / kRunPiece),
@@ -42,7 +42,7 @@ struct Runs {
   int64_t channel(int64_t k, int64_t u) const {
     return norm_.across ? k : k % norm_.groups * norm_.channels + u / parts;
   }
-  Run run(int64_t k, int64_t u) const {
+  Stretch stretch(int64_t k, int64_t u) const {
     const int64_t segment = u / parts, start = u % parts * kRunPiece;
     const int64_t line = norm_.across ? segment * norm_.groups + k : k * norm_.channels + segment;
     return {line * norm_.inner + start, std::min(kRunPiece, norm_.inner - start), channel(k, u)};
@@ -57,7 +57,7 @@ enum class Stages { both, last };
 // first(k, u) for all runs u of statistic k, then join(k), then last(k, u) for all of them: one statistic after the other where it is one
 // stretch of memory that stays in the cache, else stage after stage, each in the order of memory.
 template <class First, class Join, class Last>
-void in_stages(const Runs& r, Stages stages, const First& first, const Join& join, const Last& last) {
+void in_stages(const Stretches& r, Stages stages, const First& first, const Join& join, const Last& last) {
   const bool both = stages == Stages::both;
   const int64_t work = r.segments * r.length();
   if (!r.across() && work <= kRunPiece) {
