@@ -103,16 +103,13 @@ void seed(Sweep& s, TensorSpan outputs, TensorSpan grads) {
 
 // Leaves may be shared by threads that sweep at once.
 using LeafMutexes = std::array<std::mutex, 16>;
-LeafMutexes& leaf_mutexes() {
-  static auto& mutexes = *new LeafMutexes;
-  return mutexes;
-}
+constinit LeafMutexes leaf_mutexes;
 
 // Those that other threads held at a fork() would stay held in the child, which has no such threads.
+const bool at_load = pthread_atfork(nullptr, nullptr, [] { new (&leaf_mutexes) LeafMutexes; }) == 0;
+
 std::mutex& leaf_mutex(const TensorImpl* leaf) {
-  static const int registered = pthread_atfork(nullptr, nullptr, [] { new (&leaf_mutexes()) LeafMutexes; });
-  (void)registered;
-  return leaf_mutexes()[(reinterpret_cast<uintptr_t>(leaf) >> 6) % std::tuple_size_v<LeafMutexes>];
+  return leaf_mutexes[(reinterpret_cast<uintptr_t>(leaf) >> 6) % std::tuple_size_v<LeafMutexes>];
 }
 
 // Runs the hooks of the leaves that got a gradient.

@@ -7,6 +7,7 @@
 #include "tapegrad/autograd/autograd.h"
 #include "tapegrad/autograd/internal.h"
 #include "tapegrad/autograd/replay/recorder.h"
+#include "tapegrad/core/forks.h"
 
 namespace tapegrad {
 namespace autograd {
@@ -75,6 +76,7 @@ FreedElsewhere& freed_elsewhere() {
   static auto& instance = *new FreedElsewhere;
   return instance;
 }
+const bool at_load = tapegrad::detail::survives_forks<[]() -> std::mutex& { return freed_elsewhere().mutex; }>();
 
 void bury(Node* node) noexcept {
   const size_t bytes = node->allocated_bytes();

@@ -39,10 +39,11 @@ Tensor& Tensor::requires_grad_(bool value) {
   return *this;
 }
 
-const Tensor& Tensor::grad() const {
-  static const Tensor absent;
-  return state().meta ? impl_->meta->grad : absent;
+namespace {
+constinit const Tensor absent;
 }
+
+const Tensor& Tensor::grad() const { return state().meta ? impl_->meta->grad : absent; }
 
 Tensor& Tensor::mutable_grad() const { return meta_of(state()).grad; }
 

@@ -53,6 +53,7 @@ Depot& depot() {
   }();
   return instance;
 }
+const bool at_load = (depot(), true);  // see core/forks.h
 
 int64_t small_in_use(const Depot& d) {
   int64_t bytes = d.ended_bytes;

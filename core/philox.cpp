@@ -54,10 +54,7 @@ struct Quad {
   }
 }
 
-bool has_avx2() {
-  static const bool has = __builtin_cpu_supports("avx2");
-  return has;
-}
+bool has_avx2() { return __builtin_cpu_supports("avx2"); }
 #endif
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Printing: one width and notation for all values shown, then rows, brackets and line breaks.
 #include "tapegrad/core/print.h"
+#include "tapegrad/core/forks.h"
 
 #include <algorithm>
 #include <charconv>
@@ -13,6 +14,7 @@ namespace {
 
 std::mutex options_mutex;
 PrintOptions current_options;
+const bool at_load = tapegrad::detail::survives_forks<[]() -> std::mutex& { return options_mutex; }>();
 
 // Room for any double below 1e8 in fixed notation, or any in scientific, with 100 digits behind the point.
 std::string number(double value, std::chars_format format, int precision) {

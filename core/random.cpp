@@ -333,6 +333,9 @@ Generator& default_generator() {
       *new Generator(Ref<Generator::State>::adopt(new Generator::State{{}, Generator::kDefaultSeed, 0}));
   return generator;
 }
+namespace {
+const bool at_load = (default_generator(), true);  // see core/forks.h
+}
 
 DefaultGeneratorGuard::DefaultGeneratorGuard(Generator generator)
     : generator_(std::move(generator)), previous_(std::exchange(thread_generator, &generator_)) {}

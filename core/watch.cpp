@@ -26,12 +26,10 @@ class Verbose final : public LaunchObserver {
   }
 };
 
+// Asked once by each thread.
 bool wants_verbose() {
-  static const bool yes = [] {
-    const char* text = std::getenv("TAPEGRAD_VERBOSE");
-    return text && *text && std::string(text) != "0";
-  }();
-  return yes;
+  const char* text = std::getenv("TAPEGRAD_VERBOSE");
+  return text && *text && std::string_view(text) != "0";
 }
 
 LaunchObserver* verbose() {

@@ -92,6 +92,7 @@ Pool& pool() {
   (void)ready;
   return *current.load(std::memory_order_relaxed);
 }
+const bool at_load = (pool(), true);  // see core/forks.h
 
 // The count of a slot goes up before its job is read, and the caller takes the job away before it reads the count: one of them
 // sees the other.

@@ -1,6 +1,8 @@
 // How many programs look at which tensor.
 #include "tapegrad/autograd/replay/watched_leaf.h"
 
+#include "tapegrad/core/forks.h"
+
 #include <mutex>
 #include <unordered_map>
 
@@ -15,6 +17,7 @@ Counts& counts() {
   static auto& instance = *new Counts;  // programs may live until the process ends
   return instance;
 }
+const bool at_load = tapegrad::detail::survives_forks<[]() -> std::mutex& { return counts().mutex; }>();
 
 }  // namespace
 

@@ -146,8 +146,7 @@ template <class T> struct Backward {
         [&](int64_t k, int64_t u) {
           const Stretch s = r.stretch(k, u);
           const double w = weight_of(s.channel), scale = scale_of(k);
-          if (norm.given)
-            return fn.normalize(dy + s.at, dx + s.at, s.length, T{0}, static_cast<T>(w * scale), T{0});
+          if (norm.given) return fn.normalize(dy + s.at, dx + s.at, s.length, T{0}, static_cast<T>(w * scale), T{0});
           fn.normalize_slope(dy + s.at, x + s.at, dx + s.at, s.length, mean_of(k), static_cast<T>(w),
                              static_cast<T>(scale), static_cast<T>(at[k].by_x), static_cast<T>(at[k].shift));
         });

@@ -156,11 +156,12 @@ const Tables& tables() {
   static const Tables all;
   return all;
 }
+const bool at_load = (tables(), true);  // see core/forks.h
 
 std::atomic<const Table*> current{nullptr};
 
 const Table& first_use() {
-  static const Table* const initial = tables().initial();
+  const Table* const initial = tables().initial();
   const Table* none = nullptr;
   return current.compare_exchange_strong(none, initial) ? *initial : *none;
 }
