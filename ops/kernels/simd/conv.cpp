@@ -12,7 +12,7 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 namespace {
 
-constexpr int R = HWY_TARGET == HWY_AVX3 ? 12 : HWY_TARGET == HWY_AVX2 ? 6 : 4;  // as in gemm.cpp
+constexpr int R = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2 ? 6 : 4;  // with two vectors each, enough to keep the units busy
 template <class T> constexpr int64_t kWidth = 2 * kLanes<T>;
 constexpr int64_t kDepth = 288;  // terms at a stretch: what they read of an image stays in the first-level cache
 
@@ -53,8 +53,9 @@ BlockFn<T> block_of(int64_t rows, std::integer_sequence<int, Rows...>) {
 template <class T> BlockFn<T> block_of(int64_t rows, int64_t cols) {
   constexpr int64_t N = kLanes<T>;
   using Rows = std::make_integer_sequence<int, R>;
-  if (cols == 2 * N) return block_of<T, 2, false>(rows, Rows());
-  if (cols == N) return block_of<T, 1, false>(rows, Rows());
+  if constexpr (HWY_TARGET != HWY_AVX3) {  // where a masked load costs more than a whole one
+    if (cols == 2 * N) return block_of<T, 2, false>(rows, Rows());
+  }
   return cols > N ? block_of<T, 2, true>(rows, Rows()) : block_of<T, 1, true>(rows, Rows());
 }
 

@@ -56,11 +56,6 @@ template <class T, class Op, int kIn, bool kCheap> struct VectorKernel {
     Full<T> d;
     HWY_INLINE Vec<T> operator()(const T* x) const { return hn::LoadU(d, x); }
   };
-  struct Part {
-    Full<T> d;
-    int64_t n;
-    HWY_INLINE Vec<T> operator()(const T* x) const { return load_few(x, n); }
-  };
   struct Single {
     One<T> d;
     HWY_INLINE hn::Vec<One<T>> operator()(const T* x) const {
@@ -91,18 +86,34 @@ template <class T, class Op, int kIn, bool kCheap> struct VectorKernel {
         hn::StoreU(y3, d, p.y + i + 3 * N);
       }
     }
-    for (; i + N <= n; i += N) {
-      const Vec<T> y = apply(op, p, i, Whole{});
-      if (stream) hn::Stream(y, d, p.y + i);
-      else hn::StoreU(y, d, p.y + i);
-    }
-    if constexpr (kCheap || N == 1) {
+    if constexpr (!kCheap && N > 1) {
+      // The tail goes through padded copies and the same loop: a second copy of the arithmetic would be most of the library's code.
+      HWY_ALIGN T few[kOperands][N];
+      const int64_t left = n % N, end = n - left;
+      Operands at = p;
+      for (int64_t count = end;; count = N, stream = false) {
+        for (i = 0; i < count; i += N) {
+          const Vec<T> y = apply(op, at, i, Whole{});
+          if (stream) hn::Stream(y, d, at.y + i);
+          else hn::StoreU(y, d, at.y + i);
+        }
+        if (left == 0) return;
+        if (at.y == few[0]) return store_few(hn::Load(d, few[0]), p.y + end, left);
+        hn::Store(load_few(p.a + end, left), d, few[1]);
+        if constexpr (kIn > 1) hn::Store(load_few(p.b + end, left), d, few[2]);
+        if constexpr (kIn > 2) hn::Store(load_few(p.c + end, left), d, few[3]);
+        at = {few[0], few[1], kIn > 1 ? few[kIn > 1 ? 2 : 0] : nullptr, kIn > 2 ? few[kIn > 2 ? 3 : 0] : nullptr};
+      }
+    } else {
+      for (; i + N <= n; i += N) {
+        const Vec<T> y = apply(op, p, i, Whole{});
+        if (stream) hn::Stream(y, d, p.y + i);
+        else hn::StoreU(y, d, p.y + i);
+      }
 #if !defined(__clang__)
 #pragma GCC unroll 1  // peeled seven times over, the tails would be most of the library's code
 #endif
       for (; i < n; ++i) one(op, p, i);
-    } else if (i < n) {
-      store_few(apply(op, p, i, Part{d, n - i}), p.y + i, n - i);
     }
   }
 };
