@@ -51,15 +51,15 @@ endif()
 file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/core/watch.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/profile/*.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/transform/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/replay/*.cpp"
-  "${PROJECT_SOURCE_DIR}/nn/*.cpp" "${PROJECT_SOURCE_DIR}/nn/data/*.cpp")
-foreach(part cycle_and_plateau lbfgs line_search lr_scheduler named_state schedules)
+  "${PROJECT_SOURCE_DIR}/autograd/dump.cpp" "${PROJECT_SOURCE_DIR}/nn/*.cpp" "${PROJECT_SOURCE_DIR}/nn/data/*.cpp")
+foreach(part averaging cycle_and_plateau lbfgs line_search lr_scheduler named_state schedules state)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/nn/optim/${part}.cpp")
 endforeach()
-foreach(part file json npy npy_format npz quote safetensors zip zip_directory)
+foreach(part file json npy npy_format npz print quote random safetensors zip zip_directory)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/core/${part}.cpp")
 endforeach()
-foreach(family as_strided blend ctc_loss distance einsum embedding extrema gated gather index_grammar indexing interpolate join likelihood_losses margin_losses normalization order pad pool
-        products rearrange rounding sampling scan select spatial special statistics trigonometry unfold
+foreach(family as_strided blend conv ctc_loss distance einsum embedding extrema gated gather index_grammar indexing interpolate join likelihood_losses losses margin_losses normalization order pad pool
+        products rearrange rectifier rounding sampling scan select spatial special statistics trigonometry unfold
         kernels/ctc kernels/multilabel)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/${family}.cpp")
 endforeach()

@@ -12,7 +12,8 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 namespace {
 
-constexpr int R = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2 ? 6 : 4;  // with two vectors each, enough to keep the units busy
+constexpr int R =
+    HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2 ? 6 : 4;  // with two vectors each, enough to keep the units busy
 template <class T> constexpr int64_t kWidth = 2 * kLanes<T>;
 constexpr int64_t kDepth = 288;  // terms at a stretch: what they read of an image stays in the first-level cache
 

@@ -12,14 +12,16 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 namespace {
 
-constexpr int R = HWY_TARGET == HWY_AVX3 ? 12 : HWY_TARGET == HWY_AVX2 ? 6 : 4;  // as in gemm.cpp
+// Rows of a block. With 32 registers 8 positions are as fast as 12, and half the code; rows of dy, which are far apart, are not.
+constexpr int kPositions = HWY_TARGET == HWY_AVX3 ? 8 : HWY_TARGET == HWY_AVX2 ? 6 : 4;
+constexpr int kRows = HWY_TARGET == HWY_AVX3 ? 12 : kPositions;
 template <class T> constexpr int64_t kWidth = 2 * kLanes<T>;
 
 // Rows are dealt out evenly: a strip of few leaves the units waiting.
 struct Strips {
   int64_t count, height, tall;
-  explicit Strips(int64_t rows)
-      : count((rows + R - 1) / R),
+  Strips(int64_t rows, int64_t most)
+      : count((rows + most - 1) / most),
         height((rows + count - 1) / std::max<int64_t>(count, 1)),
         tall(count == 0 || rows % count == 0 ? count : rows % count) {}
   int64_t rows(int64_t s) const { return s < tall ? height : height - 1; }
@@ -54,8 +56,8 @@ template <class T, int V, int... Rows> const PositionsFn<T>* positions_of(std::i
 }
 
 template <class T> void channels(const ConvPanel<T>& g) {
-  const Strips strips(g.width);
-  using Rows = std::make_integer_sequence<int, R>;
+  const Strips strips(g.width, kPositions);
+  using Rows = std::make_integer_sequence<int, kPositions>;
   const PositionsFn<T>* const fn = g.channels > kLanes<T> ? positions_of<T, 2>(Rows()) : positions_of<T, 1>(Rows());
   T* c = g.c;
   for (int64_t r = 0; r < g.rows; ++r) {
@@ -100,8 +102,8 @@ template <class T, int V, bool kTail, int... Rows> const WeightsFn<T>* weights_o
 
 template <class T> void channels_weight(const ConvWeightPanel<T>& g) {
   constexpr int64_t N = kLanes<T>;
-  using Rows = std::make_integer_sequence<int, R>;
-  const Strips strips(g.m);
+  using Rows = std::make_integer_sequence<int, kRows>;
+  const Strips strips(g.m, kRows);
   for (int64_t s = 0, i = 0; s < strips.count; i += strips.rows(s), ++s) {
     for (int64_t j = 0; j < g.lanes; j += 2 * N) {
       const int64_t cols = std::min(2 * N, g.lanes - j), last = cols > N ? cols - N : cols;
