@@ -70,14 +70,20 @@ list(FILTER TAPEGRAD_COLD EXCLUDE REGEX "replay/(group|program)\\.cpp$")  # thes
 set_source_files_properties(${TAPEGRAD_COLD} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-Os>")
 
 # At -O3 g++ writes most loops several times over, which made the library a third larger and few of them faster; at -O2 it spreads no loop
-# over vectors unless it may drop the scalar one. These want what only -O3 does: small arrays taken apart, loops of known length rolled out.
+# over vectors unless it may drop the scalar one. Hot are the code of small steps, which is faster for being inlined, and kernels that
+# want small arrays taken apart and loops of known length rolled out.
 target_compile_options(tapegrad PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fvect-cost-model=dynamic>)
-foreach(kernel core/philox ops/kernels/loss ops/kernels/map ops/kernels/reduce ops/kernels/scan ops/kernels/simd/bfloat16 ops/kernels/simd/conv
-        ops/kernels/simd/conv_channels ops/kernels/simd/gemm ops/kernels/simd/gemv ops/kernels/simd/map_activation ops/kernels/simd/map_float
-        ops/kernels/simd/tile)
-  set_property(SOURCE "${PROJECT_SOURCE_DIR}/${kernel}.cpp" PROPERTY COMPILE_OPTIONS
-    "$<$<NOT:$<CONFIG:Debug>>:-O3>" "$<$<CXX_COMPILER_ID:GNU>:-fno-unswitch-loops;-fno-split-loops;-fno-peel-loops;-fno-ipa-cp-clone>")
+file(GLOB TAPEGRAD_HOT CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/autograd/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/replay/*.cpp")
+foreach(part core/allocator core/launch core/philox core/shape core/tensor nn/optim/adam nn/optim/optimizer nn/optim/sgd
+        ops/activation ops/arithmetic ops/elementwise ops/linalg ops/lowered ops/methods ops/optim_step ops/shape ops/views
+        ops/kernels/gemm ops/kernels/loss ops/kernels/map ops/kernels/optim ops/kernels/reduce ops/kernels/scan
+        ops/kernels/simd/bfloat16 ops/kernels/simd/conv ops/kernels/simd/conv_channels ops/kernels/simd/gemm ops/kernels/simd/gemv
+        ops/kernels/simd/map_activation ops/kernels/simd/map_float ops/kernels/simd/optim ops/kernels/simd/tile)
+  list(APPEND TAPEGRAD_HOT "${PROJECT_SOURCE_DIR}/${part}.cpp")
 endforeach()
+list(REMOVE_ITEM TAPEGRAD_HOT ${TAPEGRAD_COLD})
+set_source_files_properties(${TAPEGRAD_HOT} PROPERTIES COMPILE_OPTIONS
+  "$<$<NOT:$<CONFIG:Debug>>:-O3>;$<$<CXX_COMPILER_ID:GNU>:-fno-unswitch-loops;-fno-split-loops;-fno-peel-loops;-fno-ipa-cp-clone>")
 set_source_files_properties("${PROJECT_SOURCE_DIR}/ops/kernels/sort.cpp" "${PROJECT_SOURCE_DIR}/ops/kernels/simd/reduce.cpp"
   PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O3>")  # loops over what kind of comparison it is, one for each
 
