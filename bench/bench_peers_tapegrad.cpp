@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "peer_tapegrad.h"
+#include "raw_convolution.h"
 // behind it: what it is compiled against
 #include "peer_t10.h"
 
@@ -32,6 +33,22 @@ Work add_loop(int64_t n) {
           [=] { return size_of(c); }};
 }
 
+Work raw_convolution(bool with_backward) {
+  const Convolution c;
+  const auto p = [](const lib::Tensor& t) { return t.data_ptr<float>(); };
+  const auto raw = std::make_shared<RawConvolution>(16, 64, 56, p(c.x), p(c.w), p(c.dy));
+  return {[=] {
+            raw->forward();
+            if (with_backward) raw->backward();
+          },
+          [=] {
+            const lib::Tensor result = lib::empty({16, 64, 56, 56});
+            if (with_backward) raw->copy_dx(result.data_ptr<float>());
+            else raw->copy_y(result.data_ptr<float>());
+            return size_of(result);
+          }};
+}
+
 template <class T> Work tutorial_loop() {
   const auto net = std::make_shared<HandWrittenStep<T>>();
   return {[=] { net->step(); },
@@ -55,6 +72,8 @@ std::vector<PeerRow> limit_rows() {
       {"limit:add_4096", [] { return add_loop(4096); }},
       {"limit:add_1m", [] { return add_loop(kMillion); }},
       {"limit:add_8m", [] { return add_loop(8 * kMillion); }},
+      {"limit:conv_64x64x3x3", [] { return raw_convolution(false); }},
+      {"limit:conv_64x64x3x3_backward", [] { return raw_convolution(true); }},
   };
 }
 

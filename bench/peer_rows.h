@@ -189,6 +189,54 @@ template <class F> Work activation(int64_t n, F f) {
   return plain([=] { return f(x); });
 }
 
+// Two convolutions of 5 x 5 to 10 and 20 channels with pools of 2 x 2 behind them, then 320-50-10: an SGD step on a batch of digits.
+Work convnet(int64_t batch) {
+  const std::vector<lib::Tensor> w{numbers({10, 1, 5, 5}, -0.2, 0.2),    numbers({10}, -0.2, 0.2),
+                                   numbers({20, 10, 5, 5}, -0.06, 0.06), numbers({20}, -0.06, 0.06),
+                                   numbers({50, 320}, -0.05, 0.05),      numbers({50}, -0.05, 0.05),
+                                   numbers({10, 50}, -0.1, 0.1),         numbers({10}, -0.1, 0.1)};
+  for (lib::Tensor p : w) p.requires_grad_();
+  const lib::Tensor x = numbers({batch, 1, 28, 28}, 0, 1), target = classes(batch, 10);
+  const auto optimizer = make_sgd(w, 0.01);
+  const auto loss = [=] {
+    namespace F = lib::nn::functional;
+    lib::Tensor h = lib::relu(lib::max_pool2d(lib::conv2d(x, w[0], w[1]), 2));
+    h = lib::relu(lib::max_pool2d(lib::conv2d(h, w[2], w[3]), 2)).flatten(1);
+    return F::cross_entropy(F::linear(lib::relu(F::linear(h, w[4], w[5])), w[6], w[7]), target);
+  };
+  return {[=] {
+            drop_gradients(*optimizer);
+            loss().backward();
+            optimizer->step();
+          },
+          [=] { return number(loss()); }};
+}
+
+// Images and filters of the rows of convolutions: 16 x 64 x 56 x 56 by 64 x 64 x 3 x 3 with padding 1.
+struct Convolution {
+  lib::Tensor x = numbers({16, 64, 56, 56}, -1, 1), w = numbers({64, 64, 3, 3}, -0.1, 0.1),
+              dy = numbers({16, 64, 56, 56}, -1, 1.5);
+};
+
+Work convolution() {
+  const Convolution c;
+  return plain([=] { return lib::conv2d(c.x, c.w, lib::Tensor(), 1, 1); });
+}
+
+// The gradients of images and filters; that of the images is compared.
+Work convolution_with_backward() {
+  const Convolution c;
+  lib::Tensor w = c.w;
+  w.requires_grad_();
+  return recorded(
+      c.x,
+      [=](const lib::Tensor& x) {
+        drop_gradient(c.w);
+        return lib::conv2d(x, c.w, lib::Tensor(), 1, 1);
+      },
+      c.dy);
+}
+
 [[maybe_unused]] std::vector<PeerRow> peer_rows() {
   constexpr int64_t kMillion = 1 << 20;
   using lib::Tensor;
@@ -232,6 +280,9 @@ template <class F> Work activation(int64_t n, F f) {
          return recorded(numbers({1024, 1000}, -2, 2),
                          [=](const Tensor& x) { return lib::nn::functional::cross_entropy(x, target); });
        }},
+      {"convnet_64_sgd", [] { return convnet(64); }},
+      {"conv_64x64x3x3", [] { return convolution(); }},
+      {"conv_64x64x3x3_backward", [] { return convolution_with_backward(); }},
   };
 }
 

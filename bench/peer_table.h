@@ -57,6 +57,9 @@ inline constexpr RowInfo kRows[] = {
     {"expression_1m", 1, 3.5e6, 0, 1, 1.4e6},
     {"softmax_1024x1000", 1},
     {"cross_entropy_1024x1000", 1, 0.75e6},
+    {"convnet_64_sgd", 1, 3e6},
+    {"conv_64x64x3x3", 1, 34.5e6, 0.91},
+    {"conv_64x64x3x3_backward", 1, 98e6},
     {.name = "t10_to_098", .per = 1, .of_peer = 1.5, .ours_at_once = 1, .theirs_at_once = 1},
 };
 
