@@ -51,6 +51,7 @@
 #include "tapegrad/ops/products.h"
 #include "tapegrad/ops/rearrange.h"
 #include "tapegrad/ops/rectifier.h"
+#include "tapegrad/ops/recurrent.h"
 #include "tapegrad/ops/reduce.h"
 #include "tapegrad/ops/rounding.h"
 #include "tapegrad/ops/sampling.h"
