@@ -87,6 +87,7 @@
 #include "tapegrad/nn/rectifiers.h"
 #include "tapegrad/nn/resampling.h"
 #include "tapegrad/nn/reshape.h"
+#include "tapegrad/nn/rnn.h"
 #include "tapegrad/nn/sequential.h"
 #include "tapegrad/nn/training_state.h"
 #include "tapegrad/nn/utils.h"
