@@ -57,6 +57,7 @@ inline constexpr RowInfo kRows[] = {
     {"expression_1m", 1, 3.5e6, 0, 1, 1.4e6},
     {"softmax_1024x1000", 1},
     {"cross_entropy_1024x1000", 1, 0.75e6},
+    {"lstm_50x32x128_256", 1, 40e6},
     {.name = "t10_to_098", .per = 1, .of_peer = 1.5, .ours_at_once = 1, .theirs_at_once = 1},
 };
 
