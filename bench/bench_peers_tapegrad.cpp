@@ -49,6 +49,36 @@ Work raw_convolution(bool with_backward) {
           }};
 }
 
+// The products of the LSTM's row alone, by oneDNN's sgemm: those of all steps at once where nothing waits for the step before.
+Work lstm_products() {
+  constexpr int64_t steps = 50, batch = 32, in = 128, hidden = 256, gates = 4 * hidden, rows = steps * batch;
+  const lib::Tensor x = numbers({rows, in}, -1, 1), h = numbers({rows, hidden}, -1, 1),
+                    d = numbers({rows, gates}, -1, 1);
+  const lib::Tensor w_ih = numbers({gates, in}, -1, 1), w_hh = numbers({gates, hidden}, -1, 1);
+  const lib::Tensor by_gates = lib::empty({rows, gates}), by_w = lib::empty({gates, hidden});
+  const auto multiply = [](char a, char b, int64_t m, int64_t n, int64_t k, const float* x_, const float* y_,
+                           float* z) {
+    const auto status = dnnl_sgemm(a, b, m, n, k, 1.0f, x_, a == 'N' ? k : m, y_, b == 'N' ? n : k, 0.0f, z, n);
+    if (status != dnnl_success) throw std::runtime_error("dnnl_sgemm failed");
+  };
+  return {[=] {
+            const auto p = [](const lib::Tensor& t) { return t.data_ptr<float>(); };
+            multiply('N', 'T', rows, gates, in, p(x), p(w_ih), p(by_gates));
+            for (int64_t t = 0; t < steps; ++t)
+              multiply('N', 'T', batch, gates, hidden, p(h) + t * batch * hidden, p(w_hh), p(by_gates));
+            for (int64_t t = 0; t < steps; ++t)
+              multiply('N', 'N', batch, hidden, gates, p(d) + t * batch * gates, p(w_hh), p(by_gates));
+            multiply('T', 'N', gates, hidden, rows, p(d), p(h), p(by_w));
+            multiply('T', 'N', gates, in, rows, p(d), p(x), p(by_w));
+            multiply('N', 'N', rows, in, gates, p(d), p(w_ih), p(by_gates));
+          },
+          [] {  // of products without gates nothing comes; the row itself says what columns are compared by
+            const Work whole = lstm();
+            whole.step();
+            return whole.value();
+          }};
+}
+
 template <class T> Work tutorial_loop() {
   const auto net = std::make_shared<HandWrittenStep<T>>();
   return {[=] { net->step(); },
@@ -74,6 +104,7 @@ std::vector<PeerRow> limit_rows() {
       {"limit:add_8m", [] { return add_loop(8 * kMillion); }},
       {"limit:conv_64x64x3x3", [] { return raw_convolution(false); }},
       {"limit:conv_64x64x3x3_backward", [] { return raw_convolution(true); }},
+      {"limit:lstm_50x32x128_256", lstm_products},
   };
 }
 

@@ -237,6 +237,31 @@ Work convolution_with_backward() {
       c.dy);
 }
 
+// Forward and backward of an LSTM over 50 steps of a batch of 32, 128 features to 256 units; the gradients of x and of all weights.
+Work lstm() {
+  const lib::Tensor x = numbers({50, 32, 128}, -1, 1).requires_grad_(), dy = numbers({50, 32, 256}, -1, 2);
+  const std::vector<lib::Tensor> hx{numbers({1, 32, 256}, 0, 0), numbers({1, 32, 256}, 0, 0)};
+  std::vector<lib::Tensor> params{numbers({1024, 128}, -0.06, 0.06), numbers({1024, 256}, -0.06, 0.06),
+                                  numbers({1024}, -0.06, 0.06), numbers({1024}, -0.06, 0.06)};
+  for (lib::Tensor& p : params) p.requires_grad_();
+  std::vector<lib::Tensor> leaves = params;
+  leaves.push_back(x);
+  const auto gradients = std::make_shared<std::vector<lib::Tensor>>();
+  return {[=] {
+            gradients->clear();
+            std::get<0>(lib::lstm(x, hx, params, true, 1, 0.0, true, false, false)).backward(dy);
+            for (const lib::Tensor& leaf : leaves) {
+              gradients->push_back(leaf.grad());
+              drop_gradient(leaf);
+            }
+          },
+          [=] {
+            double size = 0;
+            for (const lib::Tensor& g : *gradients) size += size_of(g);
+            return size;
+          }};
+}
+
 [[maybe_unused]] std::vector<PeerRow> peer_rows() {
   constexpr int64_t kMillion = 1 << 20;
   using lib::Tensor;
@@ -283,6 +308,7 @@ Work convolution_with_backward() {
       {"convnet_64_sgd", [] { return convnet(64); }},
       {"conv_64x64x3x3", [] { return convolution(); }},
       {"conv_64x64x3x3_backward", [] { return convolution_with_backward(); }},
+      {"lstm_50x32x128_256", [] { return lstm(); }},
   };
 }
 

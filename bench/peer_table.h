@@ -60,6 +60,7 @@ inline constexpr RowInfo kRows[] = {
     {"convnet_64_sgd", 1, 3e6},
     {"conv_64x64x3x3", 1, 34.5e6, 0.91},
     {"conv_64x64x3x3_backward", 1, 98e6},
+    {"lstm_50x32x128_256", 1, 40e6},
     {.name = "t10_to_098", .per = 1, .of_peer = 1.5, .ours_at_once = 1, .theirs_at_once = 1},
 };
 

@@ -169,6 +169,7 @@ std::vector<Row> gather_rows();
 std::vector<Row> embedding_rows();
 std::vector<Row> select_rows();
 std::vector<Row> conv_rows();
+std::vector<Row> recurrent_rows();
 std::vector<Row> normalization_rows();
 
 }  // namespace op_cases
