@@ -27,6 +27,7 @@
 #include "tapegrad/autograd/transform/products.h"
 
 #include "tapegrad/ops/activation.h"
+#include "tapegrad/ops/attention.h"
 #include "tapegrad/ops/autocast.h"
 #include "tapegrad/ops/blend.h"
 #include "tapegrad/ops/compare.h"

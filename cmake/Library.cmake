@@ -58,7 +58,7 @@ endforeach()
 foreach(part file json npy npy_format npz print quote random safetensors zip zip_directory)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/core/${part}.cpp")
 endforeach()
-foreach(family as_strided blend conv ctc_loss distance einsum embedding extrema gated gather index_grammar indexing interpolate join likelihood_losses losses margin_losses normalization order pad pool
+foreach(family as_strided attention blend conv ctc_loss distance einsum embedding extrema gated gather index_grammar indexing interpolate join likelihood_losses losses margin_losses normalization order pad pool
         products rearrange rectifier rounding sampling scan select spatial special statistics trigonometry unfold
         kernels/ctc kernels/multilabel)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/${family}.cpp")

@@ -170,5 +170,6 @@ std::vector<Row> embedding_rows();
 std::vector<Row> select_rows();
 std::vector<Row> conv_rows();
 std::vector<Row> normalization_rows();
+std::vector<Row> attention_rows();
 
 }  // namespace op_cases
