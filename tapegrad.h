@@ -66,6 +66,7 @@
 
 #include "tapegrad/nn/activations.h"
 #include "tapegrad/nn/adaptive_pooling.h"
+#include "tapegrad/nn/attention.h"
 #include "tapegrad/nn/bilinear.h"
 #include "tapegrad/nn/check.h"
 #include "tapegrad/nn/checkpoint.h"
@@ -89,6 +90,7 @@
 #include "tapegrad/nn/reshape.h"
 #include "tapegrad/nn/sequential.h"
 #include "tapegrad/nn/training_state.h"
+#include "tapegrad/nn/transformer.h"
 #include "tapegrad/nn/utils.h"
 #include "tapegrad/nn/weights.h"
 
