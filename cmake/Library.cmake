@@ -48,7 +48,7 @@ endif()
 
 # Checks, profiles, transformations, the making of programs, modules, readers and writers spend their time in the kernels; their own code,
 # mostly the text of findings and errors, is compiled for size. So are the families of operations that no small step is made of.
-file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/core/watch.cpp"
+file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/core/watch.cpp" "${PROJECT_SOURCE_DIR}/autograd/trace.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/profile/*.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/transform/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/replay/*.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/dump.cpp" "${PROJECT_SOURCE_DIR}/nn/*.cpp" "${PROJECT_SOURCE_DIR}/nn/data/*.cpp")
