@@ -82,6 +82,7 @@
 #include "tapegrad/nn/losses.h"
 #include "tapegrad/nn/monitor.h"
 #include "tapegrad/nn/normalization.h"
+#include "tapegrad/nn/onnx.h"
 #include "tapegrad/nn/padding.h"
 #include "tapegrad/nn/pooling.h"
 #include "tapegrad/nn/progress.h"
