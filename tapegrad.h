@@ -27,6 +27,7 @@
 #include "tapegrad/autograd/transform/products.h"
 
 #include "tapegrad/ops/activation.h"
+#include "tapegrad/ops/attention.h"
 #include "tapegrad/ops/autocast.h"
 #include "tapegrad/ops/blend.h"
 #include "tapegrad/ops/compare.h"
@@ -66,6 +67,7 @@
 
 #include "tapegrad/nn/activations.h"
 #include "tapegrad/nn/adaptive_pooling.h"
+#include "tapegrad/nn/attention.h"
 #include "tapegrad/nn/bilinear.h"
 #include "tapegrad/nn/check.h"
 #include "tapegrad/nn/checkpoint.h"
@@ -81,6 +83,7 @@
 #include "tapegrad/nn/losses.h"
 #include "tapegrad/nn/monitor.h"
 #include "tapegrad/nn/normalization.h"
+#include "tapegrad/nn/onnx.h"
 #include "tapegrad/nn/padding.h"
 #include "tapegrad/nn/pooling.h"
 #include "tapegrad/nn/progress.h"
@@ -90,6 +93,7 @@
 #include "tapegrad/nn/rnn.h"
 #include "tapegrad/nn/sequential.h"
 #include "tapegrad/nn/training_state.h"
+#include "tapegrad/nn/transformer.h"
 #include "tapegrad/nn/utils.h"
 #include "tapegrad/nn/weights.h"
 

@@ -73,9 +73,9 @@ class TAPEGRAD_API Program {
   // State behind the handle. Library internal.
   struct State;
   explicit Program(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  State& state() const;
 
  private:
-  State& state() const;
   std::shared_ptr<State> state_;
 };
 

@@ -16,7 +16,11 @@ Graph graph_of(const char* op, const Tensor& y) {
 std::string shape_text(const TensorImpl& t) { return to_string(t.sizes) + " " + name_of(t.dtype); }
 
 template <class F> void each_saved(const Node& n, F f) {
-  n.visit_saved([](void* context, const SavedView& saved) { (*static_cast<F*>(context))(saved); }, &f);
+  n.visit_saved(
+      [](void* context, const SavedView& saved) {
+        if (saved.tensor) (*static_cast<F*>(context))(saved);
+      },
+      &f);
 }
 
 int64_t bytes_of(const Graph& g) {

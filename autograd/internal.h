@@ -89,10 +89,11 @@ std::vector<Tensor> inner_grad(std::vector<Tensor> outputs, const std::vector<Te
 class Outside {
  public:
   Outside();
-  ~Outside() { thread_state.outside = outer_; }
+  virtual ~Outside() { thread_state.outside = outer_; }
   Outside(const Outside&) = delete;
   Outside& operator=(const Outside&) = delete;
-  void note(const Tensor* const* inputs, int64_t count, const char* op);
+  // Which of the inputs are to be recorded even if they do not require grad: bits as State::needs has them.
+  virtual uint64_t note(const Tensor* const* inputs, int64_t count, const char* op);
   // Forgets t, if it was met.
   void drop(const Tensor& t);
   // In the order they were met.

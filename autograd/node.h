@@ -44,10 +44,14 @@ class TAPEGRAD_API Edge {
   uint32_t output_ = 0;
 };
 
-// What a saved field tells about itself, for the tape's dump and its byte count.
+// What a field of an operation tells about itself: a saved tensor, for the tape's dump and its byte count; or, with neither name nor tensor,
+// an attribute, for exporters, who know the operations' fields by their order. `structure` is a T with T::Attribute, as that.
 struct SavedView {
+  enum Kind : uint8_t { tensor_kept, flag, integer, mask, real, number, sizes, lengths, structure };
   const char* field;
   const Tensor* tensor;
+  Kind kind = tensor_kept;
+  const void* attribute = nullptr;
 };
 
 // Shape and dtype of a node's first output, in little room: sizes beyond 2^32 - 2 are kept as 2^32 - 1.
@@ -93,7 +97,7 @@ class TAPEGRAD_API Node {
   // The operation again on other inputs (as many, undefined where it had none), recorded as far as they require grad; empty
   // when it cannot be run again. The gradient checker holds the rule against it.
   virtual std::vector<Tensor> replay(const std::vector<Tensor>& inputs) const;
-  // Calls visit(context, saved) for every saved tensor that is held.
+  // Calls visit(context, view) for every saved tensor that is held, and for the attributes.
   virtual void visit_saved(void (*visit)(void* context, const SavedView&), void* context) const;
   // Lets go of everything saved.
   virtual void release_saved() noexcept {}

@@ -61,6 +61,20 @@ template <class Op, class F> void for_each_saved(Op& op, F&& f) {
   });
 }
 
+TAPEGRAD_API void show(const Saved& saved, void (*visit)(void*, const SavedView&), void* context);
+// What an attribute of type T is to visitors; tensor_kept: nothing.
+template <class T> constexpr SavedView::Kind kind_of() {
+  if constexpr (std::is_same_v<T, bool>) return SavedView::flag;
+  else if constexpr (std::is_same_v<T, int64_t>) return SavedView::integer;
+  else if constexpr (std::is_same_v<T, uint32_t>) return SavedView::mask;
+  else if constexpr (std::is_same_v<T, double>) return SavedView::real;
+  else if constexpr (std::is_same_v<T, Scalar>) return SavedView::number;
+  else if constexpr (std::is_same_v<T, Shape>) return SavedView::sizes;
+  else if constexpr (std::is_same_v<T, std::vector<int64_t>>) return SavedView::lengths;
+  else if constexpr (requires { typename T::Attribute; }) return SavedView::structure;
+  else return SavedView::tensor_kept;
+}
+
 inline std::vector<Tensor> listed(Tensor y) { return {std::move(y)}; }
 inline std::vector<Tensor> listed(std::vector<Tensor> y) { return y; }
 template <size_t K> std::vector<Tensor> listed(const std::array<Tensor, K>& y) { return {y.begin(), y.end()}; }
@@ -144,10 +158,17 @@ template <class Op, size_t N> class OpNode final : public Node {
     }
   }
   void visit_saved(void (*visit)(void*, const SavedView&), void* context) const override {
-    detail::for_each_saved(op_, [&](const Saved& saved) {
-      if (!saved.defined()) return;
-      const SavedView view{saved.field(), &saved.held()};
-      visit(context, view);
+    for_each_field(op_, [&](const auto& field) {
+      using Field = std::remove_cvref_t<decltype(field)>;
+      if constexpr (std::is_base_of_v<Saved, Field>) {
+        detail::show(field, visit, context);
+      } else if constexpr (detail::IsSavedList<Field>::value) {
+        for (const auto& one : field) detail::show(one, visit, context);
+      } else if constexpr (constexpr auto kind = detail::kind_of<Field>(); kind == SavedView::structure) {
+        visit(context, {nullptr, nullptr, kind, static_cast<const typename Field::Attribute*>(&field)});
+      } else if constexpr (kind != SavedView::tensor_kept) {
+        visit(context, {nullptr, nullptr, kind, &field});
+      }
     });
   }
   void release_saved() noexcept override {

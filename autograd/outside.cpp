@@ -7,7 +7,7 @@ namespace tapegrad::autograd {
 
 Outside::Outside() : outer_(thread_state.outside), first_(thread_state.next_sequence) { thread_state.outside = this; }
 
-void Outside::note(const Tensor* const* inputs, int64_t count, const char* op) {
+uint64_t Outside::note(const Tensor* const* inputs, int64_t count, const char* op) {
   for (int64_t i = 0; i < count; ++i) {
     TensorImpl* t = inputs[i]->impl();
     if (!t) continue;
@@ -18,6 +18,7 @@ void Outside::note(const Tensor* const* inputs, int64_t count, const char* op) {
     if (node ? node->sequence() >= first_ : !t->node && !t->requires_grad) continue;
     if (known_.insert(key_of(*t)).second) met_.emplace_back(Ref<TensorImpl>::share(t));
   }
+  return 0;
 }
 
 void Outside::drop(const Tensor& t) {

@@ -20,6 +20,12 @@ void Saved::fail() const {
 
 namespace detail {
 
+void show(const Saved& saved, void (*visit)(void*, const SavedView&), void* context) {
+  if (!saved.defined()) return;
+  const SavedView view{saved.field(), &saved.held()};
+  visit(context, view);
+}
+
 Tensor rejoined(const Tensor& held, uint32_t output) {
   Tensor y = alias(held);
   Node* node = thread_state.current;

@@ -20,6 +20,7 @@ enum WatchBits : uint8_t {
   kAnomaly = 1,     // remember stacks, look for NaN
   kKeepInputs = 2,  // nodes keep copies of their inputs, for the gradient checker
   kRewrite = 4,     // gradients pass through a rewriter, for tests of the gradient checker
+  kTrace = 8,       // a tracer is shown what is recorded, which is everything
 };
 
 struct State {

@@ -195,7 +195,7 @@ Recording::Recording(const char* op, const Tensor* const* inputs, int64_t count,
     needs |= uint64_t{1} << (i < 63 ? i : 63);
   }
   if (state_.outside) [[unlikely]]
-    state_.outside->note(inputs, count, op);
+    needs |= state_.outside->note(inputs, count, op);
   state_.needs = needs;
   needed_ = needs != 0;
 }
@@ -216,7 +216,8 @@ void record(Node* node, const Tensor* const* inputs, int64_t count) {
 }
 
 void attach(Tensor& y, Node* node, uint32_t index, const Tensor* const* inputs, int64_t count) {
-  if (!y.defined() || !y.is_floating_point()) return;  // integer outputs (an index) have no gradient
+  if (!y.defined()) return;
+  if (!y.is_floating_point() && !(thread_state.watch & kTrace)) return;  // integer outputs (an index) have no gradient
   bool handed_through = y.impl()->node || y.impl()->requires_grad;
   for (int64_t i = 0; i < count; ++i) handed_through |= y.impl() == inputs[i]->impl();
   if (handed_through) y = alias(y);

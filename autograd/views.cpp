@@ -185,7 +185,7 @@ void mark_view(Tensor& y, const Tensor& x) {
   if (thread_state.current && !thread_state.grad_enabled) return;  // inside a plain sweep nothing will be recorded
   t.base = from.base ? from.base : Ref<TensorImpl>::share(&from);
   t.derived_version = t.storage->version();
-  t.no_grad_view = from.no_grad_view || !thread_state.grad_enabled;
+  t.no_grad_view = from.no_grad_view || !(thread_state.grad_enabled || (thread_state.watch & kTrace));
 }
 
 void keep_own_history(Tensor& y, const Tensor* const* inputs, int64_t count) {

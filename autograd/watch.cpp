@@ -2,6 +2,7 @@
 #include "tapegrad/autograd/watch.h"
 
 #include "tapegrad/autograd/rewrite.h"
+#include "tapegrad/autograd/trace.h"
 #include "tapegrad/core/copy.h"
 
 namespace tapegrad::autograd {
@@ -14,6 +15,8 @@ thread_local RewriteGuard* rewriting = nullptr;
 }  // namespace
 
 void watch_recording(Node& node, const Tensor* const* inputs, int64_t count) {
+  if (thread_state.watch & kTrace) Tracer::current()->keep(node, inputs, count);
+  if (thread_state.watch == kTrace) return;
   NodeExtras& extras = extras_of(node);
   extras.stack = capture_stack();
   if (!keeps_inputs()) return;

@@ -48,7 +48,7 @@ endif()
 
 # Checks, profiles, transformations, the making of programs, modules, readers and writers spend their time in the kernels; their own code,
 # mostly the text of findings and errors, is compiled for size. So are the families of operations that no small step is made of.
-file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/core/watch.cpp"
+file(GLOB TAPEGRAD_COLD CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/core/watch.cpp" "${PROJECT_SOURCE_DIR}/autograd/trace.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/check/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/profile/*.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/transform/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/replay/*.cpp"
   "${PROJECT_SOURCE_DIR}/autograd/dump.cpp" "${PROJECT_SOURCE_DIR}/nn/*.cpp" "${PROJECT_SOURCE_DIR}/nn/data/*.cpp")
@@ -58,7 +58,7 @@ endforeach()
 foreach(part file json npy npy_format npz print quote random safetensors zip zip_directory)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/core/${part}.cpp")
 endforeach()
-foreach(family as_strided blend conv ctc_loss distance einsum embedding extrema gated gather index_grammar indexing interpolate join likelihood_losses losses margin_losses normalization order pad pool
+foreach(family as_strided attention blend conv ctc_loss distance einsum embedding extrema gated gather index_grammar indexing interpolate join likelihood_losses losses margin_losses normalization order pad pool
         products rearrange rectifier recurrent recurrent_sequence rounding sampling scan select spatial special statistics trigonometry unfold
         kernels/ctc kernels/multilabel)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/${family}.cpp")

@@ -3,6 +3,7 @@
 
 #include "tapegrad/nn/dropout.h"
 #include "tapegrad/ops/activation.h"
+#include "tapegrad/ops/attention.h"
 #include "tapegrad/ops/distance.h"
 #include "tapegrad/ops/gated.h"
 #include "tapegrad/ops/gather.h"
@@ -81,6 +82,8 @@ using tapegrad::smooth_l1_loss;
 using tapegrad::soft_margin_loss;
 using tapegrad::triplet_margin_loss;
 using tapegrad::triplet_margin_with_distance_loss;
+
+using tapegrad::scaled_dot_product_attention;
 
 using tapegrad::cosine_similarity;
 using tapegrad::pairwise_distance;

@@ -183,8 +183,11 @@ void GradientMonitor::watch(const Tensor& loss) {
       throw AutogradError("GradientMonitor: watch(loss) must come before backward(), got a graph that was freed");
     if (std::string(node->name()) != "relu") continue;
     Tensor y;
-    node->visit_saved([](void* to, const autograd::SavedView& saved) { *static_cast<Tensor*>(to) = *saved.tensor; },
-                      &y);
+    node->visit_saved(
+        [](void* to, const autograd::SavedView& saved) {
+          if (saved.tensor) *static_cast<Tensor*>(to) = *saved.tensor;
+        },
+        &y);
     if (!y.defined() || y.dim() == 0) continue;
     const std::string place = record_->place_of(*node);
     std::string name = place;

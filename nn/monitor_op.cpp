@@ -34,7 +34,7 @@ const char* spoilt_field(const Node& node) {
   node.visit_saved(
       [](void* to, const autograd::SavedView& saved) {
         const char*& found = *static_cast<const char**>(to);
-        if (!found && !finite(*saved.tensor)) found = saved.field;
+        if (!found && saved.tensor && !finite(*saved.tensor)) found = saved.field;
       },
       &field);
   return field;

@@ -55,7 +55,7 @@ struct Gelu {
 
 // y = x (1 + tanh u) / 2 = x s, s = sigmoid(2 u), 2 u = a (x + b x^3);  dx = dy s (1 + x (1 - s) a (1 + 3 b x^2))
 struct GeluTanh {
-  static constexpr const char* name = "gelu";
+  static constexpr const char* name = "gelu_tanh";
   static constexpr bool elementwise = true;
   static constexpr double a = 1.59576912160573071175, b = 0.044715;
   SavedInput x{"x"};

@@ -20,7 +20,7 @@ const std::vector<Row>& table() {
       for (Row& row : family()) all.push_back(std::move(row));
     }
     for (auto* family : {view_rows, rearrange_rows, pad_rows, pool_rows, interpolate_rows, gather_rows, embedding_rows,
-                         select_rows, conv_rows, normalization_rows, recurrent_rows}) {
+                         select_rows, conv_rows, normalization_rows, recurrent_rows, attention_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
     return all;

@@ -171,5 +171,6 @@ std::vector<Row> select_rows();
 std::vector<Row> conv_rows();
 std::vector<Row> recurrent_rows();
 std::vector<Row> normalization_rows();
+std::vector<Row> attention_rows();
 
 }  // namespace op_cases

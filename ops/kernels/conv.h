@@ -11,6 +11,7 @@ using Dims3 = std::array<int64_t, 3>;  // depth, height, width; 1 where a tensor
 
 // y[n, g out + o, p] = sum over i, t of w[g out + o, i, t] x[n, g in + i, stride p + dilation t - padding], zero outside x.
 struct ConvShape {
+  using Attribute = ConvShape;
   int64_t batch, groups, in, out;  // channels of one group
   Dims3 x, y, kernel, stride, padding, dilation;
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }

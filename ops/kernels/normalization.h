@@ -10,6 +10,7 @@ namespace tapegrad::kernels {
 // x as [n, groups, channels, inner]. A statistic is over channels and inner, or `across` n and inner (channels is 1 then); weight and
 // bias have groups * channels elements.
 struct Norm {
+  using Attribute = Norm;
   int64_t n, groups, channels, inner;
   double eps;
   bool across = false;

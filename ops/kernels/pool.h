@@ -7,6 +7,7 @@
 namespace tapegrad::kernels {
 
 struct PoolShape {
+  using Attribute = PoolShape;
   int64_t planes = 1;
   Windows3 dim = {};
   int64_t divisor = 0;  // of a mean, in place of the count of each window; 0: none

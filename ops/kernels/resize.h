@@ -9,6 +9,7 @@ enum class Resampling : uint8_t { nearest, nearest_exact, linear, cubic };
 
 // Result i of `to` lies at scale i in x (align_corners), or at scale (i + 1/2) - 1/2.
 struct Resize {
+  using Attribute = Resize;
   Resampling by;
   bool align_corners;
   double scale;
