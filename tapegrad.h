@@ -106,8 +106,12 @@
 #include "tapegrad/nn/optim/schedules.h"
 #include "tapegrad/nn/optim/sgd.h"
 
+#include "tapegrad/nn/data/affine.h"
+#include "tapegrad/nn/data/augment.h"
 #include "tapegrad/nn/data/cifar10.h"
 #include "tapegrad/nn/data/csv.h"
 #include "tapegrad/nn/data/idx.h"
+#include "tapegrad/nn/data/image_folder.h"
 #include "tapegrad/nn/data/loader.h"
 #include "tapegrad/nn/data/mnist.h"
+#include "tapegrad/nn/data/png.h"

@@ -1,7 +1,8 @@
-# What the library itself needs: oneDNN, OpenMP, zlib, and the headers of Highway and fmt.
+# What the library itself needs: oneDNN, OpenMP, zlib, libpng, and the headers of Highway and fmt.
 find_package(OneDNN 2.6 REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(ZLIB REQUIRED)
+find_package(PNG REQUIRED)
 find_package(fmt 9 REQUIRED)
 
 # Headers only: loading libhwy costs milliseconds of static initialisation.

@@ -10,7 +10,7 @@ install(FILES tapegrad.h "${TAPEGRAD_INCLUDE_DIR}/tapegrad/version.h" DESTINATIO
 install(DIRECTORY core autograd ops nn DESTINATION "${header_dir}"
         FILES_MATCHING PATTERN "*.h"
         PATTERN "kernels" EXCLUDE PATTERN "internal.h" EXCLUDE PATTERN "sweep.h" EXCLUDE PATTERN "leaf_table.h" EXCLUDE
-        PATTERN "along.h" EXCLUDE PATTERN "*_parts.h" EXCLUDE PATTERN "pool.h" EXCLUDE PATTERN "large_blocks.h" EXCLUDE
+        PATTERN "along.h" EXCLUDE PATTERN "*_parts.h" EXCLUDE REGEX "core/pool\\.h$" EXCLUDE PATTERN "large_blocks.h" EXCLUDE
         PATTERN "slabs.h" EXCLUDE PATTERN "quote.h" EXCLUDE PATTERN "file.h" EXCLUDE PATTERN "json.h" EXCLUDE
         PATTERN "npy_format.h" EXCLUDE PATTERN "zip.h" EXCLUDE PATTERN "workers.h" EXCLUDE
         PATTERN "csv_records.h" EXCLUDE PATTERN "rewrite.h" EXCLUDE PATTERN "replay" EXCLUDE PATTERN "graph.h" EXCLUDE
@@ -34,7 +34,7 @@ if(TAPEGRAD_LIBRARY_TYPE STREQUAL "STATIC")
   install(FILES cmake/FindOneDNN.cmake DESTINATION "${package_dir}")
   set(TAPEGRAD_PC_CFLAGS " -DTAPEGRAD_STATIC")
   set(TAPEGRAD_PC_LIBS_PRIVATE "-ldnnl ${OpenMP_CXX_FLAGS}")
-  set(TAPEGRAD_PC_REQUIRES_PRIVATE "zlib")
+  set(TAPEGRAD_PC_REQUIRES_PRIVATE "zlib libpng")
 endif()
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
   set(TAPEGRAD_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")

@@ -27,7 +27,7 @@ target_compile_definitions(tapegrad PRIVATE TAPEGRAD_BUILDING)
 target_link_libraries(tapegrad PRIVATE
   $<BUILD_INTERFACE:tapegrad_options>
   $<BUILD_INTERFACE:fmt::fmt-header-only>  # compiled in, so nobody has to link it
-  OneDNN::OneDNN OpenMP::OpenMP_CXX ZLIB::ZLIB ${CMAKE_DL_LIBS})
+  OneDNN::OneDNN OpenMP::OpenMP_CXX ZLIB::ZLIB PNG::PNG ${CMAKE_DL_LIBS})
 
 if(TAPEGRAD_LIBRARY_TYPE STREQUAL "STATIC")
   target_compile_definitions(tapegrad PUBLIC TAPEGRAD_STATIC)

@@ -38,6 +38,7 @@ const std::vector<Program> programs = {
     {"xor_by_hand", "T3 exclusive or by hand", "Steven Miller, \"How to build a neural network\""},
     {"neuron", "T4 one neuron, activations, layers", cs231n},
     {"capacity", "T5 size and regularisation", cs231n},
+    {"linear_classification", "T6 linear classification, 3072-10", "Stanford's CS231n, \"Linear classification\""},
     {"universality", "T7 any function of one input", nielsen},
     {"towers", "T7 any function of two inputs", nielsen},
     {"sigmoid_mnist", "T8 exclusive or; digits, 784-15-10",

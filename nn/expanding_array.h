@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "tapegrad/core/error.h"
 #include "tapegrad/core/shape.h"
 
 namespace tapegrad::nn {

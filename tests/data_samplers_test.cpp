@@ -141,3 +141,83 @@ TEST_CASE("a batch sampler makes batches of another sampler's indices", "[data]"
   CHECK_FALSE(full.next());
   CHECK_THROWS_AS(samplers::BatchSampler(samplers::SequentialSampler(7), 0), ValueError);
 }
+
+TEST_CASE("distributed samplers share out the examples", "[data]") {
+  using samplers::DistributedSampler;
+  for (const bool drop_last : {false, true}) {
+    for (const int64_t size : {0, 1, 3, 11, 12}) {
+      for (const int64_t replicas : {1, 4}) {
+        INFO(size << " examples, " << replicas << " replicas, drop_last " << drop_last);
+        // Round the ranks, in the order that all draw.
+        std::vector<DistributedSampler> ranks;
+        for (int64_t rank = 0; rank < replicas; ++rank)
+          ranks.emplace_back(size, samplers::DistributedSamplerOptions{
+                                       .num_replicas = replicas, .rank = rank, .seed = 3, .drop_last = drop_last});
+        const int64_t share = drop_last ? size / replicas : (size + replicas - 1) / replicas;
+        std::vector<Indices> passes;
+        for (auto& sampler : ranks) {
+          CHECK(sampler.size() == share);
+          passes.push_back(pass(sampler, 2));
+          CHECK(static_cast<int64_t>(passes.back().size()) == share);
+        }
+        Indices order;
+        for (size_t k = 0; k < static_cast<size_t>(share); ++k) {
+          for (const Indices& one : passes) order.push_back(one[k]);
+        }
+        const auto once = std::min(order.size(), static_cast<size_t>(size));
+        const Indices front(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(once));
+        Indices apart = sorted(front);
+        apart.erase(std::unique(apart.begin(), apart.end()), apart.end());
+        CHECK(apart.size() == once);  // no index twice, none outside
+        CHECK((apart.empty() || apart.back() < size));
+        for (size_t k = once; k < order.size(); ++k) CHECK(order[k] == order[k - once]);  // from the beginning again
+      }
+    }
+  }
+  DistributedSampler plain(10, {.num_replicas = 4, .rank = 1, .shuffle = false});
+  CHECK(pass(plain) == Indices{1, 5, 9});
+  DistributedSampler last(10, {.num_replicas = 4, .rank = 3, .shuffle = false});
+  CHECK(pass(last) == Indices{3, 7, 1});
+  DistributedSampler few(2, {.num_replicas = 5, .rank = 4, .shuffle = false});
+  CHECK(pass(few) == Indices{0});
+  CHECK(message_of<ValueError>([] { DistributedSampler(3, {.num_replicas = 2, .rank = 2}); }) ==
+        "DistributedSampler: rank must be in [0, num_replicas), got 2 and 2 replicas");
+  CHECK_THROWS_AS(DistributedSampler(3, {.num_replicas = 0, .rank = 0}), ValueError);
+  CHECK_THROWS_AS(DistributedSampler(3, {.num_replicas = 1, .rank = -1}), ValueError);
+  CHECK_THROWS_AS(DistributedSampler(-3, {.num_replicas = 1, .rank = 0}), ValueError);
+}
+
+TEST_CASE("an epoch decides about the order of a distributed sampler", "[data]") {
+  const samplers::DistributedSamplerOptions options{.num_replicas = 2, .rank = 1};
+  samplers::DistributedSampler a(40, options), b(40, options);
+  const Indices first = pass(a), second = pass(a);
+  CHECK(first != second);
+  b.set_epoch(1);
+  CHECK(*b.next(100) == second);
+  b.set_epoch(0);
+  CHECK(pass(b) == first);
+  CHECK(pass(b) == second);
+  a.reset(8);
+  CHECK(a.size() == 4);
+
+  const auto set = data::TensorDataset(arange(40), arange(40));
+  data::DataLoader loader(set, samplers::DistributedSampler(40, options), {.batch_size = 7, .workers = 1});
+  CHECK(loader.size() == 3);
+  const auto order = [&] {
+    Indices out;
+    for (auto& [x, y] : loader) {
+      for (int64_t i = 0; i < y.size(0); ++i) out.push_back(y[i].item<int64_t>());
+    }
+    return out;
+  };
+  CHECK(order() == first);
+  CHECK(order() == second);
+  loader.sampler().set_epoch(0);
+  // The state says which pass is next, begun or not.
+  data::DataLoader other(set, samplers::DistributedSampler(40, options), {.batch_size = 7});
+  other.load_state_dict(loader.state_dict());
+  CHECK(order() == first);
+  Indices again;
+  for (auto& [x, y] : other) again.insert(again.end(), y.data_ptr<int64_t>(), y.data_ptr<int64_t>() + y.size(0));
+  CHECK(again == first);
+}

@@ -240,3 +240,39 @@ TEST_CASE("MNIST is found, plain or gzipped, and checked", "[data]") {
   folder.write("mnist/train-labels-idx1-ubyte", idx(8, {2}, {7, 10}));
   CHECK_THAT(error_of([&] { data::MNIST(folder.path()); }), Contains("0 to 9"));
 }
+
+TEST_CASE("Fashion-MNIST has the files of MNIST in a folder of its own", "[data]") {
+  using data::FashionMNIST;
+  const Folder folder;
+  const auto write_all = [&](const std::string& under, char first) {
+    for (const char* part : {"train", "t10k"}) {
+      folder.write(under + part + "-images-idx3-ubyte", idx(8, {1, 28, 28}, first + std::string(783, '\0')));
+      folder.write(under + part + "-labels-idx1-ubyte", idx(8, {1}, {9}));
+    }
+  };
+  write_all("", '\x01');                                      // digits, as far as anybody can tell
+  CHECK(FashionMNIST::find(folder.path()) == folder.path());  // who says so is believed
+  fs::create_directory(folder / "fashion-mnist");
+  write_all("fashion-mnist/", '\x02');
+  CHECK(FashionMNIST::find(folder.path()) == folder / "fashion-mnist");
+  const FashionMNIST set(folder.path(), FashionMNIST::Mode::kTest, {.scale = false});
+  CHECK(set.images()[0][0][0][0].item<int64_t>() == 2);
+  CHECK(FashionMNIST::classes()[static_cast<size_t>(set.targets()[0].item<int64_t>())] == "Ankle boot");
+  CHECK(data::MNIST(folder.path(), data::MNIST::Mode::kTrain, {.scale = false}).images()[0][0][0][0].item<int64_t>() ==
+        1);
+
+  const char* before = std::getenv("TAPEGRAD_DATA");
+  const std::string kept = before ? before : "";
+  setenv("TAPEGRAD_DATA", folder.path().c_str(), 1);
+  CHECK(FashionMNIST::find() == folder / "fashion-mnist");
+  fs::remove_all(folder / "fashion-mnist");
+  CHECK_FALSE(FashionMNIST::find() == folder.path());  // never digits by mistake
+  CHECK(data::MNIST::find() == folder.path());
+  before ? setenv("TAPEGRAD_DATA", kept.c_str(), 1) : unsetenv("TAPEGRAD_DATA");
+
+  folder.write("t10k-labels-idx1-ubyte", idx(8, {1}, {10}));
+  CHECK_THAT(error_of([&] { FashionMNIST(folder.path(), FashionMNIST::Mode::kTest); }),
+             Contains("FashionMNIST: ") && Contains("0 to 9"));
+  CHECK_THAT(error_of([&] { FashionMNIST(folder / "none"); }),
+             Contains("FashionMNIST: expected train-images-idx3-ubyte") && Contains("none/fashion-mnist, "));
+}

@@ -148,6 +148,9 @@ TEST_CASE("a sampler goes on in the middle of its pass", "[weights]") {
   const std::vector<double> weights{1, 2, 3, 0, 5};
   check(WeightedRandomSampler(weights, 9, true, 1), WeightedRandomSampler(weights, 9, true, 2),
         WeightedRandomSampler(weights, 8, true, 2));
+  check(DistributedSampler(19, {.num_replicas = 2, .rank = 1, .seed = 1}),
+        DistributedSampler(19, {.num_replicas = 2, .rank = 1, .seed = 2}),
+        DistributedSampler(19, {.num_replicas = 2, .rank = 1, .seed = 2, .drop_last = true}));
 }
 
 TEST_CASE("a checkpoint that does not fit changes nothing", "[weights]") {

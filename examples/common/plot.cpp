@@ -107,7 +107,25 @@ void draw_panel(Gnuplot& gnuplot, const Curves& panel) {
   gnuplot.say(command);
 }
 
+// As lines "column row red green blue", colours from 0 to 255.
+Tensor coloured_pixels(const Tensor& colours) {
+  const int64_t rows = colours.size(1), columns = colours.size(2);
+  const Tensor values = colours.detach().to(tapegrad::kFloat64);
+  const Tensor low = values.amin(), scaled = (values - low) * (255 / (values.amax() - low));
+  const Tensor x = tapegrad::arange(columns).expand({rows, columns}).reshape({1, -1});
+  const Tensor y = tapegrad::arange(rows).unsqueeze(1).expand({rows, columns}).reshape({1, -1});
+  return tapegrad::cat({x.to(tapegrad::kFloat64), y.to(tapegrad::kFloat64), scaled.round().reshape({3, -1})}).t();
+}
+
+void draw_colours(Gnuplot& gnuplot, const Tensor& colours) {
+  gnuplot.data("$pixels", coloured_pixels(colours));
+  gnuplot.say("unset key; unset xtics; unset ytics; unset border; set size ratio -1");
+  gnuplot.say("set xrange [-0.5:" + std::to_string(colours.size(2)) + "-0.5]");
+  gnuplot.say("set yrange [" + std::to_string(colours.size(1)) + "-0.5:-0.5]; plot $pixels with rgbimage");
+}
+
 void draw_panel(Gnuplot& gnuplot, const Image& panel) {
+  if (panel.values.dim() == 3) return draw_colours(gnuplot, panel.values);
   gnuplot.say(dark_to_bright);
   gnuplot.say("unset key; set style fill solid; set boxwidth 0.8");
   gnuplot.say("set xrange [-0.5:" + std::to_string(panel.values.size(1)) + "-0.5]");
@@ -165,7 +183,8 @@ struct Size {
 Size size_of(const Panel& panel, bool alone) {
   if (std::holds_alternative<Curves>(panel)) return alone ? Size{800, 500} : Size{420, 340};
   if (std::holds_alternative<Surface>(panel)) return alone ? Size{640, 520} : Size{420, 360};
-  return std::holds_alternative<Image>(panel) ? Size{300, 280} : Size{340, 360};
+  if (std::holds_alternative<Regions>(panel)) return {340, 360};
+  return std::get<Image>(panel).values.size(-1) > 100 ? Size{540, 500} : Size{300, 280};
 }
 
 bool try_drawing(const std::string& file, const Picture& picture, const std::vector<Panel>& panels) {

@@ -25,10 +25,10 @@ struct Curves {
 };
 
 // A matrix as pixels, row 0 on top, from its own smallest (dark) to its own largest value (bright). One of a single row
-// is drawn as bars.
+// is drawn as bars. Three of them as colours: red, green, blue, together from their smallest to their largest value.
 struct Image {
   std::string title;
-  tapegrad::Tensor values;  // [rows, columns]
+  tapegrad::Tensor values;  // [rows, columns] or [3, rows, columns]
 };
 
 // Numbered points of a square grid over [from, to]^2 as rows (x, y), y outermost: what a field is evaluated on.

@@ -32,12 +32,13 @@ bool holds(const std::string& directory, CIFAR10::Mode mode) {
 }
 
 std::string directory_of(const std::optional<std::string>& root, CIFAR10::Mode mode) {
-  const auto place = detail::place_of(root, kFolder, [&](const std::string& at) { return holds(at, mode); });
+  const auto places = detail::places(root, kFolder);
+  const auto place = detail::first_that(places, [&](const std::string& at) { return holds(at, mode); });
   if (place) return *place;
   const bool train = mode == CIFAR10::Mode::kTrain;
   throw IOError(std::string("CIFAR10: expected ") +
                 (train ? "data_batch_1.bin to data_batch_5.bin" : "test_batch.bin") + ", got not all of it in any of " +
-                detail::listed_places(root, kFolder) + " (from cifar-10-binary.tar.gz)");
+                detail::listed(places) + " (from cifar-10-binary.tar.gz)");
 }
 
 [[noreturn]] void fail(const std::string& path, const std::string& what) {
@@ -92,8 +93,12 @@ CIFAR10::CIFAR10(const std::optional<std::string>& root, Mode mode, const CIFAR1
     : Images(load(directory_of(root, mode), mode, options)) {}
 
 std::optional<std::string> CIFAR10::find(const std::optional<std::string>& root) {
-  return detail::place_of(root, kFolder,
-                          [](const std::string& at) { return holds(at, Mode::kTrain) && holds(at, Mode::kTest); });
+  return detail::first_that(detail::places(root, kFolder),
+                            [](const std::string& at) { return holds(at, Mode::kTrain) && holds(at, Mode::kTest); });
+}
+
+std::vector<std::string> CIFAR10::classes() {
+  return {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
 }
 
 }  // namespace tapegrad::data

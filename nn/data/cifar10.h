@@ -19,6 +19,8 @@ class TAPEGRAD_API CIFAR10 : public Images<CIFAR10> {
   // The directory that holds all six files: root or root/cifar-10-batches-bin; without a root, the directory TAPEGRAD_DATA
   // names, then ./data. Nothing when it is not there.
   static std::optional<std::string> find(const std::optional<std::string>& root = {});
+  // What the labels stand for.
+  static std::vector<std::string> classes();
 };
 
 namespace datasets {

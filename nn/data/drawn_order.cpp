@@ -37,19 +37,20 @@ NamedTensors detail::DrawnOrder::state_dict() const {
   return written_counts({{"seed", static_cast<int64_t>(seed_)},
                          {"passes", static_cast<int64_t>(pass_)},
                          {"size", order_.size()},
-                         {"position", order_.position()}});
+                         {"position", order_.started() ? order_.position() : -1}});
 }
 
 void detail::DrawnOrder::load_state_dict(const NamedTensors& dict) {
   const auto counts = read_counts("load_state_dict", dict, {"seed", "passes", "size", "position"});
   const auto seed = static_cast<uint64_t>(counts["seed"]), passes = static_cast<uint64_t>(counts["passes"]);
   Order order;
-  if (passes > 0) order.start(drawn(seed, passes - 1));
-  if (order.size() != counts["size"] || counts["position"] < 0 || counts["position"] > order.size())
+  const bool begun = counts["position"] >= 0;
+  if (begun && passes > 0) order.start(drawn(seed, passes - 1));
+  if (order.size() != counts["size"] || counts["position"] < -1 || counts["position"] > order.size())
     throw ValueError("load_state_dict: the state must be that of a sampler of as many indices, got position " +
                      std::to_string(counts["position"]) + " of " + std::to_string(counts["size"]) +
                      " for one that gives " + std::to_string(order.size()));
-  order.go_to(counts["position"]);
+  if (begun) order.go_to(counts["position"]);
   seed_ = seed;
   pass_ = passes;
   order_ = std::move(order);

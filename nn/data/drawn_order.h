@@ -35,7 +35,7 @@ class TAPEGRAD_API DrawnOrder {
   virtual ~DrawnOrder() = default;
   // Indices of this pass given out so far.
   int64_t index() const { return order_.position(); }
-  // What it takes to go on where it stands: the seed, the passes begun, their size, and the position in the latest.
+  // What it takes to go on where it stands: the seed, the passes begun, and size of and position in the latest (-1 before it begins).
   NamedTensors state_dict() const;
   // ValueError for a dict of another sampler; this one is then as it was.
   void load_state_dict(const NamedTensors& dict);
@@ -48,6 +48,11 @@ class TAPEGRAD_API DrawnOrder {
   // Before the first pass.
   void set_seed(const std::optional<uint64_t>& seed) { seed_ = seed_or_draw(seed); }
   void start() { order_.start(drawn(seed_, pass_++)); }
+  // The next pass to start is the one with this number, whichever was the latest.
+  void set_pass(uint64_t pass) {
+    pass_ = pass;
+    order_ = Order();
+  }
   std::optional<std::vector<int64_t>> take(int64_t batch_size);
 
  private:

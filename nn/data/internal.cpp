@@ -27,9 +27,9 @@ std::vector<std::string> places(const std::optional<std::string>& root, const st
   return out;
 }
 
-std::string listed_places(const std::optional<std::string>& root, const std::string& folder) {
+std::string listed(const std::vector<std::string>& places) {
   std::string text;
-  for (const std::string& place : places(root, folder)) text += (text.empty() ? "" : ", ") + place;
+  for (const std::string& place : places) text += (text.empty() ? "" : ", ") + place;
   return text;
 }
 
@@ -39,6 +39,11 @@ Tensor scaled(const Tensor& bytes) {
   auto* to = out.elements<float>();
   for (int64_t i = 0; i < bytes.numel(); ++i) to[i] = static_cast<float>(from[i]) / 255.0f;
   return out;
+}
+
+void check_image(const char* op, const Tensor& image) {
+  if (image.dim() < 2)
+    throw ShapeError(std::string(op) + ": an image must have rows and columns, got shape " + to_string(image.sizes()));
 }
 
 std::string quoted(std::string_view bytes) {

@@ -137,6 +137,11 @@ class DataLoader {
     pass_ = state.pass;
   }
   const Dataset& dataset() const { return dataset_; }
+  // Of the passes to come: `loader.sampler().set_epoch(epoch)`.
+  Sampler& sampler() {
+    if constexpr (samplers::BatchSource<Sampler>) return batches_;
+    else return batches_.sampler();
+  }
   const DataLoaderOptions& options() const { return options_; }
 
  private:

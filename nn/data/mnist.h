@@ -1,4 +1,4 @@
-// The MNIST handwritten digits.
+// The MNIST handwritten digits, and Fashion-MNIST, pieces of clothing in the same form.
 #pragma once
 
 #include "tapegrad/nn/data/images.h"
@@ -19,7 +19,23 @@ class TAPEGRAD_API MNIST : public Images<MNIST> {
   static std::optional<std::string> find(const std::optional<std::string>& root = {});
 };
 
+using FashionMNISTOptions = ImagesOptions;
+
+// The same of ten kinds of clothing, in files of the same names. https://github.com/zalandoresearch/fashion-mnist
+class TAPEGRAD_API FashionMNIST : public Images<FashionMNIST> {
+ public:
+  // Looks in root/fashion-mnist and root; without a root where find() looks.
+  explicit FashionMNIST(const std::optional<std::string>& root = {}, Mode mode = Mode::kTrain,
+                        const FashionMNISTOptions& options = {});
+  // root/fashion-mnist or root; without a root fashion-mnist below the directory TAPEGRAD_DATA names, then below ./data.
+  static std::optional<std::string> find(const std::optional<std::string>& root = {});
+  // What the labels stand for.
+  static std::vector<std::string> classes();
+};
+
 namespace datasets {
+using data::FashionMNIST;
+using data::FashionMNISTOptions;
 using data::MNIST;
 using data::MNISTOptions;
 }  // namespace datasets

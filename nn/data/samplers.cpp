@@ -20,6 +20,12 @@ Generator generator_of(uint64_t seed, uint64_t pass) {
   return generator;
 }
 
+std::vector<int64_t> counted(int64_t first, int64_t count) {
+  std::vector<int64_t> out(static_cast<size_t>(count));
+  std::iota(out.begin(), out.end(), first);
+  return out;
+}
+
 std::vector<int64_t> permutation(int64_t count, uint64_t seed, uint64_t pass) {
   Generator generator = generator_of(seed, pass);
   const Tensor order = new_tensor({count}, kInt64);
@@ -77,10 +83,8 @@ void SequentialSampler::reset(std::optional<int64_t> new_size) {
 std::optional<std::vector<int64_t>> SequentialSampler::next(int64_t batch_size) {
   const int64_t count = std::min(batch_size, size_ - index_);
   if (count <= 0) return {};
-  std::vector<int64_t> out(static_cast<size_t>(count));
-  std::iota(out.begin(), out.end(), index_);
   index_ += count;
-  return out;
+  return counted(index_ - count, count);
 }
 
 RandomSampler::RandomSampler(int64_t size, const std::optional<uint64_t>& seed) : size_(size) {
@@ -132,6 +136,37 @@ WeightedRandomSampler::WeightedRandomSampler(std::vector<double> weights, int64_
 std::vector<int64_t> WeightedRandomSampler::drawn(uint64_t seed, uint64_t pass) const {
   if (num_samples_ == 0) return {};
   return (replacement_ ? with_replacement : without_replacement)(weights_, num_samples_, seed, pass);
+}
+
+DistributedSampler::DistributedSampler(int64_t size, const DistributedSamplerOptions& options)
+    : size_(size), options_(options) {
+  check_size("DistributedSampler", size);
+  if (options.num_replicas < 1)
+    throw ValueError("DistributedSampler: num_replicas must be at least 1, got " +
+                     std::to_string(options.num_replicas));
+  if (options.rank < 0 || options.rank >= options.num_replicas)
+    throw ValueError("DistributedSampler: rank must be in [0, num_replicas), got " + std::to_string(options.rank) +
+                     " and " + std::to_string(options.num_replicas) + " replicas");
+  set_seed(options.seed);
+}
+
+void DistributedSampler::reset(std::optional<int64_t> new_size) {
+  if (new_size) check_size("DistributedSampler", *new_size);
+  size_ = new_size.value_or(size_);
+  start();
+}
+
+int64_t DistributedSampler::size() const {
+  const int64_t whole = size_ / options_.num_replicas;
+  return whole + (!options_.drop_last && size_ % options_.num_replicas != 0);
+}
+
+std::vector<int64_t> DistributedSampler::drawn(uint64_t seed, uint64_t pass) const {
+  const std::vector<int64_t> all = options_.shuffle ? permutation(size_, seed, pass) : counted(0, size_);
+  std::vector<int64_t> share;
+  for (int64_t k = 0; k < size(); ++k)
+    share.push_back(all[static_cast<size_t>((options_.rank + k * options_.num_replicas) % size_)]);
+  return share;
 }
 
 }  // namespace tapegrad::data::samplers

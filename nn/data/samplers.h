@@ -68,6 +68,30 @@ class TAPEGRAD_API WeightedRandomSampler : public detail::DrawnOrder {
   bool replacement_;
 };
 
+struct DistributedSamplerOptions {
+  int64_t num_replicas, rank;
+  bool shuffle = true;
+  uint64_t seed = 0;       // the same for all
+  bool drop_last = false;  // else what is missing for shares of one size is taken from the beginning again
+};
+
+// The share of process `rank` among num_replicas: every so many-th index of 0, 1, ..., size - 1, or of a random order of them
+// that all draw alike. Every pass has another order; set_epoch() says which the next one takes, as PyTorch's must be told, so that
+// processes agree that have not made as many passes. ValueError for a rank outside [0, num_replicas).
+class TAPEGRAD_API DistributedSampler : public detail::DrawnOrder {
+ public:
+  DistributedSampler(int64_t size, const DistributedSamplerOptions& options);
+  void set_epoch(uint64_t epoch) { set_pass(epoch); }
+  void reset(std::optional<int64_t> new_size = {});
+  std::optional<std::vector<int64_t>> next(int64_t batch_size) { return take(batch_size); }
+  int64_t size() const;  // of the share
+
+ private:
+  std::vector<int64_t> drawn(uint64_t seed, uint64_t pass) const override;
+  int64_t size_;
+  DistributedSamplerOptions options_;
+};
+
 template <class S>
 concept SampleSource = requires(S& s) {
   s.reset();
@@ -100,6 +124,7 @@ template <SampleSource Sampler> class BatchSampler {
     const int64_t count = sampler_.size();
     return drop_last_ ? count / batch_size_ : (count / batch_size_) + (count % batch_size_ != 0);
   }
+  Sampler& sampler() { return sampler_; }
   const Sampler& sampler() const { return sampler_; }
   // The sampler's.
   NamedTensors state_dict() const requires requires(const Sampler& s) { s.state_dict(); }
