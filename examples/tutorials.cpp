@@ -44,6 +44,7 @@ const std::vector<Program> programs = {
      "Nahua Kang, \"Multi-layer neural networks with sigmoid function\""},
     {"student", "T9 student, pass or fail", karn},
     {"mnist_mlp", "T10 digits, 784-300-100-10", karn},
+    {"convnet", "T11 digits, convolutions", "\"Convolutional networks\" and \"Output and weights visualisation\""},
 };
 
 std::string shell_quoted(const std::string& word) {
