@@ -45,6 +45,9 @@ const std::vector<Program> programs = {
      "Nahua Kang, \"Multi-layer neural networks with sigmoid function\""},
     {"student", "T9 student, pass or fail", karn},
     {"mnist_mlp", "T10 digits, 784-300-100-10", karn},
+    {"convnet", "T11 digits, convolutions", "\"Convolutional networks\" and \"Output and weights visualisation\""},
+    {"binarized", "T12 digits, weights of +1 and -1", "Courbariaux et al., \"Binarized Neural Networks\""},
+    {"program_learning", "T13 programs from examples", "\"Neural program learning from input-output examples\""},
 };
 
 std::string shell_quoted(const std::string& word) {

@@ -1,6 +1,7 @@
 // Drives gnuplot through a pipe.
 #include "common/plot.h"
 
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -134,9 +135,12 @@ void draw_panel(Gnuplot& gnuplot, const Image& panel) {
     gnuplot.say("set xtics 1; set yrange [0:*]; plot $bars with boxes lc rgb '#3b528b'");
     return;
   }
-  gnuplot.data("$image", panel.values);
+  gnuplot.data("$image", panel.values.reshape({-1, 1}));  // as a matrix it would be warned of NaN
   gnuplot.say("unset xtics; unset ytics; set size ratio -1");
-  gnuplot.say("set yrange [" + std::to_string(panel.values.size(0)) + "-0.5:-0.5]; plot $image matrix with image");
+  if (!panel.scale) gnuplot.say("unset colorbox");
+  const std::string columns = std::to_string(panel.values.size(1));
+  gnuplot.say("set yrange [" + std::to_string(panel.values.size(0)) + "-0.5:-0.5]; plot $image using (int($0)%" +
+              columns + "):(int($0)/" + columns + "):1 with image");
 }
 
 // The field of a grid as block $field, and how its columns become coordinates.
@@ -183,8 +187,9 @@ struct Size {
 Size size_of(const Panel& panel, bool alone) {
   if (std::holds_alternative<Curves>(panel)) return alone ? Size{800, 500} : Size{420, 340};
   if (std::holds_alternative<Surface>(panel)) return alone ? Size{640, 520} : Size{420, 360};
-  if (std::holds_alternative<Regions>(panel)) return {340, 360};
-  return std::get<Image>(panel).values.size(-1) > 100 ? Size{540, 500} : Size{300, 280};
+  if (const Image* image = std::get_if<Image>(&panel))
+    return image->values.size(-1) > 100 ? Size{540, 500} : alone ? Size{600, 480} : Size{300, 280};
+  return {340, 360};
 }
 
 bool try_drawing(const std::string& file, const Picture& picture, const std::vector<Panel>& panels) {
@@ -216,6 +221,15 @@ Tensor Grid::points(tapegrad::DType dtype) const {
   const Tensor side = tapegrad::linspace(from, to, size, dtype);
   const Tensor x = side.expand({size, size}), y = side.unsqueeze(1).expand({size, size});
   return tapegrad::stack({x.reshape({-1}), y.reshape({-1})}, 1);
+}
+
+Image tiles(std::string title, const Tensor& images, int64_t across) {
+  tapegrad::NoGradGuard no_grad;
+  const Tensor low = images.amin({1, 2}, true), range = images.amax({1, 2}, true) - low;
+  const Tensor framed = pad((images - low) / range.clamp_min(1e-12), {0, 1, 0, 1}, "constant", NAN);
+  const int64_t rows = framed.size(1), columns = framed.size(2);
+  const Tensor placed = framed.reshape({-1, across, rows, columns}).transpose(1, 2).reshape({-1, across * columns});
+  return {std::move(title), placed.slice(0, 0, -1).slice(1, 0, -1), false};
 }
 
 void draw(const Picture& picture, const std::vector<Panel>& panels) {

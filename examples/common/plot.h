@@ -25,11 +25,16 @@ struct Curves {
 };
 
 // A matrix as pixels, row 0 on top, from its own smallest (dark) to its own largest value (bright). One of a single row
-// is drawn as bars. Three of them as colours: red, green, blue, together from their smallest to their largest value.
+// is drawn as bars; NaN stays white. Three of them as colours: red, green, blue, together from their smallest to their largest value.
 struct Image {
   std::string title;
   tapegrad::Tensor values;  // [rows, columns] or [3, rows, columns]
+  bool scale = true;        // what the colours stand for, beside it
 };
+
+// Many small images [n, rows, columns] as one, `across` in a row with gaps between, each in the colours of its own range.
+// n must be a multiple of `across`.
+Image tiles(std::string title, const tapegrad::Tensor& images, int64_t across);
 
 // Numbered points of a square grid over [from, to]^2 as rows (x, y), y outermost: what a field is evaluated on.
 struct Grid {
