@@ -84,8 +84,8 @@ endforeach()
 list(REMOVE_ITEM TAPEGRAD_HOT ${TAPEGRAD_COLD})
 set_source_files_properties(${TAPEGRAD_HOT} PROPERTIES COMPILE_OPTIONS
   "$<$<NOT:$<CONFIG:Debug>>:-O3>;$<$<CXX_COMPILER_ID:GNU>:-fno-unswitch-loops;-fno-split-loops;-fno-peel-loops;-fno-ipa-cp-clone>")
-set_source_files_properties("${PROJECT_SOURCE_DIR}/ops/kernels/sort.cpp" "${PROJECT_SOURCE_DIR}/ops/kernels/simd/reduce.cpp"
-  PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O3>")  # loops over what kind of comparison it is, one for each
+set_source_files_properties("${PROJECT_SOURCE_DIR}/ops/kernels/sort.cpp"
+  PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O3>")  # its loops ask which comparison it is: one for each
 
 set_target_properties(tapegrad PROPERTIES
   VERSION ${PROJECT_VERSION}

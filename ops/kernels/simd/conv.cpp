@@ -54,8 +54,9 @@ BlockFn<T> block_of(int64_t rows, std::integer_sequence<int, Rows...>) {
 template <class T> BlockFn<T> block_of(int64_t rows, int64_t cols) {
   constexpr int64_t N = kLanes<T>;
   using Rows = std::make_integer_sequence<int, R>;
-  if constexpr (HWY_TARGET != HWY_AVX3) {  // where a masked load costs more than a whole one
+  if constexpr (HWY_TARGET != HWY_AVX3) {  // where whole vectors do not pass for masked ones
     if (cols == 2 * N) return block_of<T, 2, false>(rows, Rows());
+    if (cols == N) return block_of<T, 1, false>(rows, Rows());
   }
   return cols > N ? block_of<T, 2, true>(rows, Rows()) : block_of<T, 1, true>(rows, Rows());
 }

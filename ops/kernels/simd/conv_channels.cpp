@@ -107,9 +107,10 @@ template <class T> void channels_weight(const ConvWeightPanel<T>& g) {
   for (int64_t s = 0, i = 0; s < strips.count; i += strips.rows(s), ++s) {
     for (int64_t j = 0; j < g.lanes; j += 2 * N) {
       const int64_t cols = std::min(2 * N, g.lanes - j), last = cols > N ? cols - N : cols;
-      constexpr bool kMasks = HWY_TARGET == HWY_AVX3;  // where a masked load costs what a whole one does
+      constexpr bool kMasks = HWY_TARGET == HWY_AVX3;  // where a whole vector may pass for a masked one
       const auto* fn = cols == 2 * N ? weights_of<T, 2, kMasks>(Rows())
                        : cols > N    ? weights_of<T, 2, true>(Rows())
+                       : cols == N   ? weights_of<T, 1, kMasks>(Rows())
                                      : weights_of<T, 1, true>(Rows());
       fn[strips.rows(s) - 1](g, i, j, last);
     }

@@ -58,8 +58,20 @@ template <class T> struct Prod {
     T chain[kChains];
     std::fill_n(chain, kChains, T{1});
     int64_t i = 0;
-    for (; i + kChains <= n; i += kChains) {
-      for (int64_t j = 0; j < kChains; ++j) chain[j] = combine(chain[j], x[i + j]);
+    if constexpr (std::is_floating_point_v<T> && kLanes<T> >= 4) {
+      constexpr int64_t N = kLanes<T>;
+      const Full<T> d;
+      Vec<T> vectors[kChains / N];
+      for (Vec<T>& v : vectors) v = hn::Set(d, T{1});
+      for (; i + kChains <= n; i += kChains) {
+#pragma GCC unroll 8
+        for (int64_t j = 0; j < kChains / N; ++j) vectors[j] = hn::Mul(vectors[j], hn::LoadU(d, x + i + j * N));
+      }
+      for (int64_t j = 0; j < kChains / N; ++j) hn::StoreU(vectors[j], d, chain + j * N);
+    } else {
+      for (; i + kChains <= n; i += kChains) {
+        for (int64_t j = 0; j < kChains; ++j) chain[j] = combine(chain[j], x[i + j]);
+      }
     }
     T product = 1;
     for (; i < n; ++i) product = combine(product, x[i]);
@@ -143,20 +155,25 @@ template <class T, class Op> void reduce_cols(const void* src, void* dst, int64_
   }
 }
 
-// The extreme first, by vectors; then where it is, block by block so that the search vectorises too.
-template <class T, bool kSmallest> HWY_INLINE int64_t row_index(const T* x, int64_t n) {
-  const T best = row_extreme<T, kSmallest>(x, n);
-  const bool nan = best != best;
+// Block by block, so that the search vectorises.
+template <class T, class Wanted> HWY_INLINE int64_t first_of(const T* x, int64_t n, const Wanted& wanted) {
   int64_t i = 0;
   for (; i + 64 <= n; i += 64) {
     unsigned hit = 0;
-    for (int64_t j = 0; j < 64; ++j) hit |= nan ? x[i + j] != x[i + j] : x[i + j] == best;
+    for (int64_t j = 0; j < 64; ++j) hit |= wanted(x[i + j]);
     if (hit) break;
   }
   for (; i < n; ++i) {
-    if (nan ? x[i] != x[i] : x[i] == best) return i;
+    if (wanted(x[i])) return i;
   }
   return 0;
+}
+
+// The extreme first, by vectors; then where it is.
+template <class T, bool kSmallest> HWY_INLINE int64_t row_index(const T* x, int64_t n) {
+  const T best = row_extreme<T, kSmallest>(x, n);
+  if (best != best) return first_of(x, n, [](T v) { return v != v; });
+  return first_of(x, n, [best](T v) { return v == best; });
 }
 
 // Rows go through the tile and into the sums while they are in the cache.
