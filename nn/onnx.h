@@ -23,9 +23,20 @@ TAPEGRAD_API void save_onnx(const CapturedFn& fn, nn::Module* module, const std:
                             const std::string& path, const OnnxOptions& options);
 [[noreturn]] TAPEGRAD_API void not_taken(size_t given);
 
-template <class R> std::vector<Tensor> results_of(R&& result) {
-  if constexpr (std::is_convertible_v<R, Tensor> || requires { std::begin(result); }) return returned(result);
-  else return std::apply([](const auto&... y) { return std::vector<Tensor>{y...}; }, result);
+// A tensor, a list of them, or tuples of these.
+template <class R> void add_results(std::vector<Tensor>& all, const R& result) {
+  if constexpr (std::is_convertible_v<const R&, Tensor>) {
+    all.push_back(result);
+  } else if constexpr (requires { std::begin(result); }) {
+    for (const auto& y : result) add_results(all, y);
+  } else {
+    std::apply([&](const auto&... y) { (add_results(all, y), ...); }, result);
+  }
+}
+template <class R> std::vector<Tensor> results_of(const R& result) {
+  std::vector<Tensor> all;
+  add_results(all, result);
+  return all;
 }
 // f.forward(args...) or f(args...).
 template <size_t N, class F> std::vector<Tensor> call_model(F& f, const std::vector<Tensor>& args) {

@@ -313,18 +313,65 @@ constexpr Rule kRules[] = {
     {"avg_pool", avg_pool},
 };
 
-// Parts along a dim, which goes away where they are slices of one element.
-std::vector<Value> parts(Call& c, IntArrayRef lengths, bool squeezed) {
+// x in parts along a dim, all alike, or of these lengths.
+std::vector<Value> parts(Call& c, Value x, int64_t dim, int64_t count, Value lengths = Value::none) {
+  const Value first = c.g.node("Split", {x, lengths}, {{"axis", dim}}, count);
+  std::vector<Value> all;
+  for (int64_t i = 0; i < count; ++i) all.push_back(later(first, i));
+  return all;
+}
+// The same for parts of one element, without the dim.
+std::vector<Value> slices(Call& c, Value x, int64_t dim, int64_t count) {
+  std::vector<Value> all = parts(c, x, dim, count);
+  for (Value& part : all) part = c.node("Squeeze", {part, c.g.integers(dim)});
+  return all;
+}
+
+std::vector<Value> unbind(Call& c) {
   const int64_t dim = c.integer(0);
   if (!c.sizes()[dim].fixed()) c.refuse("with dynamic_batch the first dim must not be split");
-  const Value first = c.g.node("Split", {c.in[0], c.g.integers(lengths)}, {{"axis", dim}}, c.outputs());
-  std::vector<Value> results;
-  for (int64_t i = 0; i < c.outputs(); ++i) {
-    const Value part = later(first, i);
-    results.push_back(squeezed ? c.node("Squeeze", {part, c.g.integers(dim)}) : part);
-  }
-  return results;
+  return slices(c, c.in[0], dim, c.outputs());
 }
+std::vector<Value> split(Call& c) {
+  const int64_t dim = c.integer(0), count = c.outputs();
+  const Sizes sizes = c.sizes();
+  if (sizes[dim].fixed()) {
+    const std::vector<int64_t>& lengths = c.lengths(1);
+    return parts(c, c.in[0], dim, count, c.g.integers(IntArrayRef(lengths.data(), count)));
+  }
+  // Steps of a sequence that lie one behind the other, each with the rows of the batch.
+  Sizes steps = sizes;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto part = c.result(static_cast<size_t>(i))[dim];
+    if (part.a * count != sizes.a[dim] || part.b * count != sizes.b[dim])
+      c.refuse("with dynamic_batch the first dim must be split into parts of one size");
+    steps.a[dim] = part.a, steps.b[dim] = part.b;
+  }
+  steps.a.insert(dim, count), steps.b.insert(dim, count);
+  return slices(c, c.reshaped(c.in[0], sizes, steps), dim, count);
+}
+
+std::vector<Value> lstm_gates(Call& c) {
+  const std::vector<Value> v = parts(c, c.node("Add", {c.in[0], c.in[1]}), 1, 4);
+  const auto sigmoid = [&](Value x) { return c.node("Sigmoid", {x}); };
+  const Value kept = c.node("Mul", {sigmoid(v[1]), c.in[2]});
+  const Value cell = c.node("Add", {kept, c.node("Mul", {sigmoid(v[0]), c.node("Tanh", {v[2]})})});
+  return {c.node("Mul", {sigmoid(v[3]), c.node("Tanh", {cell})}), cell, Value::none};  // nobody takes the gates
+}
+std::vector<Value> gru_gates(Call& c) {
+  const std::vector<Value> a = parts(c, c.in[0], 1, 3), b = parts(c, c.in[1], 1, 3);
+  const auto gate = [&](size_t i) { return c.node("Sigmoid", {c.node("Add", {a[i], b[i]})}); };
+  const Value r = gate(0), z = gate(1);
+  const Value n = c.node("Tanh", {c.node("Add", {a[2], c.node("Mul", {r, b[2]})})});
+  return {c.node("Add", {n, c.node("Mul", {z, c.node("Sub", {c.in[2], n})})}), Value::none};
+}
+
+struct RuleOfSeveral {
+  const char* op;
+  std::vector<Value> (*write)(Call& c);
+};
+constexpr RuleOfSeveral kSeveral[] = {
+    {"split", split}, {"unbind", unbind}, {"lstm_gates", lstm_gates}, {"gru_gates", gru_gates}};
 
 }  // namespace
 
@@ -333,13 +380,8 @@ std::vector<Value> write(Call& c) {
   for (const Same& same : kSame) {
     if (op == same.op && c.attributes() == 0) return {c.g.node(same.type, c.in, Attributes())};
   }
-  if (op == "split") {
-    const std::vector<int64_t>& lengths = c.lengths(1);
-    return parts(c, IntArrayRef(lengths.data(), static_cast<int64_t>(lengths.size())), false);
-  }
-  if (op == "unbind") {
-    const std::vector<int64_t> ones(static_cast<size_t>(c.outputs()), 1);
-    return parts(c, IntArrayRef(ones.data(), c.outputs()), true);
+  for (const RuleOfSeveral& rule : kSeveral) {
+    if (op == rule.op) return rule.write(c);
   }
   for (const Rule& rule : kRules) {
     if (op == rule.op) return {rule.write(c)};

@@ -279,7 +279,10 @@ struct Language : nn::Cloneable<Language> {
 };
 
 void sequences() {
-  write("lstm", Cell(), rows({6, 3}));
+  write("lstm_layers", nn::LSTM(3, 4, {.num_layers = 2, .batch_first = true, .bidirectional = true}), rows({4, 3}));
+  write("gru_layers", nn::GRU(3, 4, {.num_layers = 2, .bias = false, .batch_first = true}), rows({9, 3}));
+  write("rnn_layers", nn::RNN(3, 4, {.nonlinearity = "relu", .batch_first = true}), rows({4, 3}));
+  write("cell", Cell(), rows({6, 3}));
   write("language", Language(), {{randint(11, {2, 5})}, {randint(11, {4, 5})}});
   write(
       "attention", nn::MultiheadAttention(4, 2, {.add_bias_kv = true, .batch_first = true}),
