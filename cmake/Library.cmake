@@ -86,6 +86,10 @@ set_source_files_properties(${TAPEGRAD_HOT} PROPERTIES COMPILE_OPTIONS
   "$<$<NOT:$<CONFIG:Debug>>:-O3>;$<$<CXX_COMPILER_ID:GNU>:-fno-unswitch-loops;-fno-split-loops;-fno-peel-loops;-fno-ipa-cp-clone>")
 set_source_files_properties("${PROJECT_SOURCE_DIR}/ops/kernels/sort.cpp"
   PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O3>")  # its loops ask which comparison it is: one for each
+# Nothing is thrown in a vector kernel, and nothing it calls throws: tables for unwinding would be a twelfth of its code.
+file(GLOB TAPEGRAD_VECTORS CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/ops/kernels/simd/*.cpp")
+set_property(SOURCE ${TAPEGRAD_VECTORS} APPEND PROPERTY COMPILE_OPTIONS
+  "$<$<NOT:$<CONFIG:Debug>>:-fno-exceptions;-fno-unwind-tables;-fno-asynchronous-unwind-tables>")
 
 set_target_properties(tapegrad PROPERTIES
   VERSION ${PROJECT_VERSION}
