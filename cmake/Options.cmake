@@ -13,7 +13,7 @@ target_compile_options(tapegrad_options INTERFACE
   -Wall -Wextra -Wpedantic -Wnon-virtual-dtor
   -ffp-contract=off                      # a*b+c keeps its two roundings: replay is bitwise equal to eager
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # g++ 12 sees overlaps in "text" + std::to_string(n) that are not there
-  $<$<NOT:$<CONFIG:Debug>>:-O2>)
+  $<$<NOT:$<CONFIG:Debug>>:-O$<IF:$<BOOL:$<TARGET_PROPERTY:TAPEGRAD_QUICK_TO_BUILD>>,1,2>>)
 if(TAPEGRAD_WERROR)
   target_compile_options(tapegrad_options INTERFACE -Werror)
 endif()

@@ -246,7 +246,8 @@ TEST_CASE("Fashion-MNIST has the files of MNIST in a folder of its own", "[data]
   const Folder folder;
   const auto write_all = [&](const std::string& under, char first) {
     for (const char* part : {"train", "t10k"}) {
-      folder.write(under + part + "-images-idx3-ubyte", idx(8, {1, 28, 28}, first + std::string(783, '\0')));
+      folder.write(under + part + "-images-idx3-ubyte",
+                   idx(8, {1, 28, 28}, std::string(1, first) + std::string(783, '\0')));
       folder.write(under + part + "-labels-idx1-ubyte", idx(8, {1}, {9}));
     }
   };

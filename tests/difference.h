@@ -20,7 +20,7 @@ namespace difference {
 using namespace tapegrad;
 using Function = std::function<Tensor(const std::vector<Tensor>&)>;
 
-inline double dot(const Tensor& a, const Tensor& b) {
+inline double inner(const Tensor& a, const Tensor& b) {
   const Tensor x = contiguous_of(a.detach());
   const Tensor y = contiguous_of(b.detach());
   double total = 0;
@@ -67,14 +67,14 @@ inline void check_derivatives(const Function& f, const std::vector<Tensor>& leav
   const auto fused = autograd::grad({y}, x, {w.detach()}, true, false);
   for (size_t i = 0; i < x.size(); ++i) {
     const Tensor u = randn_like(x[i].detach());
-    check_close("fused rule", dot(fused[i], u), dot(plain[i], u));
+    check_close("fused rule", inner(fused[i], u), inner(plain[i], u));
   }
   for (int round = 0; round < 3; ++round) {
     const auto u = directions(x);
     double expected = 0;
-    for (size_t i = 0; i < x.size(); ++i) expected += dot(plain[i], u[i]);
-    check_close("gradient", expected, (dot(f(moved(x, u, h)), w) - dot(f(moved(x, u, -h)), w)) / (2 * h));
-    check_close("tangent", dot(autograd::jvp({y}, x, u)[0], w), expected);
+    for (size_t i = 0; i < x.size(); ++i) expected += inner(plain[i], u[i]);
+    check_close("gradient", expected, (inner(f(moved(x, u, h)), w) - inner(f(moved(x, u, -h)), w)) / (2 * h));
+    check_close("tangent", inner(autograd::jvp({y}, x, u)[0], w), expected);
     const auto v = directions(x);
     Tensor s = zeros({}, kFloat64);
     for (size_t i = 0; i < x.size(); ++i) s = s + sum(plain[i] * v[i]);
@@ -82,13 +82,13 @@ inline void check_derivatives(const Function& f, const std::vector<Tensor>& leav
     both.push_back(w);
     const auto g2 = autograd::grad({s}, both, {}, true, false, true);
     const Tensor dw = randn_like(w.detach());
-    double along = g2.back().defined() ? dot(g2.back(), dw) : 0;
-    for (size_t i = 0; i < x.size(); ++i) along += g2[i].defined() ? dot(g2[i], u[i]) : 0;
+    double along = g2.back().defined() ? inner(g2.back(), dw) : 0;
+    for (size_t i = 0; i < x.size(); ++i) along += g2[i].defined() ? inner(g2[i], u[i]) : 0;
     const auto slope = [&](double step) {
       const auto at = moved(x, u, step);
       const auto g = autograd::grad({f(at)}, at, {(w.detach() + dw * step).detach()});
       double total = 0;
-      for (size_t i = 0; i < x.size(); ++i) total += dot(g[i], v[i]);
+      for (size_t i = 0; i < x.size(); ++i) total += inner(g[i], v[i]);
       return total;
     };
     check_close("second order", along, (slope(h) - slope(-h)) / (2 * h));

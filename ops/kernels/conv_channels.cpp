@@ -1,6 +1,4 @@
 // Convolutions with many channels: images are laid out with the channels of a position side by side, a few at a time, in the cache.
-#include <cstring>
-
 #include "tapegrad/ops/kernels/conv_parts.h"
 
 namespace tapegrad::kernels {
@@ -27,7 +25,7 @@ template <class T> void fill_frame(const Frame& f, const T* x, T* to) {
   const Dims3 last = {std::min(f.x[0], f.size[0] - f.before[0]), std::min(f.x[1], f.size[1] - f.before[1]),
                       std::clamp<int64_t>(f.size[2] - f.before[2], 0, f.x[2])};
   const auto zero = [&](int64_t position, int64_t positions) {
-    std::memset(to + position * f.channels, 0, static_cast<size_t>(positions * f.channels) * sizeof(T));
+    std::fill_n(to + position * f.channels, positions * f.channels, T{0});
   };
   for (int64_t d = 0; d < f.size[0]; ++d)
     for (int64_t h = 0; h < f.size[1]; ++h) {
@@ -308,8 +306,8 @@ template <class T> void conv_transpose_by_channels(const ConvShape& s, const T* 
           const int64_t cols = std::min(panel, s.in - i);
           const T* from = turned.data() + (g * taps + tap) * s.out * s.in + i;
           for (int64_t o = 0; o < s.out; ++o, to += panel, from += s.in) {
-            std::memcpy(to, from, static_cast<size_t>(cols) * sizeof(T));
-            std::memset(to + cols, 0, static_cast<size_t>(panel - cols) * sizeof(T));
+            std::copy_n(from, cols, to);
+            std::fill_n(to + cols, panel - cols, T{0});
           }
         });
   });
@@ -350,7 +348,7 @@ template <class T> void conv_weight_by_channels(const ConvShape& s, const T* x, 
   const int64_t terms = s.terms(), taps = s.taps(), size = product(s.y);
   constexpr int64_t kStrip = 12;
   const Scratch<T> sums(s.groups * s.out * terms);
-  std::memset(sums.data(), 0, static_cast<size_t>(s.groups * s.out * terms) * sizeof(T));
+  std::fill_n(sums.data(), s.groups * s.out * terms, T{0});
   const int64_t together = std::clamp<int64_t>(kPositions / std::max<int64_t>(1, size), 1, s.batch);
   const Scratch<T> frames(together * s.groups * f.elements());
   const int64_t strips = (s.out + kStrip - 1) / kStrip, rows = s.kernel[0] * s.kernel[1];
