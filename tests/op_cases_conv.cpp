@@ -304,7 +304,9 @@ std::vector<Row> conv_rows() {
   back1.cases = {
       transposed_case({2, 3, 5}, {3, 2, 3}, {.rank = 1}, true),
       transposed_case({4, 5}, {4, 2, 3},
-                      {.rank = 1, .groups = 2, .stride = {1, 1, 3}, .padding = {0, 0, 1}, .extra = {0, 0, 2}}, true)};
+                      {.rank = 1, .groups = 2, .stride = {1, 1, 3}, .padding = {0, 0, 1}, .extra = {0, 0, 2}}, true),
+      transposed_case({2, 5, 6}, {5, 4, 1}, {.rank = 1, .dilation = {1, 1, 3}, .extra = {0, 0, 2}},
+                      true)};  // one tap, but not a product of matrices
   back2.cases = {
       transposed_case({2, 3, 4, 5}, {3, 4, 3, 2}, {.rank = 2}, true),
       transposed_case({1, 4, 3, 4}, {4, 3, 3, 3},

@@ -16,7 +16,7 @@ namespace {
 
 // Each image is a matrix [channels, positions].
 bool is_pointwise(const ConvShape& s) {
-  return s.kernel == Dims3{1, 1, 1} && s.stride == Dims3{1, 1, 1} && s.padding == Dims3{0, 0, 0};
+  return s.kernel == Dims3{1, 1, 1} && s.x == s.y && s.padding == Dims3{0, 0, 0};
 }
 
 template <class T> simd::Gemm<T> product_of(int64_t m, int64_t n, int64_t k) {
