@@ -4,6 +4,7 @@
 #include "tapegrad/autograd/autograd.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/kernels/conv.h"
+#include "tapegrad/ops/lowered_parts.h"
 #include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/reduce.h"
 
@@ -159,10 +160,10 @@ void check(const char* op, const Tensor& x, const Tensor& weight, const Tensor& 
   check_defined(op, weight, "weight");
   const auto start = [op] { return std::string(op) + ": "; };
   if (!x.is_floating_point()) throw DTypeError(start() + "x must be float32 or float64, got " + name_of(x.dtype()));
-  if (weight.dtype() != x.dtype())
+  if (weight.dtype() != x.dtype() && !lowers(x, weight))
     throw DTypeError(start() + "x and weight must have one dtype, got " + name_of(x.dtype()) + " and " +
                      name_of(weight.dtype()) + " (did you mean to()?)");
-  if (bias.defined() && bias.dtype() != x.dtype())
+  if (bias.defined() && bias.dtype() != x.dtype() && !lowers(x, bias))
     throw DTypeError(start() + "bias must have the dtype of x and weight, got bias " + name_of(bias.dtype()) +
                      " and x " + name_of(x.dtype()) + " (did you mean to()?)");
   if (x.dim() != rank + 2 && x.dim() != rank + 1)

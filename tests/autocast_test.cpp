@@ -195,7 +195,13 @@ TEST_CASE("autocast: the rest runs in what it is given, mixed operands in the wi
   CHECK(x.view(-1).dtype() == kBFloat16);
   CHECK(dropout(x, 0.5, true).dtype() == kBFloat16);
   CHECK(batch_norm(x, {}, {}, {}, {}, true).dtype() == kBFloat16);
-  if (works()) CHECK(prelu(x, full({1}, 0.25)).dtype() == kBFloat16);
+  if (!works()) return;
+  CHECK(prelu(x, full({1}, 0.25)).dtype() == kBFloat16);
+  const Tensor image = x.view({1, 2, 3, 8}), w = random({4, 2, 2, 3}, 12), bias = random({4}, 13);
+  CHECK(equal(conv2d(image, w, bias), conv2d(image.to(kFloat32), w, bias)));
+  CHECK(equal(conv2d(image.to(kFloat32), w, bias.to(kBFloat16)),
+              conv2d(image.to(kFloat32), w, bias.to(kBFloat16).to(kFloat32))));
+  CHECK(conv2d(image, w.to(kBFloat16)).dtype() == kBFloat16);
 }
 
 TEST_CASE("autocast: parameters stay float32, and so do their gradients, never rounded") {
