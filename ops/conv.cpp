@@ -1,12 +1,15 @@
 // Convolutions: three maps, each linear in two operands, whose rules are each other.
 #include "tapegrad/ops/conv.h"
 
+#include <algorithm>
+
 #include "tapegrad/autograd/autograd.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/kernels/conv.h"
 #include "tapegrad/ops/lowered_parts.h"
 #include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/reduce.h"
+#include "tapegrad/ops/spatial_parts.h"
 
 namespace tapegrad {
 namespace {
@@ -133,42 +136,31 @@ Tensor weight_of(const Problem& s, const Tensor& x, const Tensor& dy) { return a
   throw ValueError(std::string(op) + ": " + rule + ", got " + got);
 }
 
-// One number for each spatial dim, the last `rank` of three; `rest` for the others.
-Dims3 spatial(const char* op, const char* argument, IntArrayRef given, int64_t rank, int64_t least, int64_t rest) {
-  if (given.size() != 1 && given.size() != rank)
-    bad_value(op, std::string(argument) + " must be one number or " + std::to_string(rank), to_string(given));
-  Dims3 all = {rest, rest, rest};
-  for (int64_t i = 0; i < rank; ++i) {
-    const int64_t value = given[given.size() == 1 ? 0 : i];
-    if (value < least)
-      bad_value(op, std::string(argument) + (least > 0 ? " must be positive" : " must not be negative"),
-                to_string(given));
-    all[static_cast<size_t>(3 - rank + i)] = value;
-  }
-  return all;
+// Below 2^31, as what goes with them, so that no size runs over.
+Dims3 sizes_of(const char* op, const char* argument, const Tensor& t, int64_t rank) {
+  const Dims3 sizes = spatial_sizes(t, rank);
+  if (std::max({sizes[0], sizes[1], sizes[2]}) > INT32_MAX)
+    throw ShapeError(std::string(op) + ": spatial sizes must be below 2^31, " + argument + " is " +
+                     to_string(t.sizes()));
+  return sizes;
 }
 
-Dims3 spatial_of(const Tensor& x, int64_t rank) {
-  Dims3 all = {1, 1, 1};
-  for (int64_t i = 0; i < rank; ++i) all[static_cast<size_t>(3 - rank + i)] = x.sizes()[x.dim() - rank + i];
-  return all;
+// With one place along a dim no step is ever taken, and the ways back go through all remainders of the step.
+void shorten_stride(Problem& s, size_t dim) {
+  if (s.y[dim] == 1) s.stride[dim] = std::min(s.stride[dim], s.dilation[dim] * (s.kernel[dim] - 1) + 1);
 }
 
-// What both kinds of convolution ask of their operands. `out` is the dim of weight that bias goes with, in groups.
+// What both kinds of convolution ask of their operands.
 void check(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t groups, int64_t rank) {
-  check_defined(op, x, "x");
+  check_spatial(op, x, rank);
   check_defined(op, weight, "weight");
   const auto start = [op] { return std::string(op) + ": "; };
-  if (!x.is_floating_point()) throw DTypeError(start() + "x must be float32 or float64, got " + name_of(x.dtype()));
   if (weight.dtype() != x.dtype() && !lowers(x, weight))
     throw DTypeError(start() + "x and weight must have one dtype, got " + name_of(x.dtype()) + " and " +
                      name_of(weight.dtype()) + " (did you mean to()?)");
   if (bias.defined() && bias.dtype() != x.dtype() && !lowers(x, bias))
     throw DTypeError(start() + "bias must have the dtype of x and weight, got bias " + name_of(bias.dtype()) +
                      " and x " + name_of(x.dtype()) + " (did you mean to()?)");
-  if (x.dim() != rank + 2 && x.dim() != rank + 1)
-    throw ShapeError(start() + "x must have " + std::to_string(rank + 2) + " dims, or " + std::to_string(rank + 1) +
-                     " without a batch, x is " + to_string(x.sizes()));
   if (weight.dim() != rank + 2)
     throw ShapeError(start() + "weight must have " + std::to_string(rank + 2) + " dims, weight is " +
                      to_string(weight.sizes()));
@@ -205,7 +197,7 @@ Tensor conv(const char* op, const Tensor& x, const Tensor& weight, const Tensor&
   Problem s{};
   s.rank = rank;
   s.groups = groups, s.in = channels / groups, s.out = outputs / groups;
-  s.x = spatial_of(x, rank), s.kernel = spatial_of(weight, rank);
+  s.x = sizes_of(op, "x", x, rank), s.kernel = sizes_of(op, "weight", weight, rank);
   s.stride = spatial(op, "stride", stride, rank, 1, 1);
   s.dilation = spatial(op, "dilation", dilation, rank, 1, 1);
   const bool same = padding.word() == "same";
@@ -221,6 +213,7 @@ Tensor conv(const char* op, const Tensor& x, const Tensor& weight, const Tensor&
       throw ShapeError(std::string(op) + ": the kernel, " + std::to_string(reach) +
                        " with dilation, is larger than the padded x, " + std::to_string(padded) + ", x is " +
                        to_string(x.sizes()) + " and weight is " + to_string(weight.sizes()));
+    shorten_stride(s, i);
   }
   return as_batch(x, rank, [&](const Tensor& all) {
     s.batch = all.sizes()[0];
@@ -242,7 +235,7 @@ Tensor conv_transpose(const char* op, const Tensor& x, const Tensor& weight, con
   Problem s{};
   s.rank = rank;
   s.groups = groups, s.in = weight.sizes()[1], s.out = channels / groups;
-  s.y = spatial_of(x, rank), s.kernel = spatial_of(weight, rank);
+  s.y = sizes_of(op, "x", x, rank), s.kernel = sizes_of(op, "weight", weight, rank);
   s.stride = spatial(op, "stride", stride, rank, 1, 1);
   s.dilation = spatial(op, "dilation", dilation, rank, 1, 1);
   s.padding = spatial(op, "padding", padding, rank, 0, 0);
@@ -255,6 +248,7 @@ Tensor conv_transpose(const char* op, const Tensor& x, const Tensor& weight, con
     if (s.x[i] < 1)
       throw ShapeError(std::string(op) + ": the result would be empty, x is " + to_string(x.sizes()) + ", weight is " +
                        to_string(weight.sizes()) + " and padding is " + to_string(padding));
+    shorten_stride(s, i);
   }
   return as_batch(x, rank, [&](const Tensor& all) {
     s.batch = all.sizes()[0];

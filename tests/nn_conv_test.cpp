@@ -61,6 +61,18 @@ TEST_CASE("convolution layers: a transposed one gives the size asked for") {
         }) == "ConvTranspose2d: output_size must be from 7 to 8 at dim 0 of the spatial ones, got [9, 9]");
 }
 
+TEST_CASE("convolutions: a stride that is never taken does not cost, or this would not end") {
+  const Tensor w = tensor({{{{2.F, 3.F}}}}), dy = full({1, 1, 1, 1}, 5.F);
+  const auto gradient = [&](IntArrayRef stride) {
+    const Tensor x = ones({1, 1, 3, 4}).requires_grad_();
+    conv2d(x, w, {}, stride, {0, 1}).backward(dy);
+    return x.grad();
+  };
+  CHECK(equal(gradient(INT32_MAX), gradient({3, 5})));
+  CHECK(gradient(INT32_MAX).sum().item<float>() == 15);
+  CHECK(equal(conv_transpose2d(dy, w, {}, INT32_MAX), w * 5));
+}
+
 TEST_CASE("convolution layers: refusals") {
   const auto of = [](const nn::Conv2dOptions& o, int64_t in = 4, int64_t out = 6) {
     return message_of<ValueError>([&] { nn::Conv2d(in, out, o); });

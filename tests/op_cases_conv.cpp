@@ -210,6 +210,8 @@ std::vector<BadInput> conv_errors() {
           "conv2d: stride must be one number or 2, got [1, 1, 1]"),
       bad<ValueError>([=] { conv2d(x(), w(), {}, 1, "full"); },
                       "conv2d: padding must be numbers, \"same\" or \"valid\", got \"full\""),
+      bad<ValueError>([=] { conv2d(x(), w(), {}, 1, 0, int64_t{1} << 62); },
+                      "conv2d: dilation must be below 2^31, got [4611686018427387904]"),
       bad<ValueError>([=] { conv2d(x(), w(), {}, 2, "same"); }, "conv2d: padding \"same\" needs stride 1, got [2]"),
       bad<ValueError>(
           [=] {
@@ -236,6 +238,16 @@ std::vector<BadInput> transposed_errors() {
                       "conv_transpose2d: groups must divide the channels of x, got 3 for 4"),
       bad<ValueError>([=] { conv_transpose2d(x(), w(), {}, 2, 0, 2); },
                       "conv_transpose2d: output_padding must be below stride or dilation, got [2] for [2] and [1]"),
+      bad<ValueError>(
+          [=] {
+            conv_transpose2d(x(), w(), {}, {1, int64_t{1} << 62});
+          },
+          "conv_transpose2d: stride must be below 2^31, got [1, 4611686018427387904]"),
+      bad<ShapeError>(
+          [=] {
+            conv_transpose2d(zeros({0, 4, int64_t{1} << 31, 5}), w());
+          },
+          "conv_transpose2d: spatial sizes must be below 2^31, x is [0, 4, 2147483648, 5]"),
       bad<ShapeError>(
           [=] { conv_transpose2d(x(), w(), {}, 1, 4); },
           "conv_transpose2d: the result would be empty, x is [2, 4, 5, 5], weight is [4, 6, 3, 3] and padding is [4]"),
