@@ -1,6 +1,8 @@
 // im2col and col2im, each the other's rule.
 #include "tapegrad/ops/unfold.h"
 
+#include <algorithm>
+
 #include "tapegrad/ops/kernels/columns.h"
 #include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/spatial_parts.h"
@@ -34,9 +36,10 @@ struct Col2im {
 
 Tensor added(const Problem& s, const Tensor& y) { return apply(Col2im{s}, y); }
 
-// The patches of an image of these sizes (of which depth is 1).
-Problem patches_of(const char* op, const std::array<int64_t, 3>& image, IntArrayRef kernel_size, IntArrayRef dilation,
-                   IntArrayRef padding, IntArrayRef stride) {
+// The patches of images of these sizes (of which depth is 1) with so many channels. ShapeError where the columns of one have more elements
+// than can be counted.
+Problem patches_of(const char* op, const std::array<int64_t, 3>& image, int64_t channels, IntArrayRef kernel_size,
+                   IntArrayRef dilation, IntArrayRef padding, IntArrayRef stride) {
   const auto kernel = spatial(op, "kernel_size", kernel_size, 2, 1, 1), step = spatial(op, "stride", stride, 2, 1, 1),
              frame = spatial(op, "padding", padding, 2, 0, 0), apart = spatial(op, "dilation", dilation, 2, 1, 1);
   Problem s{};
@@ -54,6 +57,7 @@ Problem patches_of(const char* op, const std::array<int64_t, 3>& image, IntArray
                     .padding = frame[i],
                     .dilation = apart[i]};
   }
+  (void)numel_of({std::max<int64_t>(channels, 1), kernel[1], kernel[2], s.height.y, s.width.y}, op);
   return s;
 }
 
@@ -61,8 +65,8 @@ Problem patches_of(const char* op, const std::array<int64_t, 3>& image, IntArray
 
 Tensor im2col(const Tensor& x, IntArrayRef kernel_size, IntArrayRef dilation, IntArrayRef padding, IntArrayRef stride) {
   check_spatial("im2col", x, 2);
-  Problem s = patches_of("im2col", spatial_sizes(x, 2), kernel_size, dilation, padding, stride);
   const int64_t channels = x.sizes()[x.dim() - 3];
+  Problem s = patches_of("im2col", spatial_sizes(x, 2), channels, kernel_size, dilation, padding, stride);
   s.channels = x.dim() == 4 ? x.sizes()[0] * channels : channels;
   s.image = x.sizes();
   s.columns = {channels * s.places(), s.positions()};
@@ -74,7 +78,7 @@ Tensor col2im(const Tensor& x, IntArrayRef output_size, IntArrayRef kernel_size,
               IntArrayRef padding, IntArrayRef stride) {
   check_spatial("col2im", x, 1);
   const auto image = spatial("col2im", "output_size", output_size, 2, 1, 1);
-  Problem s = patches_of("col2im", image, kernel_size, dilation, padding, stride);
+  Problem s = patches_of("col2im", image, 1, kernel_size, dilation, padding, stride);
   const int64_t rows = x.sizes()[x.dim() - 2], positions = x.sizes()[x.dim() - 1];
   if (rows % s.places() != 0)
     throw ShapeError("col2im: the columns must be whole channels of " + std::to_string(s.places()) + ", x is " +

@@ -84,7 +84,9 @@ Row im2col_row() {
       bad<ValueError>(call(x, {2, 2, 2}, 1, 0, 1), "im2col: kernel_size must be one number or 2, got [2, 2, 2]"),
       bad<ShapeError>(
           call(x, {2, 3}, 2, 0, 1),
-          "im2col: a patch, 5 with dilation, must not be larger than the padded image, 4, the image is [3, 4]")};
+          "im2col: a patch, 5 with dilation, must not be larger than the padded image, 4, the image is [3, 4]"),
+      bad<ShapeError>(call(x, 3, 1, INT32_MAX, 1),
+                      "im2col: the number of elements overflows 63 bits, got sizes [2, 3, 3, 4294967295, 4294967296]")};
   row.bench = {timed({16, 16, 32, 32}, [](const Tensor& x) { return im2col(x, 3, 1, 1, 1); })};
   return row;
 }
@@ -126,7 +128,13 @@ Row col2im_row() {
                         [] {
                           col2im(ones({8, 4}), 0, 2, 1, 0, 1);
                         },
-                        "col2im: output_size must be positive, got [0]")};
+                        "col2im: output_size must be positive, got [0]"),
+                    bad<ShapeError>(
+                        [] {
+                          col2im(ones({9, 1}), 3, 3, 1, INT32_MAX, 1);
+                        },
+                        "col2im: the number of elements overflows 63 bits, got sizes "
+                        "[1, 3, 3, 4294967295, 4294967295]")};
   row.bench = {timed({16, 144, 1024}, [](const Tensor& x) { return col2im(x, 32, 3, 1, 1, 1); })};
   return row;
 }
