@@ -26,10 +26,12 @@ void check(const char* name, int64_t in_channels, int64_t out_channels, int64_t 
 }
 
 template <size_t N> void check(const char* name, const char* what, const ExpandingArray<N>& values, int64_t least) {
-  for (size_t i = 0; i < N; ++i)
+  for (size_t i = 0; i < N; ++i) {
+    if (values[i] > INT32_MAX) bad(name, std::string(what) + " must be below 2^31", to_string(IntArrayRef(values)));
     if (values[i] < least)
       bad(name, std::string(what) + (least > 0 ? " must be positive" : " must not be negative"),
           to_string(IntArrayRef(values)));
+  }
 }
 
 template <size_t N> Shape weight_sizes(int64_t first, int64_t second, const ExpandingArray<N>& kernel) {

@@ -24,6 +24,7 @@ void check_sizes(const char* name, int64_t input_size, int64_t hidden_size) {
   if (input_size < 1 || hidden_size < 1)
     bad(name, "input_size and hidden_size must be positive",
         std::to_string(input_size) + " and " + std::to_string(hidden_size));
+  if (hidden_size > INT32_MAX) bad(name, "hidden_size must be below 2^31", std::to_string(hidden_size));
 }
 
 bool is_relu(const char* name, const std::string& nonlinearity) {

@@ -86,10 +86,32 @@ TEST_CASE("averages stand in for weights and go away again", "[optim][average]")
   CHECK_THAT(message_of<ValueError>([&] { again.load_state_dict(wrong); }),
              Contains("module.fc.weight is float32 [2, 3] here and float32 [3, 2] there"));
 
+  {
+    const auto averaged = average.scope();
+    average.restore();
+  }
+  CHECK(equal(net.fc->weight.detach(), full({2, 3}, 3.)));
+  CHECK_THAT(message_of<ValueError>([] { optim::ExponentialMovingAverage(std::vector<Tensor>()); }),
+             Contains("ExponentialMovingAverage: there must be weights, got none"));
   CHECK_THAT(message_of<ValueError>([&] { optim::ExponentialMovingAverage(net, {.decay = 1.5}); }),
              Contains("ExponentialMovingAverage: decay must lie in [0, 1], got 1.5"));
   CHECK_THAT(message_of<DTypeError>([&] { optim::ExponentialMovingAverage({ones({2}, kInt64)}); }),
              Contains("ExponentialMovingAverage: weights must be float32 or float64, got 0, which is int64"));
+}
+
+TEST_CASE("averages and early stopping see that a module was converted", "[optim][average][early]") {
+  Counting net;
+  optim::ExponentialMovingAverage average(net);
+  optim::EarlyStopping stopping(net, {.patience = 1});
+  net.to(kFloat64);
+  CHECK_THAT(message_of<DTypeError>([&] { average.update(); }),
+             Contains("weights must keep their dtype, got fc.weight, which was float32 and is float64"));
+  CHECK(average.num_updates() == 0);
+  set(net.fc->weight, 0.1);
+  CHECK_FALSE(stopping.step(1));
+  set(net.fc->weight, 5);
+  CHECK(stopping.step(2));
+  CHECK(equal(net.fc->weight.detach(), full({2, 3}, 0.1, kFloat64)));
 }
 
 TEST_CASE("a captured step averages as the step does", "[optim][average][capture]") {

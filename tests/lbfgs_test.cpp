@@ -194,6 +194,28 @@ TEST_CASE("LBFGS finds the least point of Rosenbrock's valley and of a quadratic
   CHECK(largest(numbers(mv(a, joined()) - b)) < 1e-6);
 }
 
+TEST_CASE("a line search comes back from where the function has no value", "[optim]") {
+  const Tensor x = leaf(full({1}, 5, kFloat64));
+  optim::LBFGS optimizer({x}, {.lr = 20, .line_search_fn = "strong_wolfe"});
+  const auto closure = [&] {
+    optimizer.zero_grad();
+    const Tensor y = (x - x.log() * 2).sum();  // least at 2; the first step would go to -7
+    y.backward();
+    return y;
+  };
+  optimizer.step(closure);
+  CHECK(x[0].item<double>() == Approx(2).epsilon(1e-5));
+}
+
+TEST_CASE("LBFGS keeps a pair at least, whatever its option was set to", "[optim]") {
+  const Tensor x = leaf(tensor({3., -1., 0.5}, kFloat64)), y = leaf(x);
+  optim::LBFGS none({x}, {.lr = 0.3, .max_iter = 6}), one({y}, {.lr = 0.3, .max_iter = 6, .history_size = 1});
+  none.param_groups()[0].set_option("history_size", 0);
+  none.step(closure_of(none, x, kHilly));
+  one.step(closure_of(one, y, kHilly));
+  CHECK(equal(x, y));
+}
+
 TEST_CASE("LBFGS ends a step by its limits", "[optim]") {
   const auto calls_of = [](const optim::LBFGSOptions& options) {
     const Tensor x = leaf(tensor({-1.2, 1.}, kFloat64));

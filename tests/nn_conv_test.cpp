@@ -139,3 +139,11 @@ TEST_CASE("convolution layers: a network of them learns, and its captured step h
   CHECK(equal(net.conv1.weight, twin.conv1.weight));
   CHECK(equal(net.fc.weight, twin.fc.weight));
 }
+
+TEST_CASE("convolution layers: numbers with which sizes would overflow", "[nn]") {
+  const int64_t huge = int64_t{1} << 62;
+  CHECK_THAT(message_of<ValueError>([&] { nn::ConvTranspose2d(3, 3, {.kernel_size = 3, .stride = huge}); }),
+             Contains("ConvTranspose2d: stride must be below 2^31, got [4611686018427387904, 4611686018427387904]"));
+  CHECK_THAT(message_of<ValueError>([&] { nn::Conv1d(3, 3, {.kernel_size = 3, .dilation = huge}); }),
+             Contains("Conv1d: dilation must be below 2^31, got [4611686018427387904]"));
+}

@@ -206,6 +206,11 @@ TEST_CASE("packed sequences: each as if it were alone") {
   CHECK(allclose(last.select(1, 1), std::get<1>(gru(x.select(1, 1), h.select(1, 1)))));
 }
 
+TEST_CASE("recurrent layers: a size whose gates would overflow") {
+  CHECK_THAT(message_of<ValueError>([] { nn::LSTM(4, int64_t{1} << 62); }),
+             Contains("LSTM: hidden_size must be below 2^31, got 4611686018427387904"));
+}
+
 TEST_CASE("recurrent layers: refusals") {
   const auto of = [](const nn::LSTMOptions& o, int64_t in = 3, int64_t hidden = 4) {
     return message_of<ValueError>([&] { nn::LSTM(in, hidden, o); });

@@ -213,6 +213,23 @@ TEST_CASE("a checkpoint that does not fit changes nothing", "[weights]") {
                Contains("got \"" + std::string(name) + "\""));
 }
 
+TEST_CASE("a checkpoint that does not fit takes away again what an optimizer did not keep before", "[weights]") {
+  const Folder folder;
+  nn::Linear there(3, 2), here(3, 2);
+  optim::SGD with(there.parameters(), {.lr = 0.1, .momentum = 0.9}), without(here.parameters(), {.lr = 0.2});
+  int64_t large = 300;
+  int8_t small = 3;
+  Checkpoint saved, loaded;
+  saved.add("model", there).add("optimizer", with).add("count", large);
+  loaded.add("model", here).add("optimizer", without).add("count", small);
+  saved.save(folder / "there");
+  loaded.save(folder / "before");
+  CHECK_THAT(message_of<ValueError>([&] { loaded.load(folder / "there"); }),
+             Contains("count: a count must fit its variable, got 300"));
+  loaded.save(folder / "after");
+  CHECK(bytes_in(folder / "after") == bytes_in(folder / "before"));
+}
+
 namespace {
 
 // Saves, one version after the other, until it is killed.

@@ -118,8 +118,10 @@ TEST_CASE("warm restarts can be set to any epoch, a fraction too", "[optim][sche
   CHECK(t.optimizer.param_groups()[0].lr() == Approx(cosine(0.4, 0, 3.5 / 20)));
   schedule.step(3.25);
   CHECK(t.optimizer.param_groups()[1].lr() == Approx(cosine(0.03, 0, 3.25 / 5)));
-  CHECK_THAT(message_of<ValueError>([&] { schedule.step(-1.); }),
-             Contains("CosineAnnealingWarmRestarts: the epoch must not be negative, got -1"));
+  for (const double epoch : {-1., HUGE_VAL, std::nan("")})
+    CHECK_THAT(message_of<ValueError>([&] { schedule.step(epoch); }),
+               Contains("CosineAnnealingWarmRestarts: the epoch must lie in [0, 2^53), got " + std::to_string(epoch)));
+  CHECK(schedule.last_epoch() == 3);
 }
 
 TEST_CASE("OneCycleLR moves lr up and down once, and momentum the other way", "[optim][scheduler]") {
@@ -307,6 +309,28 @@ TEST_CASE("schedules refuse options outside their range, and states of others", 
              Contains("SequentialLR: all schedules must be of the given optimizer, got schedule 1 of another"));
   CHECK_THAT(text([&] { optim::ChainedScheduler(optim::SchedulerList()); }),
              Contains("ChainedScheduler: there must be a schedule, got none"));
+
+  CHECK_THAT(text([&] {
+               optim::SequentialLR(o, {optim::StepLR(o, 2), optim::StepLR(o, 3)}, {0});
+             }),
+             Contains("SequentialLR: milestones must rise, from above 0, got 0 after 0"));
+  CHECK_THAT(
+      text([&] { optim::OneCycleLR(o, 1, {.epochs = -2, .steps_per_epoch = -5}); }),
+      Contains("OneCycleLR: epochs and steps_per_epoch must be positive, their product below 2^63, got -2 and -5"));
+
+  // Numbers that a step would divide by, or find a schedule with.
+  optim::SequentialLR sequence(o, {optim::StepLR(o, 2), optim::CosineAnnealingLR(o, 3)}, {4});
+  auto damaged = copy_of(sequence.state_dict());
+  damaged["last_epoch"] = full({}, 1.5, kFloat64);
+  damaged["_milestones"] = tensor({1, 2, 3});
+  damaged["_schedulers.0.step_size"] = zeros({}, kInt64);
+  damaged["_schedulers.1.T_max"] = full({}, -3, kInt64);
+  CHECK_THAT(
+      text([&] { sequence.load_state_dict(damaged); }),
+      Contains("what differs: last_epoch is one whole number here and float64 [] there, _milestones is 1 numbers "
+               "here and int64 [3] there, _schedulers.0.step_size must be from 1 to 2^53 and is 0 there, "
+               "_schedulers.1.T_max must be from 1 to 2^53 and is -3 there"));
+  CHECK(sequence.last_epoch() == 0);
 
   optim::StepLR step(o, 2);
   step.step();

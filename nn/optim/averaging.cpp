@@ -35,22 +35,30 @@ template <class T> void move_towards(T* average, const T* weight, int64_t n, T s
 
 constexpr const char* kAverage = "ExponentialMovingAverage";
 
+nn::NamedTensors numbered(const std::vector<Tensor>& params) {
+  nn::NamedTensors out;
+  for (size_t i = 0; i < params.size(); ++i) out.append(std::to_string(i), params[i]);
+  return out;
+}
+
 }  // namespace
 
 ExponentialMovingAverage::ExponentialMovingAverage(const nn::Module& module,
                                                    const ExponentialMovingAverageOptions& options)
-    : ExponentialMovingAverage(std::vector<Tensor>(), options) {
-  for (const auto& [name, parameter] : module.named_parameters()) add(name, parameter, true);
-  for (const auto& [name, buffer] : module.named_buffers()) add(name, buffer, false);
-  if (entries_.empty()) throw ValueError("ExponentialMovingAverage: the module must have weights, got none");
-}
+    : ExponentialMovingAverage(module.named_parameters(), module.named_buffers(), options) {}
 
 ExponentialMovingAverage::ExponentialMovingAverage(std::vector<Tensor> params,
+                                                   const ExponentialMovingAverageOptions& options)
+    : ExponentialMovingAverage(numbered(params), {}, options) {}
+
+ExponentialMovingAverage::ExponentialMovingAverage(const nn::NamedTensors& averaged, const nn::NamedTensors& taken,
                                                    const ExponentialMovingAverageOptions& options)
     : pace_(std::make_shared<Pace>(Pace{options.decay, options.warm_up})) {
   if (!(options.decay >= 0 && options.decay <= 1))
     throw ValueError("ExponentialMovingAverage: decay must lie in [0, 1], got " + std::to_string(options.decay));
-  for (size_t i = 0; i < params.size(); ++i) add(std::to_string(i), params[i], true);
+  for (const auto& [name, parameter] : averaged) add(name, parameter, true);
+  for (const auto& [name, buffer] : taken) add(name, buffer, false);
+  if (entries_.empty()) throw ValueError("ExponentialMovingAverage: there must be weights, got none");
 }
 
 ExponentialMovingAverage::~ExponentialMovingAverage() = default;
@@ -62,11 +70,18 @@ void ExponentialMovingAverage::add(const std::string& name, const Tensor& weight
   if (averaged && weight.dtype() != kFloat32 && weight.dtype() != kFloat64)
     throw DTypeError("ExponentialMovingAverage: weights must be float32 or float64, got " + name + ", which is " +
                      tapegrad::name_of(weight.dtype()));
-  entries_.push_back({name, weight.detach(), clone_of(weight.detach()), {}, averaged});
+  // The weight itself: what is detached keeps its memory when the module converts.
+  entries_.push_back({name, weight, clone_of(weight.detach()), {}, averaged});
 }
 
 void ExponentialMovingAverage::update() {
   if (applied_) throw ValueError("ExponentialMovingAverage: update needs the weights in place, got it after apply()");
+  for (const Entry& entry : entries_) {
+    if (entry.weight.dtype() != entry.average.dtype())
+      throw DTypeError("ExponentialMovingAverage: weights must keep their dtype, got " + entry.name + ", which was " +
+                       tapegrad::name_of(entry.average.dtype()) + " and is " + tapegrad::name_of(entry.weight.dtype()) +
+                       " (convert the module before)");
+  }
   const NoGradGuard no_grad;
   if (LaunchList* const list = keeping()) {
     list->hold(pace_);
@@ -139,8 +154,11 @@ EarlyStopping::EarlyStopping(const EarlyStoppingOptions& o)
 }
 
 EarlyStopping::EarlyStopping(const nn::Module& module, const EarlyStoppingOptions& options) : EarlyStopping(options) {
-  weights_ = module.state_dict();
-  for (const auto& [name, weight] : weights_) kept_.append(name, clone_of(weight));
+  // Themselves, not detached as in state_dict(): they are to be found when the module has converted.
+  for (const nn::NamedTensors& list : {module.named_parameters(), module.named_buffers()}) {
+    for (const auto& [name, weight] : list) weights_.append(name, weight);
+  }
+  for (const auto& [name, weight] : weights_) kept_.append(name, clone_of(weight.detach()));
 }
 
 bool EarlyStopping::step(double metric) {
@@ -150,7 +168,11 @@ bool EarlyStopping::step(double metric) {
     best_ = metric;
     best_step_ = steps_;
     bad_steps_ = 0;
-    for (const auto& [name, weight] : weights_) copy(kept_[name], weight);
+    for (const auto& [name, weight] : weights_) {
+      Tensor& kept = kept_[name];
+      if (kept.dtype() == weight.dtype()) copy(kept, weight.detach());
+      else kept = clone_of(weight.detach());
+    }
   } else {
     ++bad_steps_;
   }

@@ -17,7 +17,7 @@ struct ExponentialMovingAverageOptions {
 
 // average = decay average + (1 - decay) weight, begun with the weights as they are. Buffers are not averaged but taken as they are at
 // the latest update. update() belongs behind the optimizer's step, inside a captured step too. ValueError: a decay outside [0, 1], no
-// weights; DTypeError for weights that are not float32 or float64.
+// weights; DTypeError for weights that are not float32 or float64, and for an update after the module was converted to another.
 class TAPEGRAD_API ExponentialMovingAverage {
  public:
   explicit ExponentialMovingAverage(const nn::Module& module, const ExponentialMovingAverageOptions& options = {});
@@ -35,7 +35,9 @@ class TAPEGRAD_API ExponentialMovingAverage {
   class Scope {
    public:
     explicit Scope(ExponentialMovingAverage& average) : average_(average) { average_.apply(); }
-    ~Scope() { average_.restore(); }
+    ~Scope() {
+      if (average_.applied_) average_.restore();
+    }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
@@ -52,6 +54,8 @@ class TAPEGRAD_API ExponentialMovingAverage {
   void load_state_dict(const nn::StateDict& dict);
 
  private:
+  ExponentialMovingAverage(const nn::NamedTensors& averaged, const nn::NamedTensors& taken,
+                           const ExponentialMovingAverageOptions& options);
   struct Pace;
   struct Entry {
     std::string name;

@@ -16,9 +16,15 @@ namespace {
 
 int64_t steps_in(const OneCycleLROptions& o) {
   int64_t steps = 0;
-  if (o.total_steps) steps = *o.total_steps;
-  else if (o.epochs && o.steps_per_epoch) steps = *o.epochs * *o.steps_per_epoch;
-  else throw ValueError("OneCycleLR: total_steps must be given, or epochs and steps_per_epoch, got neither");
+  if (o.total_steps) {
+    steps = *o.total_steps;
+  } else if (o.epochs && o.steps_per_epoch) {
+    if (*o.epochs < 1 || *o.steps_per_epoch < 1 || __builtin_mul_overflow(*o.epochs, *o.steps_per_epoch, &steps))
+      throw ValueError("OneCycleLR: epochs and steps_per_epoch must be positive, their product below 2^63, got " +
+                       std::to_string(*o.epochs) + " and " + std::to_string(*o.steps_per_epoch));
+  } else {
+    throw ValueError("OneCycleLR: total_steps must be given, or epochs and steps_per_epoch, got neither");
+  }
   if (steps < 1) throw ValueError("OneCycleLR: the number of steps must be positive, got " + std::to_string(steps));
   return steps;
 }

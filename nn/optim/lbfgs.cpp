@@ -128,7 +128,7 @@ struct LBFGS::Run {
     const Tensor change = gradient - own.last_gradient_, moved = own.direction_ * own.step_size_;
     const double curvature = product_of(change, moved);
     if (curvature <= 1e-10) return;
-    if (static_cast<int64_t>(h.weights.size()) >= o.history_size) {
+    if (!h.weights.empty() && static_cast<int64_t>(h.weights.size()) >= o.history_size) {
       h.changes.erase(h.changes.begin());
       h.steps.erase(h.steps.begin());
       h.weights.erase(h.weights.begin());
@@ -194,7 +194,7 @@ struct LBFGS::Run {
         if (number < o.max_iter) evaluate();
       }
     } catch (...) {
-      place(x, 0);
+      for (size_t i = 0; i < x.size(); ++i) own.params_[i].copy_(x[i]);
       throw;
     }
     if (number >= o.max_iter || evaluations >= *o.max_eval) return false;

@@ -43,8 +43,9 @@ struct Search {
     return ordered(origin, now);
   }
 
+  // NaN is higher than any number.
   static std::pair<LinePoint, LinePoint> ordered(const LinePoint& a, const LinePoint& b) {
-    return a.f <= b.f ? std::pair(a, b) : std::pair(b, a);
+    return a.f <= b.f || std::isnan(b.f) ? std::pair(a, b) : std::pair(b, a);
   }
 
   LinePoint zoom(LinePoint low, LinePoint high) {

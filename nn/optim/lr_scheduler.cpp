@@ -120,10 +120,11 @@ SequentialLR::SequentialLR(const Optimizer& optimizer, SchedulerList schedulers,
   if (milestones_.size() + 1 != schedulers_.size())
     throw ValueError("SequentialLR: there must be one milestone less than schedules, got " +
                      std::to_string(milestones_.size()) + " and " + std::to_string(schedulers_.size()));
-  for (size_t i = 1; i < milestones_.size(); ++i) {
-    if (milestones_[i] <= milestones_[i - 1])
-      throw ValueError("SequentialLR: milestones must rise, got " + std::to_string(milestones_[i]) + " after " +
-                       std::to_string(milestones_[i - 1]));
+  for (size_t i = 0; i < milestones_.size(); ++i) {
+    const int64_t before = i == 0 ? 0 : milestones_[i - 1];
+    if (milestones_[i] <= before)
+      throw ValueError("SequentialLR: milestones must rise, from above 0, got " + std::to_string(milestones_[i]) +
+                       " after " + std::to_string(before));
   }
   restart();
 }
@@ -146,7 +147,7 @@ void SequentialLR::step() {
 
 void SequentialLR::visit(NamedState& state) {
   LRScheduler::visit(state);
-  state.list("_milestones", milestones_);
+  state("_milestones", milestones_);
   for (size_t i = 0; i < schedulers_.size(); ++i)
     state.nested("_schedulers." + std::to_string(i) + ".", [&](NamedState& inner) { schedulers_[i]->visit(inner); });
 }

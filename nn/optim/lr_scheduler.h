@@ -84,7 +84,7 @@ class SchedulerList {
 };
 
 // One schedule after the other: schedules[i + 1] begins, at its epoch 0 and from base, in epoch milestones[i]. Warm-up, for one.
-// ValueError: not one milestone less than schedules, milestones that do not rise, schedules of other groups.
+// ValueError: not one milestone less than schedules, milestones that do not rise from above 0, schedules of other groups.
 class TAPEGRAD_API SequentialLR final : public LRScheduler {
  public:
   SequentialLR(const Optimizer& optimizer, SchedulerList schedulers, std::vector<int64_t> milestones);

@@ -72,20 +72,31 @@ bool NamedState::fits(const std::string& name, bool same, const std::string& her
   return same;
 }
 
-const Tensor* NamedState::number(const std::string& name) {
+const Tensor* NamedState::number(const std::string& name, bool whole) {
   const Tensor* found = find(name);
-  if (!found || !fits(name, found->numel() == 1, "one number", *found)) return nullptr;
+  if (!found) return nullptr;
+  const bool same = found->numel() == 1 && !(whole && found->is_floating_point());
+  if (!fits(name, same, whole ? "one whole number" : "one number", *found)) return nullptr;
   return mode_ == Mode::take ? found : nullptr;
 }
 
 void NamedState::operator()(const std::string& name, double& value) {
   if (mode_ == Mode::write) out_.append(prefix_ + name, filled_tensor({}, kFloat64, value));
-  else if (const Tensor* found = number(name)) value = found->item().to<double>();
+  else if (const Tensor* found = number(name, false)) value = found->item().to<double>();
 }
 
 void NamedState::operator()(const std::string& name, int64_t& value) {
   if (mode_ == Mode::write) out_.append(prefix_ + name, filled_tensor({}, kInt64, value));
-  else if (const Tensor* found = number(name)) value = found->item().to<int64_t>();
+  else if (const Tensor* found = number(name, true)) value = found->item().to<int64_t>();
+}
+
+void NamedState::positive(const std::string& name, int64_t& value) {
+  const size_t wrong = different_.size() + missing_.size();
+  (*this)(name, value);
+  if (mode_ != Mode::check || different_.size() + missing_.size() != wrong) return;
+  const auto there = in_->find(prefix_ + name)->item().to<int64_t>();
+  if (there < 1 || there > int64_t{1} << 53)
+    different_.push_back(prefix_ + name + " must be from 1 to 2^53 and is " + std::to_string(there) + " there");
 }
 
 void NamedState::operator()(const std::string& name, bool& value) {
@@ -102,7 +113,9 @@ template <class T> void NamedState::numbers(const std::string& name, std::vector
   const Tensor* found = find(name);
   if (!found) return;
   const auto count = static_cast<int64_t>(values.size());
-  const bool same = found->dim() == 1 && (any_length || found->numel() == count);
+  const bool whole = std::is_same_v<T, int64_t>;
+  const bool same =
+      found->dim() == 1 && (any_length || found->numel() == count) && !(whole && found->is_floating_point());
   const std::string here = any_length ? "a list of numbers" : std::to_string(count) + " numbers";
   if (!fits(name, same, here, *found) || mode_ == Mode::check) return;
   const Tensor from = contiguous_of(converted(found->detach(), dtype_for<T>));
@@ -110,6 +123,7 @@ template <class T> void NamedState::numbers(const std::string& name, std::vector
 }
 
 void NamedState::operator()(const std::string& name, std::vector<double>& values) { numbers(name, values, false); }
+void NamedState::operator()(const std::string& name, std::vector<int64_t>& values) { numbers(name, values, false); }
 void NamedState::list(const std::string& name, std::vector<double>& values) { numbers(name, values, true); }
 void NamedState::list(const std::string& name, std::vector<int64_t>& values) { numbers(name, values, true); }
 

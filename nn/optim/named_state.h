@@ -27,9 +27,12 @@ class NamedState {
 
   void operator()(const std::string& name, double& value);
   void operator()(const std::string& name, int64_t& value);
+  // One from 1 to 2^53.
+  void positive(const std::string& name, int64_t& value);
   void operator()(const std::string& name, bool& value);
   // As many as there are here.
   void operator()(const std::string& name, std::vector<double>& values);
+  void operator()(const std::string& name, std::vector<int64_t>& values);
   // Any number of them.
   void list(const std::string& name, std::vector<double>& values);
   void list(const std::string& name, std::vector<int64_t>& values);
@@ -45,7 +48,7 @@ class NamedState {
   explicit NamedState(Mode mode) : mode_(mode) {}
   const Tensor* find(const std::string& name);
   // The number under the name; null where there is none to be read.
-  const Tensor* number(const std::string& name);
+  const Tensor* number(const std::string& name, bool whole);
   bool fits(const std::string& name, bool same, const std::string& here, const Tensor& there);
   template <class T> void numbers(const std::string& name, std::vector<T>& values, bool any_length);
 

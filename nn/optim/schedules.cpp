@@ -39,7 +39,7 @@ double StepLR::next_lr(size_t, double lr) const {
 
 void StepLR::visit(NamedState& state) {
   LRScheduler::visit(state);
-  state("step_size", step_size_);
+  state.positive("step_size", step_size_);
   state("gamma", gamma_);
 }
 
@@ -129,7 +129,7 @@ double CosineAnnealingLR::next_lr(size_t g, double lr) const {
 
 void CosineAnnealingLR::visit(NamedState& state) {
   LRScheduler::visit(state);
-  state("T_max", length_);
+  state.positive("T_max", length_);
   state("eta_min", lowest_);
 }
 
@@ -157,8 +157,8 @@ void CosineAnnealingWarmRestarts::step() {
 
 void CosineAnnealingWarmRestarts::step(double epoch) {
   check_outside_capture();
-  if (!(epoch >= 0))
-    throw ValueError("CosineAnnealingWarmRestarts: the epoch must not be negative, got " + std::to_string(epoch));
+  if (!(epoch >= 0 && epoch < 0x1p53))
+    throw ValueError("CosineAnnealingWarmRestarts: the epoch must lie in [0, 2^53), got " + std::to_string(epoch));
   length_ = first_length_;
   since_ = epoch;
   if (growth_ == 1) since_ = std::fmod(epoch, static_cast<double>(length_));
@@ -169,11 +169,11 @@ void CosineAnnealingWarmRestarts::step(double epoch) {
 
 void CosineAnnealingWarmRestarts::visit(NamedState& state) {
   LRScheduler::visit(state);
-  state("T_0", first_length_);
-  state("T_mult", growth_);
+  state.positive("T_0", first_length_);
+  state.positive("T_mult", growth_);
   state("eta_min", lowest_);
   state("T_cur", since_);
-  state("T_i", length_);
+  state.positive("T_i", length_);
 }
 
 }  // namespace tapegrad::optim

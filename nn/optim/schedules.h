@@ -98,7 +98,7 @@ class TAPEGRAD_API CosineAnnealingLR final : public LRScheduler {
 };
 
 // The same over T_0 epochs, then from base over T_0 T_mult, ... Loshchilov and Hutter, "SGDR" (ICLR 2017). step(t) goes to any
-// epoch, a fraction too. ValueError: T_0 or T_mult below 1, a negative epoch.
+// epoch, a fraction too. ValueError: T_0 or T_mult below 1, an epoch outside [0, 2^53).
 class TAPEGRAD_API CosineAnnealingWarmRestarts final : public LRScheduler {
  public:
   CosineAnnealingWarmRestarts(const Optimizer& optimizer, int64_t T_0, int64_t T_mult = 1, double eta_min = 0);

@@ -31,13 +31,13 @@ struct Reading {
     if (required) missing.push_back(key);
     return nullptr;
   }
-  // One number; the default where it is missing.
-  Scalar scalar(const std::string& key) {
+  // One number; the present one where it is missing.
+  Scalar scalar(const std::string& key, Scalar present) {
     const Tensor* found = find(key, true);
-    if (!found) return 0;
+    if (!found) return present;
     if (found->numel() == 1) return found->item();
     different.push_back(key + " is one number here and " + to_string(found->sizes()) + " there");
-    return 0;
+    return present;
   }
   Tensor state(const std::string& key, const Tensor& param, bool required) {
     const Tensor* found = find(key, required);
@@ -65,6 +65,17 @@ struct Reading {
       throw ValueError(std::string("load_state_dict: the dict must fit this ") + op + ", got " + wrong);
   }
 };
+
+// Which state the group keeps with options that start at `options`.
+std::array<bool, 3> kept_with(detail::Group& group, const double* options) {
+  std::vector<double> before;
+  group.visit_options(
+      detail::OptionVisitor([&](const char*, double& value) { before.push_back(std::exchange(value, *options++)); }));
+  const std::array<bool, 3> kept = group.kept_state();
+  auto present = before.begin();
+  group.visit_options(detail::OptionVisitor([&](const char*, double& value) { value = *present++; }));
+  return kept;
+}
 
 }  // namespace
 
@@ -94,18 +105,25 @@ void Optimizer::load_state_dict(const Dict& dict) {
   std::vector<detail::Slot> slots;
   std::vector<int64_t> steps;
   std::vector<double> products;
-  for (size_t g = 0; g < groups_.size(); ++g)
-    groups_[g]->visit_options(detail::OptionVisitor(
-        [&](const char* option, double&) { options.push_back(reading.scalar(option_key(g, option)).to<double>()); }));
-  for (const Ref<detail::Group>& group : groups_) {
-    for (const detail::Slot& slot : group->slots) {
+  std::vector<std::array<bool, 3>> kept;  // by each group with the options of the dict
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    const size_t first = options.size();
+    groups_[g]->visit_options(detail::OptionVisitor([&](const char* option, double& value) {
+      options.push_back(reading.scalar(option_key(g, option), value).to<double>());
+    }));
+    kept.push_back(kept_with(*groups_[g], options.data() + first));
+  }
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    const detail::Group& group = *groups_[g];
+    for (const detail::Slot& slot : group.slots) {
       const size_t i = slots.size();
       detail::Slot read;
-      steps.push_back(reading.scalar(state_key(i, "step")).to<int64_t>());
-      if (!group->mu_products.empty()) products.push_back(reading.scalar(state_key(i, "mu_product")).to<double>());
+      steps.push_back(reading.scalar(state_key(i, "step"), 0).to<int64_t>());
+      if (!group.mu_products.empty()) products.push_back(reading.scalar(state_key(i, "mu_product"), 0).to<double>());
       for (size_t k = 0; k < state_names().size(); ++k) {
         if (state_names()[k])
-          read.state[k] = reading.state(state_key(i, state_names()[k]), slot.param, slot.state[k].defined());
+          read.state[k] = reading.state(state_key(i, state_names()[k]), slot.param,
+                                        slot.state[k].defined() && (kept[g][k] || group.filled[k]));
       }
       slots.push_back(std::move(read));
     }
@@ -123,8 +141,8 @@ void Optimizer::load_state_dict(const Dict& dict) {
     for (detail::Slot& slot : group->slots) {
       for (size_t k = 0; k < state_names().size(); ++k) {
         const Tensor& from = read->state[k];
-        // Into the memory it has: kept launches go on writing there.
-        if (slot.state[k].defined()) copy(slot.state[k], from);
+        // Into the memory it has: kept launches go on writing there. What no step has seen may go away again.
+        if (slot.state[k].defined() && from.defined()) copy(slot.state[k], from);
         else slot.state[k] = from;
       }
       ++read;
