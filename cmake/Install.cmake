@@ -15,7 +15,9 @@ install(DIRECTORY core autograd ops nn DESTINATION "${header_dir}"
         PATTERN "npy_format.h" EXCLUDE PATTERN "zip.h" EXCLUDE PATTERN "workers.h" EXCLUDE
         PATTERN "csv_records.h" EXCLUDE PATTERN "rewrite.h" EXCLUDE PATTERN "replay" EXCLUDE PATTERN "graph.h" EXCLUDE
         REGEX "autograd/(trace|watch)\\.h$" EXCLUDE PATTERN "onnx_*.h" EXCLUDE PATTERN "forks.h" EXCLUDE PATTERN "record.h" EXCLUDE PATTERN "ledger.h" EXCLUDE
-        PATTERN "system.h" EXCLUDE PATTERN "ladder.h" EXCLUDE PATTERN "consistency.h" EXCLUDE PATTERN "monitor_record.h" EXCLUDE)  # internal
+        PATTERN "system.h" EXCLUDE PATTERN "ladder.h" EXCLUDE PATTERN "consistency.h" EXCLUDE PATTERN "monitor_record.h" EXCLUDE
+        PATTERN "line_search.h" EXCLUDE PATTERN "named_state.h" EXCLUDE PATTERN "denormal.h" EXCLUDE
+        PATTERN "philox.h" EXCLUDE PATTERN "index_grammar.h" EXCLUDE)  # internal
 
 configure_package_config_file(cmake/tapegradConfig.cmake.in "${PROJECT_BINARY_DIR}/cmake/tapegradConfig.cmake"
   INSTALL_DESTINATION "${package_dir}" NO_SET_AND_CHECK_MACRO)

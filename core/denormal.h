@@ -1,4 +1,4 @@
-// Numbers too small for a normalised form: the processor handles them in microcode, a hundred times slower than others.
+// Numbers too small for a normalised form: the processor handles them in microcode, a hundred times slower than others. Internal.
 #pragma once
 
 #if defined(__SSE2__)

@@ -1,4 +1,4 @@
-// What a forked child needs of state that threads share: locks it finds free, and nothing half made.
+// What a forked child needs of state that threads share: locks it finds free, and nothing half made. Internal.
 //
 // A child has only the thread that forked. A lock that another held stays held there, and a static of a function that another was
 // just making stays half made: who asks for it waits for ever. So what any thread may need at any time is made when the library is

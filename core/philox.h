@@ -1,4 +1,4 @@
-// Philox4x32-10: four random words from a counter and a key (Salmon et al., "Parallel random numbers", SC 2011).
+// Philox4x32-10: four random words from a counter and a key (Salmon et al., "Parallel random numbers", SC 2011). Internal.
 #pragma once
 
 #include <cstdint>

@@ -58,12 +58,21 @@ Run run_of(const detail::CapturedFn& fn, std::vector<Tensor> inputs, bool of_mod
 
 bool follows_batch(const Tensor& x, int64_t batch) { return x.dim() > 0 && x.sizes()[0] == batch; }
 
-// Other numbers, of which the values are as good, and one more row of those that follow the batch.
+// Other numbers, and one more row of those that follow the batch. What holds for all numbers of an example that is all of one kind (ones, pixels,
+// tokens without the padding) must not hold for all of these: there are negative and larger ones, and a 0 or 1 where there was none.
 Tensor changed(const Tensor& x, bool longer) {
   const Tensor y = longer ? cat({x, narrow(x, 0, 0, 1)}) : x;
   if (y.dtype() == kBool) return logical_not(y);
-  if (!y.is_floating_point()) return reshape(flip(reshape(y, -1), 0), y.sizes());
-  return y * 0.75 + 0.0625;
+  const Tensor flat = reshape(y, -1);
+  if (!y.is_floating_point()) {
+    const Tensor z = roll(flat, 1), first = narrow(z, 0, 0, 1);
+    first.fill_(first.item<int64_t>() == 0 ? 1 : 0);
+    return reshape(z, y.sizes());
+  }
+  const Tensor z = clone_of(flat);
+  slice(z, 0, 0, {}, 2).mul_(-0.75).sub_(0.0625);
+  slice(z, 0, 1, {}, 2).abs_().mul_(3).add_(1);
+  return reshape(z, y.sizes());
 }
 
 bool same_elements(const Tensor& a, const Tensor& b) {

@@ -104,6 +104,25 @@ TEST_CASE("what leaves no trace is found by a second run", "[onnx]") {
         "got: reshape: the number of elements must stay the same, got sizes [2, 3, 1] for 9 elements of shape [3, 3]");
 }
 
+TEST_CASE("what holds for every number of the example is no constant", "[onnx]") {
+  const Folder folder;
+  const std::string path = folder / "net.onnx", unseen = "what depends on the inputs must be recorded on its way";
+  const auto says = [&](const Tensor& example, const std::function<Tensor(const Tensor&)>& f) {
+    for (const bool dynamic : {true, false})
+      CHECK_THAT(message_of<ValueError>([&] { save_onnx(f, {example}, path, {.dynamic_batch = dynamic}); }),
+                 Contains(unseen));
+  };
+  for (const Tensor& x : {rand({2, 4}) + 0.25, ones({2, 4}), ones({1, 1})})
+    says(x, [](const Tensor& v) { return where(v > 0, v, v * 0.1); });
+  says(rand({2, 4}), [](const Tensor& v) { return where(v < 1, v, v * 0.1); });
+  says(zeros({2, 4}), [](const Tensor& v) { return where(v >= 0, v, v * 0.1); });
+  const Tensor table = randn({5, 3});
+  for (const Tensor& tokens : {zeros({2, 3}, kInt64), ones({2, 3}, kInt64), tensor({{1, 2, 1}, {1, 2, 1}})})
+    says(tokens,
+         [&](const Tensor& t) { return masked_fill(nn::functional::embedding(t, table), (t == 0).unsqueeze(-1), 7); });
+  CHECK_FALSE(std::filesystem::exists(path));
+}
+
 TEST_CASE("bad calls of save_onnx say what they want and write nothing", "[onnx]") {
   const Folder folder;
   const std::string path = folder / "net.onnx";
