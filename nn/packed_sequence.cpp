@@ -2,7 +2,6 @@
 #include "tapegrad/nn/packed_sequence.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "tapegrad/ops/factory.h"
 #include "tapegrad/ops/gather.h"
@@ -48,6 +47,13 @@ std::vector<int64_t> lengths_of(const std::vector<int64_t>& batch_sizes) {
   return lengths;
 }
 
+// One place for each sequence; that each is named once is the business of who made them.
+void check_order(const char* name, const Tensor& order, int64_t sequences) {
+  if (!order.defined() || (order.dtype() == kInt64 && order.dim() == 1 && order.size(0) == sequences)) return;
+  throw ValueError(std::string("PackedSequence: ") + name + " must be int64 [" + std::to_string(sequences) + "], got " +
+                   name_of(order.dtype()) + " " + to_string(order.sizes()));
+}
+
 }  // namespace
 
 PackedSequence::PackedSequence(Tensor data, std::vector<int64_t> batch_sizes, Tensor sorted_indices,
@@ -60,10 +66,14 @@ PackedSequence::PackedSequence(Tensor data, std::vector<int64_t> batch_sizes, Te
   const bool falls = std::is_sorted(batch_sizes_.rbegin(), batch_sizes_.rend());
   if (batch_sizes_.empty() || !falls || batch_sizes_.back() < 1)
     throw ValueError("PackedSequence: batch_sizes must be positive and must not grow, got " + listed(batch_sizes_));
-  const int64_t total = std::accumulate(batch_sizes_.begin(), batch_sizes_.end(), int64_t{0});
-  if (data_.dim() == 0 || data_.size(0) != total)
-    throw ValueError("PackedSequence: batch_sizes must sum to data's first size, got " + std::to_string(total) +
+  const int64_t rows = data_.dim() == 0 ? 0 : data_.size(0);
+  int64_t left = rows;
+  for (const int64_t count : batch_sizes_) left = count <= left ? left - count : -1;  // no sum that could overflow
+  if (left != 0)
+    throw ValueError("PackedSequence: batch_sizes must sum to data's first size, got " + listed(batch_sizes_) +
                      " for data " + to_string(data_.sizes()));
+  check_order("sorted_indices", sorted_indices_, batch_sizes_.front());
+  check_order("unsorted_indices", unsorted_indices_, batch_sizes_.front());
 }
 
 PackedSequence pack_padded_sequence(const Tensor& x, const std::vector<int64_t>& lengths, bool batch_first,

@@ -13,7 +13,8 @@ namespace tapegrad::nn::utils::rnn {
 // sorted_indices[i] is where sequence i of that order stood before, unsorted_indices the way back; both are undefined where the order was that one.
 class TAPEGRAD_API PackedSequence {
  public:
-  // ValueError for batch_sizes that are not positive, that grow, or that do not sum to data's first size.
+  // ValueError for batch_sizes that are not positive, that grow, or that do not sum to data's first size, and for indices of another
+  // number than there are sequences.
   PackedSequence(Tensor data, std::vector<int64_t> batch_sizes, Tensor sorted_indices = {},
                  Tensor unsorted_indices = {});
   const Tensor& data() const { return data_; }

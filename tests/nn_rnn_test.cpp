@@ -265,7 +265,17 @@ TEST_CASE("packed sequences: refusals") {
         "pad_packed_sequence: total_length must be at least the longest sequence's 3, got 2");
   CHECK(message_of<ValueError>([] {
           rnn::PackedSequence(ones({3}), {2, 2});
-        }) == "PackedSequence: batch_sizes must sum to data's first size, got 4 for data [3]");
+        }) == "PackedSequence: batch_sizes must sum to data's first size, got [2, 2] for data [3]");
+  CHECK(message_of<ValueError>([] {
+          const int64_t quarter = int64_t{1} << 62;  // four of them sum to 0 in 64 bits
+          rnn::PackedSequence(zeros({0, 2}), {quarter, quarter, quarter, quarter});
+        }).starts_with("PackedSequence: batch_sizes must sum to data's first size, got [4611686018427387904,"));
+  CHECK(message_of<ValueError>([] {
+          rnn::PackedSequence(ones({3, 1}), {2, 1}, zeros({1}, kInt64), zeros({2}, kInt64));
+        }) == "PackedSequence: sorted_indices must be int64 [2], got int64 [1]");
+  CHECK(message_of<ValueError>([] {
+          rnn::PackedSequence(ones({3, 1}), {2, 1}, zeros({2}, kInt64), zeros({2}));
+        }) == "PackedSequence: unsorted_indices must be int64 [2], got float32 [2]");
   CHECK(message_of<ValueError>([] {
           rnn::PackedSequence(ones({3}), {1, 2});
         }) == "PackedSequence: batch_sizes must be positive and must not grow, got [1, 2]");
