@@ -1,5 +1,5 @@
 // Normalisation: x less a mean and over a deviation, taken per channel, per group of channels or over the last dims, then scaled by
-// weight and moved by bias where there are any. Statistics are exact in two passes, far from 0 too. float32 and float64.
+// weight and moved by bias where there are any. Statistics are exact in two passes, far from 0 too, up to 1e19 in float32, whose squares end there. float32 and float64.
 // Errors: ShapeError for sizes that do not fit, DTypeError for integers and for operands of another dtype than x (float32 beside
 // bfloat16 is fine), ValueError for a negative eps.
 #pragma once

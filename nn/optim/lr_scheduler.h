@@ -26,7 +26,7 @@ class TAPEGRAD_API LRScheduler {
   LRScheduler(const LRScheduler&) = delete;
   LRScheduler& operator=(const LRScheduler&) = delete;
 
-  // One epoch on. AutogradError inside a capture. When it throws, nothing was changed.
+  // One epoch on. AutogradError inside a capture. When it throws, nothing was changed, but by schedules that a chain had stepped before.
   virtual void step();
   // Back to epoch 0, with lr from base.
   void restart();
