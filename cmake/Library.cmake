@@ -24,10 +24,11 @@ target_include_directories(tapegrad
   PUBLIC "$<BUILD_INTERFACE:${TAPEGRAD_INCLUDE_DIR}>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>"
   PRIVATE "${TAPEGRAD_HWY_INCLUDE_DIR}")
 target_compile_definitions(tapegrad PRIVATE TAPEGRAD_BUILDING)
+set(TAPEGRAD_PRIVATE_LIBRARIES OneDNN::OneDNN OpenMP::OpenMP_CXX ZLIB::ZLIB PNG::PNG ${CMAKE_DL_LIBS})
 target_link_libraries(tapegrad PRIVATE
   $<BUILD_INTERFACE:tapegrad_options>
   $<BUILD_INTERFACE:fmt::fmt-header-only>  # compiled in, so nobody has to link it
-  OneDNN::OneDNN OpenMP::OpenMP_CXX ZLIB::ZLIB PNG::PNG ${CMAKE_DL_LIBS})
+  ${TAPEGRAD_PRIVATE_LIBRARIES})
 
 if(TAPEGRAD_LIBRARY_TYPE STREQUAL "STATIC")
   target_compile_definitions(tapegrad PUBLIC TAPEGRAD_STATIC)
