@@ -60,13 +60,14 @@ foreach(part file json npy npy_format npz print quote random safetensors zip zip
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/core/${part}.cpp")
 endforeach()
 foreach(family as_strided attention blend conv ctc_loss distance einsum embedding extrema gated gather index_grammar indexing interpolate join likelihood_losses losses margin_losses normalization order pad pool
-        products rearrange rectifier recurrent recurrent_sequence rounding sampling scan select spatial special statistics trigonometry unfold
+        products rearrange rectifier recurrent recurrent_layer recurrent_sequence rounding sampling scan select spatial special statistics trigonometry unfold
         kernels/ctc kernels/multilabel)
   list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/${family}.cpp")
 endforeach()
 # These kernels move lines, or leave the arithmetic to simd.
 list(APPEND TAPEGRAD_COLD "${PROJECT_SOURCE_DIR}/ops/kernels/columns.cpp" "${PROJECT_SOURCE_DIR}/ops/kernels/pool.cpp"
-  "${PROJECT_SOURCE_DIR}/ops/kernels/normalization.cpp" "${PROJECT_SOURCE_DIR}/ops/kernels/recurrent.cpp")
+  "${PROJECT_SOURCE_DIR}/ops/kernels/normalization.cpp" "${PROJECT_SOURCE_DIR}/ops/kernels/recurrent.cpp"
+  "${PROJECT_SOURCE_DIR}/ops/kernels/recurrent_layer.cpp")
 list(FILTER TAPEGRAD_COLD EXCLUDE REGEX "replay/(group|program)\\.cpp$")  # these run at every step
 set_source_files_properties(${TAPEGRAD_COLD} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-Os>")
 

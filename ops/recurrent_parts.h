@@ -1,19 +1,21 @@
-// One step of a recurrent layer, as the cells and the layers over time take it. Internal.
+// One step of a recurrent layer, and one layer over time. Internal.
 #pragma once
 
 #include <string>
 
 #include "tapegrad/core/tensor.h"
+#include "tapegrad/ops/kernels/recurrent.h"
 
 namespace tapegrad::recurrent {
 
-enum class Cell : uint8_t { rnn_tanh, rnn_relu, gru, lstm };
+using kernels::blocks_of;
+using kernels::Cell;
+using kernels::Sequences;
 
 constexpr const char* name_of(Cell cell) {
   constexpr const char* names[] = {"rnn_tanh", "rnn_relu", "gru", "lstm"};
   return names[static_cast<int>(cell)];
 }
-constexpr int64_t blocks_of(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
 
 struct Weights {
   Tensor w_ih, w_hh, b_ih, b_hh, w_hr;  // biases and w_hr where there are any
@@ -25,6 +27,13 @@ struct State {
 // What x adds to the gates, [rows, I] at once, with every bias that may be added there.
 Tensor input_part(Cell cell, const Tensor& x, const Weights& w);
 State step(Cell cell, const Tensor& gx, const State& state, const Weights& w);
+
+struct Pass {
+  Tensor y;
+  State last;  // each sequence's own
+};
+// One layer in one direction; x has the rows that `s` says.
+Pass layer(Cell cell, const Tensor& x, const State& start, const Weights& w, const Sequences& s);
 
 // ---- checks: ValueError for what is undefined, DTypeError for another dtype than x's, ShapeError ----
 

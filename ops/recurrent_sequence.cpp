@@ -1,4 +1,4 @@
-// Recurrent layers over time: x's part of the gates for all steps in one product, then step by step.
+// Recurrent layers over time: one above the other, in one direction or both.
 #include "tapegrad/ops/operands.h"
 #include "tapegrad/ops/recurrent.h"
 #include "tapegrad/ops/recurrent_parts.h"
@@ -9,48 +9,11 @@
 namespace tapegrad {
 
 using recurrent::Cell;
+using recurrent::Pass;
 using recurrent::State;
 using recurrent::Weights;
 
 namespace {
-
-// ---- one direction of one layer ----
-
-State rows_of(const State& s, int64_t from, int64_t count) {
-  const auto rows = [&](const Tensor& t) { return !t.defined() || t.size(0) == count ? t : narrow(t, 0, from, count); };
-  return {rows(s.h), rows(s.c)};
-}
-State joined(const State& a, const State& b) {
-  return {cat({a.h, b.h}, 0), a.c.defined() ? cat({a.c, b.c}, 0) : Tensor()};
-}
-
-struct Pass {
-  Tensor y;
-  State last;
-};
-
-// counts[t] sequences take step t, the longest first; x has the rows of one step behind those of the step before.
-Pass run(Cell cell, const Tensor& x, const std::vector<int64_t>& counts, const State& start, const Weights& w,
-         bool reverse) {
-  const std::vector<Tensor> gx = split(input_part(cell, x, w), counts, 0);
-  const size_t steps = counts.size();
-  std::vector<Tensor> y(steps);
-  std::vector<State> ended;
-  State state = rows_of(start, 0, reverse ? counts.back() : counts.front());
-  for (size_t i = 0; i < steps; ++i) {
-    const size_t t = reverse ? steps - 1 - i : i;
-    const int64_t now = state.h.size(0), count = counts[t];
-    if (count > now) state = joined(state, rows_of(start, now, count - now));  // backwards, these begin here
-    if (count < now) {
-      ended.push_back(rows_of(state, count, now - count));
-      state = rows_of(state, 0, count);
-    }
-    state = step(cell, gx[t], state, w);
-    y[t] = state.h;
-  }
-  for (; !ended.empty(); ended.pop_back()) state = joined(state, ended.back());
-  return {cat(y, 0), state};
-}
 
 // ---- all layers ----
 
@@ -76,8 +39,8 @@ bool is_projected(Cell cell, const State& start) {
 std::vector<Weights> weights_of(Cell cell, const Options& o, const std::vector<Tensor>& params, bool projected) {
   const int64_t count = o.layers * o.directions(), each = 2 + (o.has_biases ? 2 : 0) + (projected ? 1 : 0);
   if (static_cast<int64_t>(params.size()) != count * each)
-    throw ValueError(std::string(name_of(cell)) + ": params must be " + std::to_string(count * each) + " tensors, " +
-                     std::to_string(each) + " for each layer and direction" +
+    throw ValueError(std::string(recurrent::name_of(cell)) + ": params must be " + std::to_string(count * each) +
+                     " tensors, " + std::to_string(each) + " for each layer and direction" +
                      (projected ? " (with w_hr, as h_0 and c_0 differ in size)" : "") + ", got " +
                      std::to_string(params.size()));
   std::vector<Weights> weights;
@@ -86,8 +49,8 @@ std::vector<Weights> weights_of(Cell cell, const Options& o, const std::vector<T
     w.w_ih = *p++, w.w_hh = *p++;
     if (o.has_biases) w.b_ih = *p++, w.b_hh = *p++;
     if (o.has_biases && !(w.b_ih.defined() && w.b_hh.defined()))
-      throw ValueError(std::string(name_of(cell)) + ": biases must be defined where has_biases is true, got an " +
-                       "undefined tensor (Tensor())");
+      throw ValueError(std::string(recurrent::name_of(cell)) +
+                       ": biases must be defined where has_biases is true, got an " + "undefined tensor (Tensor())");
     if (projected) w.w_hr = *p++;
     weights.push_back(w);
   }
@@ -103,7 +66,7 @@ void check_options(const std::string& op, const Options& o) {
 // Everything but x's own dims, which the caller has seen to: `features` in it, for `batch` sequences.
 Stack checked(Cell cell, const Options& o, const std::vector<Tensor>& params, const Tensor& x, int64_t features,
               const State& start, const Shape& batch) {
-  const std::string op = name_of(cell);
+  const std::string op = recurrent::name_of(cell);
   check_options(op, o);
   const bool projected = is_projected(cell, start);
   Stack s{cell, o, weights_of(cell, o, params, projected)};
@@ -134,7 +97,7 @@ Pass run(const Stack& s, Tensor x, const std::vector<int64_t>& counts, const Sta
   for (size_t k = 0; k < s.weights.size();) {
     std::vector<Tensor> y;
     for (int64_t direction = 0; direction < s.options.directions(); ++direction, ++k) {
-      const Pass pass = run(s.cell, x, counts, {h[k], c.empty() ? Tensor() : c[k]}, s.weights[k], direction == 1);
+      const Pass pass = layer(s.cell, x, {h[k], c.empty() ? Tensor() : c[k]}, s.weights[k], {counts, direction == 1});
       y.push_back(pass.y);
       h_n.push_back(pass.last.h), c_n.push_back(pass.last.c);
     }
@@ -148,7 +111,7 @@ Pass run(const Stack& s, Tensor x, const std::vector<int64_t>& counts, const Sta
 
 Pass over_batch(Cell cell, const Tensor& x, const State& start, const std::vector<Tensor>& params, const Options& o,
                 bool batch_first) {
-  const std::string op = name_of(cell);
+  const std::string op = recurrent::name_of(cell);
   recurrent::check_input(op, x);
   if (x.dim() != 2 && x.dim() != 3)
     throw ShapeError(op + ": x must be " + (batch_first ? "[batch, time, features]" : "[time, batch, features]") +
@@ -169,7 +132,7 @@ Pass over_batch(Cell cell, const Tensor& x, const State& start, const std::vecto
 
 Pass over_packed(Cell cell, const Tensor& data, const std::vector<int64_t>& counts, const State& start,
                  const std::vector<Tensor>& params, const Options& o) {
-  const std::string op = name_of(cell);
+  const std::string op = recurrent::name_of(cell);
   recurrent::check_input(op, data);
   if (data.dim() != 2)
     throw ShapeError(op + ": data must be [sum of batch_sizes, features], got shape " + to_string(data.sizes()));

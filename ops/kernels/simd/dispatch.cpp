@@ -34,6 +34,7 @@ void fill_softmax(Table& t);
 void fill_columns(Table& t);
 void fill_deviations(Table& t);
 void fill_normalization(Table& t);
+void fill_recurrent(Table& t);
 void fill_optim(Table& t);
 void fill_map_activation(Table& t);
 void fill_map_math(Table& t);
@@ -55,6 +56,7 @@ static void fill_all(Table& t) {
   fill_columns(t);
   fill_deviations(t);
   fill_normalization(t);
+  fill_recurrent(t);
   fill_optim(t);
   fill_map_activation(t);
   fill_map_math(t);

@@ -23,6 +23,7 @@ constexpr int64_t kTurnedDepth = 2048;  // few columns, so all of a long sum in 
 // Up to so many rows, B is not read often enough to pay for packing, unless its rows share a few sets of the cache.
 constexpr int64_t kFewRows = 400, kAliasingBytes = 4096;
 constexpr int64_t kFewProducts = 128;
+constexpr int64_t kStreamedBytes = int64_t{1} << 20;  // what a second-level cache holds
 
 constexpr int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -236,7 +237,40 @@ template <class T, Terms terms = Terms::one> void gemm_turned(const Gemm<T>& g, 
   }
 }
 
+// ---- B packed beforehand, for products that share it ----
+
+template <class T> int64_t packed_size(int64_t k, int64_t n) { return k * round_up(n, kWidth<T>); }
+
+// Where B is a long stream, the next panel is asked for between the strips of this one; both are in the first-level cache then.
+template <class T> void gemm_packed(const Gemm<T>& g) {
+  constexpr int64_t W = kWidth<T>, kLine = 64 / sizeof(T);
+  const bool streamed = g.k * g.n * static_cast<int64_t>(sizeof(T)) > kStreamedBytes;
+  const int64_t depth = streamed ? kDepth / 2 : kDepth;
+  for (int64_t i = 0; i < g.m; i += kRows) {
+    const int64_t rows = std::min(kRows, g.m - i), strips = (rows + R - 1) / R, height = (rows + strips - 1) / strips;
+    for (int64_t p = 0; p == 0 || p < g.k; p += depth) {
+      const int64_t k = std::min(depth, g.k - p), share = k * W / strips;
+      const bool first = p == 0;
+      for (int64_t j = 0; j < g.n; j += W) {
+        const T* const b = g.b + j * g.k + p * W;
+        auto next = reinterpret_cast<uintptr_t>(b + g.k * W);  // no pointer: past the end it is only asked for
+        for (int64_t r = 0; r < rows; r += height) {
+          for (int64_t e = 0; streamed && e < share; e += kLine, next += 64)
+            __builtin_prefetch(reinterpret_cast<void*>(next), 0, 3);
+          const Target<T, T> t{g.c + (i + r) * g.ldc + j, g.ldc, first && g.bias ? g.bias + j : nullptr,
+                               first && !g.accumulate};
+          const Operands<T> x{g.a + (i + r) * g.lda + p, g.lda, 1, b, W};
+          multiply<Terms::one>(std::min(height, rows - r), std::min(W, g.n - j), k, x, W * g.k, t);
+        }
+      }
+    }
+  }
+}
+
 template <class T> void fill(Floating<T>& t) {
+  t.packed_size = &packed_size<T>;
+  t.pack = &pack_b<T>;
+  t.gemm_packed = &gemm_packed<T>;
   t.gemm_small = &gemm_small<T>;
   t.gemm = &gemm<T>;
   t.gemm_workspace = &gemm_workspace<T>;

@@ -153,6 +153,10 @@ template <class T> struct Floating {
   int64_t (*gemm_workspace)(const Gemm<T>&);         // 0 where B is read where it lies
   void (*gemm_turned)(const Gemm<T>&, T* workspace);  // C^T = B A^T for trans_b and few rows: B, read once, is not copied
   int64_t (*gemm_turned_workspace)(int64_t m, int64_t n, int64_t k);
+  // B is what pack() wrote, packed_size() elements: op(B)[k,n], where trans stored [n, k]; its ldb and trans_b do not matter. A is not transposed.
+  void (*gemm_packed)(const Gemm<T>&);
+  void (*pack)(const T* b, int64_t ldb, bool trans, int64_t k, int64_t n, T* packed);
+  int64_t (*packed_size)(int64_t k, int64_t n);
   void (*gemm_few)(const Gemm<T>&);                   // trans_b and not trans_a, a few rows: by dot products
   void (*gemv)(const Gemm<T>&);                       // m == 1: C = A op(B) (+ bias)
   void (*softmax)(const T* x, T* y, int64_t rows, int64_t cols, bool log);
@@ -186,6 +190,10 @@ template <class T> struct Floating {
                                int64_t ld);
   // The same with a w of every element's own, and unless dw is null, dw += dy a (x - m), dv += dy
   void (*normalize_slope_row)(const T* dy, const T* x, const T* w, T* dx, T* dw, T* dv, int64_t n, T m, T a, T b, T c);
+  // One row of a recurrent cell with n units. lstm: gates hold a, n elements for each of i, f, g, o, and become sigmoid, sigmoid, tanh, sigmoid of
+  // them; c_new = f c + i g, h = o tanh c_new. Backward: da and dc from dh and dc_new (or null); dc may be dc_new.
+  void (*lstm)(T* gates, const T* c, T* c_new, T* h, int64_t n);
+  void (*lstm_backward)(const T* dh, const T* dc_new, const T* gates, const T* c, const T* c_new, T* da, T* dc, int64_t n);
   T (*dot)(const T* a, const T* b, int64_t n);
   ConvKernels<T> conv;
   PoolKernels<T> pool;
