@@ -36,7 +36,7 @@ std::array<Tensor, 3> lstm_gates(const char* name, const Tensor& gx, const Tenso
              [hidden = c.sizes()[1], gx = x.elements<T>(), gh = s.elements<T>(), c = old.elements<T>(),
               to = gates.elements<T>(), c_to = c_new.elements<T>(), h_to = h_new.elements<T>()](int64_t r) {
                const int64_t at = r * hidden;
-               RowMaps<T>{hidden}(simd::Map::add, to + 4 * at, gx + 4 * at, gh + 4 * at, nullptr, 4);
+               map_row(simd::Map::add, 4 * hidden, to + 4 * at, gx + 4 * at, gh + 4 * at);
                simd::floating<T>(simd::table()).lstm(to + 4 * at, c + at, c_to + at, h_to + at, hidden);
              });
   });
@@ -70,7 +70,7 @@ std::array<Tensor, 2> gru_gates(const char* name, const Tensor& gx, const Tensor
              [hidden = h.sizes()[1], gx = x.elements<T>(), gh = s.elements<T>(), h = old.elements<T>(),
               to = gates.elements<T>(), h_to = h_new.elements<T>()](int64_t r) {
                const int64_t at = r * hidden;
-               gru_row(hidden, gx + 3 * at, gh + 3 * at, h + at, to + 3 * at, h_to + at);
+               simd::floating<T>(simd::table()).gru(gx + 3 * at, gh + 3 * at, h + at, to + 3 * at, h_to + at, hidden);
              });
   });
   return {h_new, gates};
@@ -86,8 +86,9 @@ std::array<Tensor, 3> gru_gates_backward(const char* name, const Tensor& dh_new,
         [hidden = h.sizes()[1], dy = dy.elements<T>(), v = v.elements<T>(), gh = s.elements<T>(), h = old.elements<T>(),
          x_to = dgx.elements<T>(), s_to = dgh.elements<T>(), h_to = dh.elements<T>()](int64_t r) {
           const int64_t at = r * hidden;
-          gru_row_backward(hidden, dy + at, v + 3 * at, gh + 3 * at + 2 * hidden, h + at, x_to + 3 * at, s_to + 3 * at,
-                           h_to + at);
+          simd::floating<T>(simd::table())
+              .gru_backward(dy + at, v + 3 * at, gh + 3 * at + 2 * hidden, h + at, x_to + 3 * at, s_to + 3 * at,
+                            h_to + at, hidden);
         });
   });
   return {dgx, dgh, dh};

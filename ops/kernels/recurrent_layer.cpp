@@ -109,7 +109,7 @@ template <class T> struct Forward {
     const auto& kernels = simd::floating<T>(simd::table());
     if (walk.cell == Cell::rnn_tanh || walk.cell == Cell::rnn_relu) {
       const Map f = walk.cell == Cell::rnn_tanh ? Map::tanh : Map::relu;
-      return RowMaps<T>{hidden}(f, y + row * hidden, y + row * hidden, nullptr, nullptr, count);
+      return map_row(f, count * hidden, y + row * hidden, y + row * hidden);
     }
     for (int64_t r = 0; r < count; ++r) {
       const int64_t at = (row + r) * hidden;
@@ -118,7 +118,7 @@ template <class T> struct Forward {
         kernels.lstm(v, old + r * hidden, c + at, y + at, hidden);
       } else {
         const T* const gh = room + r * n;
-        gru_row(hidden, gx + 3 * at, gh, h + r * hidden, v, y + at);
+        kernels.gru(gx + 3 * at, gh, h + r * hidden, v, y + at, hidden);
         std::copy_n(gh + 2 * hidden, hidden, v + 3 * hidden);
       }
     }
@@ -136,7 +136,6 @@ template <class T> struct Backward {
   void operator()() const {
     walk.for_examples([this](int64_t first, int64_t last) {
       const int64_t hidden = walk.hidden, states = (last - first) * hidden;
-      const Scratch<T> row(hidden);
       std::fill_n(dh + first * hidden, states, T{0});
       if (dc_now) std::fill_n(dc_now + first * hidden, states, T{0});
       for (int64_t i = walk.steps - 1; i >= 0; --i) {
@@ -144,7 +143,7 @@ template <class T> struct Backward {
         Walk::for_parts(s, first, last, [&](int64_t from, int64_t to, bool known) {
           for (int64_t r = from; r < to; ++r) {
             const int64_t before = ((known ? s.before : 0) + r) * hidden;
-            run(r, s.row + r, (known ? y : h_0) + before, c_0 ? (known ? c : c_0) + before : nullptr, row.data());
+            run(r, s.row + r, (known ? y : h_0) + before, c_0 ? (known ? c : c_0) + before : nullptr);
           }
         });
         const int64_t end = std::min(last, s.count);
@@ -155,25 +154,24 @@ template <class T> struct Backward {
     });
   }
   // The gates of example r, whose step is row `row` and began with h and old; dh becomes what reaches h other than by the product.
-  void run(int64_t r, int64_t row, const T* h, const T* old, T* total) const {
+  void run(int64_t r, int64_t row, const T* h, const T* old) const {
     const int64_t hidden = walk.hidden, at = row * hidden;
-    const RowMaps<T> map{hidden};
     T* const d = dh + r * hidden;
-    if (dy) map(Map::add, total, d, dy + at);
-    else std::copy_n(d, hidden, total);
+    if (dy) map_row(Map::add, hidden, d, d, dy + at);
     T* const to = dgx + row * by_gates.k;
+    const auto& kernels = simd::floating<T>(simd::table());
     switch (walk.cell) {
-      case Cell::rnn_tanh: return map(Map::tanh_backward, to, total, y + at);
-      case Cell::rnn_relu: return map(Map::relu_backward, to, total, y + at);
+      case Cell::rnn_tanh: return map_row(Map::tanh_backward, hidden, to, d, y + at);
+      case Cell::rnn_relu: return map_row(Map::relu_backward, hidden, to, d, y + at);
       case Cell::gru: {
         const T* const v = gates + 4 * at;
-        return gru_row_backward(hidden, total, v, v + 3 * hidden, h, to, dgh + row * by_gates.k, d);
+        return kernels.gru_backward(d, v, v + 3 * hidden, h, to, dgh + row * by_gates.k, d, hidden);
       }
       case Cell::lstm: break;
     }
     T* const d_c = dc_now + r * hidden;
-    if (dc) map(Map::add, d_c, d_c, dc + at);
-    simd::floating<T>(simd::table()).lstm_backward(total, d_c, gates + 4 * at, old, c + at, to, d_c, hidden);
+    if (dc) map_row(Map::add, hidden, d_c, d_c, dc + at);
+    kernels.lstm_backward(d, d_c, gates + 4 * at, old, c + at, to, d_c, hidden);
   }
   KernelNote note() const { return walk.note(); }
 };

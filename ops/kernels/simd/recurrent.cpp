@@ -1,4 +1,4 @@
-// The gates of a long short-term memory, a row at a time: everything between two products in one pass.
+// The gates of the LSTM and the GRU, a row at a time: everything between two products in one pass.
 #include "tapegrad/ops/kernels/simd/targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tapegrad/ops/kernels/simd/recurrent.cpp"
@@ -12,8 +12,8 @@ HWY_BEFORE_NAMESPACE();
 namespace tapegrad::kernels::simd::HWY_NAMESPACE {
 namespace {
 
-// step(i, load, store) for every vector of n elements; the last may be a part of one. One body for both: with five exponentials, a second
-// would be the larger part of this file's code.
+// step(i, load, store) for every vector of n elements; the last may be a part of one. One body for both: with up to five exponentials,
+// a second would be most of this file's code.
 template <class T, class Step> HWY_INLINE void each_vector(int64_t n, const Step& step) {
   constexpr int64_t N = kLanes<T>;
   const Full<T> d;
@@ -70,7 +70,41 @@ void lstm_backward(const T* dh, const T* dc_new, const T* gates, const T* c, con
   });
 }
 
+template <class T> void gru(const T* gx, const T* gh, const T* h, T* gates, T* h_new, int64_t n) {
+  const Full<T> d;
+  each_vector<T>(n, [&](int64_t at, const auto& load, const auto& store) HWY_ATTR {
+    const T *const x = gx + at, *const s = gh + at;
+    const Vec<T> r = sigmoid(d, hn::Add(load(x), load(s))), z = sigmoid(d, hn::Add(load(x + n), load(s + n)));
+    const Vec<T> v = tanh(d, hn::MulAdd(r, load(s + 2 * n), load(x + 2 * n)));
+    store(r, gates + at);
+    store(z, gates + at + n);
+    store(v, gates + at + 2 * n);
+    store(hn::MulAdd(z, hn::Sub(load(h + at), v), v), h_new + at);
+  });
+}
+
+template <class T>
+void gru_backward(const T* dh_new, const T* gates, const T* gh_n, const T* h, T* dgx, T* dgh, T* dh, int64_t n) {
+  each_vector<T>(n, [&](int64_t at, const auto& load, const auto& store) HWY_ATTR {
+    const T* const a = gates + at;
+    T *const x = dgx + at, *const s = dgh + at;
+    const Vec<T> r = load(a), z = load(a + n), v = load(a + 2 * n), dy = load(dh_new + at), kept = hn::Mul(dy, z);
+    const Vec<T> dv = through_tanh<T>(hn::Sub(dy, kept), v);
+    const Vec<T> dz = through_sigmoid<T>(hn::Mul(dy, hn::Sub(load(h + at), v)), z);
+    const Vec<T> dr = through_sigmoid<T>(hn::Mul(dv, load(gh_n + at)), r);
+    store(dr, x);
+    store(dr, s);
+    store(dz, x + n);
+    store(dz, s + n);
+    store(dv, x + 2 * n);
+    store(hn::Mul(dv, r), s + 2 * n);
+    store(kept, dh + at);
+  });
+}
+
 template <class T> void fill(Floating<T>& t) {
+  t.gru = &gru<T>;
+  t.gru_backward = &gru_backward<T>;
   t.lstm = &lstm<T>;
   t.lstm_backward = &lstm_backward<T>;
 }
