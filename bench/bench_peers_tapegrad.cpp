@@ -5,6 +5,7 @@
 
 #include "peer_tapegrad.h"
 #include "raw_convolution.h"
+#include "raw_recurrent.h"
 // behind it: what it is compiled against
 #include "peer_t10.h"
 
@@ -49,33 +50,37 @@ Work raw_convolution(bool with_backward) {
           }};
 }
 
-// The products of the LSTM's row alone, by oneDNN's sgemm: those of all steps at once where nothing waits for the step before.
-Work lstm_products() {
-  constexpr int64_t steps = 50, batch = 32, in = 128, hidden = 256, gates = 4 * hidden, rows = steps * batch;
-  const lib::Tensor x = numbers({rows, in}, -1, 1), h = numbers({rows, hidden}, -1, 1),
-                    d = numbers({rows, gates}, -1, 1);
-  const lib::Tensor w_ih = numbers({gates, in}, -1, 1), w_hh = numbers({gates, hidden}, -1, 1);
-  const lib::Tensor by_gates = lib::empty({rows, gates}), by_w = lib::empty({gates, hidden});
-  const auto multiply = [](char a, char b, int64_t m, int64_t n, int64_t k, const float* x_, const float* y_,
-                           float* z) {
-    const auto status = dnnl_sgemm(a, b, m, n, k, 1.0f, x_, a == 'N' ? k : m, y_, b == 'N' ? n : k, 0.0f, z, n);
-    if (status != dnnl_success) throw std::runtime_error("dnnl_sgemm failed");
-  };
-  return {[=] {
-            const auto p = [](const lib::Tensor& t) { return t.data_ptr<float>(); };
-            multiply('N', 'T', rows, gates, in, p(x), p(w_ih), p(by_gates));
-            for (int64_t t = 0; t < steps; ++t)
-              multiply('N', 'T', batch, gates, hidden, p(h) + t * batch * hidden, p(w_hh), p(by_gates));
-            for (int64_t t = 0; t < steps; ++t)
-              multiply('N', 'N', batch, hidden, gates, p(d) + t * batch * gates, p(w_hh), p(by_gates));
-            multiply('T', 'N', gates, hidden, rows, p(d), p(h), p(by_w));
-            multiply('T', 'N', gates, in, rows, p(d), p(x), p(by_w));
-            multiply('N', 'N', rows, in, gates, p(d), p(w_ih), p(by_gates));
-          },
-          [] {  // of products without gates nothing comes; the row itself says what columns are compared by
-            const Work whole = lstm();
-            whole.step();
-            return whole.value();
+// The blocks of H rows in another order.
+lib::Tensor blocks(const lib::Tensor& t, int64_t hidden, const std::vector<int64_t>& order) {
+  std::vector<lib::Tensor> parts;
+  for (const int64_t k : order) parts.push_back(lib::narrow(t, 0, k * hidden, hidden));
+  return lib::cat(parts, 0).contiguous();
+}
+
+// By oneDNN. Its GRU has z before r, and b_ih + b_hh of both with the two of n behind them.
+template <class Raw> Work raw_recurrent(const Recurrent& r) {
+  const auto p = [](const lib::Tensor& t) { return t.data_ptr<float>(); };
+  const int64_t h = r.hidden;
+  const std::vector<int64_t> order = Raw::kLstm ? std::vector<int64_t>{0, 1, 2, 3} : std::vector<int64_t>{1, 0, 2};
+  const lib::Tensor sums = blocks(r.b_ih + r.b_hh, h, order);
+  const lib::Tensor b = Raw::kLstm ? sums
+                                   : lib::cat({lib::narrow(sums, 0, 0, 2 * h), lib::narrow(r.b_ih, 0, 2 * h, h),
+                                               lib::narrow(r.b_hh, 0, 2 * h, h)},
+                                              0);
+  const auto raw = std::make_shared<Raw>(RecurrentSize{r.steps, r.batch, r.features, h}, p(r.x),
+                                         p(blocks(r.w_ih, h, order)), p(blocks(r.w_hh, h, order)), p(b), p(r.dy));
+  return {[=] { raw->step(); },
+          [=] {
+            const auto tensor_of = [](const float* from, int64_t count) {
+              const lib::Tensor t = lib::empty({count});
+              std::copy_n(from, count, t.data_ptr<float>());
+              return t;
+            };
+            const lib::Tensor db = tensor_of(raw->db(), Raw::kBiases * h);
+            const lib::Tensor db_ih = Raw::kLstm ? db : blocks(db, h, {0, 1, 2}),
+                              db_hh = Raw::kLstm ? db : blocks(db, h, {0, 1, 3});
+            return size_of(tensor_of(raw->dw_ih(), r.w_ih.numel())) + size_of(tensor_of(raw->dw_hh(), r.w_hh.numel())) +
+                   size_of(db_ih) + size_of(db_hh) + size_of(tensor_of(raw->dx(), r.x.numel()));
           }};
 }
 
@@ -104,7 +109,22 @@ std::vector<PeerRow> limit_rows() {
       {"limit:add_8m", [] { return add_loop(8 * kMillion); }},
       {"limit:conv_64x64x3x3", [] { return raw_convolution(false); }},
       {"limit:conv_64x64x3x3_backward", [] { return raw_convolution(true); }},
-      {"limit:lstm_50x32x128_256", lstm_products},
+      {"limit:lstm_50x32x128_256",
+       [] {
+         return raw_recurrent<RawLstm>({50, 32, 128, 256, 4});
+       }},
+      {"limit:lstm_30x16x64_64",
+       [] {
+         return raw_recurrent<RawLstm>({30, 16, 64, 64, 4});
+       }},
+      {"limit:lstm_50x1x64_128",
+       [] {
+         return raw_recurrent<RawLstm>({50, 1, 64, 128, 4});
+       }},
+      {"limit:gru_50x32x128_256",
+       [] {
+         return raw_recurrent<RawGru>({50, 32, 128, 256, 3});
+       }},
   };
 }
 

@@ -237,19 +237,28 @@ Work convolution_with_backward() {
       c.dy);
 }
 
-// Forward and backward of an LSTM over 50 steps of a batch of 32, 128 features to 256 units; the gradients of x and of all weights.
-Work lstm() {
-  const lib::Tensor x = numbers({50, 32, 128}, -1, 1).requires_grad_(), dy = numbers({50, 32, 256}, -1, 2);
-  const std::vector<lib::Tensor> hx{numbers({1, 32, 256}, 0, 0), numbers({1, 32, 256}, 0, 0)};
-  std::vector<lib::Tensor> params{numbers({1024, 128}, -0.06, 0.06), numbers({1024, 256}, -0.06, 0.06),
-                                  numbers({1024}, -0.06, 0.06), numbers({1024}, -0.06, 0.06)};
-  for (lib::Tensor& p : params) p.requires_grad_();
-  std::vector<lib::Tensor> leaves = params;
-  leaves.push_back(x);
+// One recurrent layer, `gates` blocks of hidden rows in its weights, over sequences of `steps`: the gradients of x and of all weights.
+struct Recurrent {
+  int64_t steps, batch, features, hidden, gates;
+  lib::Tensor x = numbers({steps, batch, features}, -1, 1), dy = numbers({steps, batch, hidden}, -1, 2);
+  lib::Tensor w_ih = weights({gates * hidden, features}), w_hh = weights({gates * hidden, hidden});
+  lib::Tensor b_ih = weights({gates * hidden}), b_hh = weights({gates * hidden});
+
+  static lib::Tensor weights(std::initializer_list<int64_t> sizes) { return numbers(sizes, -0.06, 0.06); }
+};
+
+Work recurrent(const Recurrent& r) {
+  const std::vector<lib::Tensor> leaves{r.w_ih, r.w_hh, r.b_ih, r.b_hh, r.x};
+  for (lib::Tensor leaf : leaves) leaf.requires_grad_();
+  const lib::Tensor h = numbers({1, r.batch, r.hidden}, 0, 0);
   const auto gradients = std::make_shared<std::vector<lib::Tensor>>();
   return {[=] {
             gradients->clear();
-            std::get<0>(lib::lstm(x, hx, params, true, 1, 0.0, true, false, false)).backward(dy);
+            const std::vector<lib::Tensor> params(leaves.begin(), leaves.begin() + 4);
+            const lib::Tensor y = r.gates == 4
+                                      ? std::get<0>(lib::lstm(r.x, {h, h}, params, true, 1, 0.0, true, false, false))
+                                      : std::get<0>(lib::gru(r.x, h, params, true, 1, 0.0, true, false, false));
+            y.backward(r.dy);
             for (const lib::Tensor& leaf : leaves) {
               gradients->push_back(leaf.grad());
               drop_gradient(leaf);
@@ -308,7 +317,22 @@ Work lstm() {
       {"convnet_64_sgd", [] { return convnet(64); }},
       {"conv_64x64x3x3", [] { return convolution(); }},
       {"conv_64x64x3x3_backward", [] { return convolution_with_backward(); }},
-      {"lstm_50x32x128_256", [] { return lstm(); }},
+      {"lstm_50x32x128_256",
+       [] {
+         return recurrent({50, 32, 128, 256, 4});
+       }},
+      {"lstm_30x16x64_64",
+       [] {
+         return recurrent({30, 16, 64, 64, 4});
+       }},
+      {"lstm_50x1x64_128",
+       [] {
+         return recurrent({50, 1, 64, 128, 4});
+       }},
+      {"gru_50x32x128_256",
+       [] {
+         return recurrent({50, 32, 128, 256, 3});
+       }},
   };
 }
 

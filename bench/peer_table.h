@@ -60,7 +60,10 @@ inline constexpr RowInfo kRows[] = {
     {"convnet_64_sgd", 1, 3e6},
     {"conv_64x64x3x3", 1, 34.5e6, 0.91},
     {"conv_64x64x3x3_backward", 1, 98e6},
-    {"lstm_50x32x128_256", 1, 40e6},
+    {"lstm_50x32x128_256", 1, 40e6, 0.97},
+    {"lstm_30x16x64_64", 1, 0, 0.97},
+    {"lstm_50x1x64_128", 1, 0, 0.97},
+    {"gru_50x32x128_256", 1, 0, 0.97},
     {.name = "t10_to_098", .per = 1, .of_peer = 1.5, .ours_at_once = 1, .theirs_at_once = 1},
 };
 
