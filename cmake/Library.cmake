@@ -78,7 +78,7 @@ target_compile_options(tapegrad PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fvect-cost-mod
 file(GLOB TAPEGRAD_HOT CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/autograd/*.cpp" "${PROJECT_SOURCE_DIR}/autograd/replay/*.cpp")
 foreach(part core/allocator core/launch core/philox core/shape core/tensor nn/optim/adam nn/optim/optimizer nn/optim/sgd
         ops/activation ops/arithmetic ops/elementwise ops/linalg ops/lowered ops/methods ops/optim_step ops/shape ops/views
-        ops/kernels/gemm ops/kernels/loss ops/kernels/map ops/kernels/reduce ops/kernels/scan
+        ops/kernels/gemm ops/kernels/map ops/kernels/reduce ops/kernels/scan
         ops/kernels/simd/bfloat16 ops/kernels/simd/conv ops/kernels/simd/conv_channels ops/kernels/simd/gemm ops/kernels/simd/gemv
         ops/kernels/simd/map_activation ops/kernels/simd/map_float ops/kernels/simd/optim ops/kernels/simd/tile)
   list(APPEND TAPEGRAD_HOT "${PROJECT_SOURCE_DIR}/${part}.cpp")

@@ -19,33 +19,49 @@ struct Layout {
   int64_t at(const Dims3& q) const { return (q[0] * size[1] + q[1]) * size[2] + q[2]; }
 };
 
-// One row of a plane: `from` is the row of x, or null where there is none.
-template <class T> void fill_row(const Layout& l, const T* from, int64_t remainder, T* to) {
-  const int64_t s = l.stride[2], size = l.size[2], shift = remainder - l.before[2];  // element q is x[s q + shift]
-  const int64_t first = from ? std::clamp<int64_t>((-shift + s - 1) / s, 0, size) : size;
-  const int64_t last = from ? std::clamp<int64_t>((l.x[2] - shift + s - 1) / s, first, size) : size;
-  std::fill(to, to + first, T{0});
-  if (s == 1) {
-    if (last > first) std::memcpy(to + first, from + first + shift, static_cast<size_t>(last - first) * sizeof(T));
-  } else {
-    for (int64_t q = first; q < last; ++q) to[q] = from[s * q + shift];
+// Rows are short: blocks of a fixed size, the last over the end of the one before, are a move or two where a call of memcpy would cost more.
+template <class T> void copy_row(T* to, const T* from, int64_t count) {
+  constexpr int64_t kBlock = 32 / sizeof(T);
+  if (count < kBlock) {
+    for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+    return;
   }
-  std::fill(to + last, to + size, T{0});
+  for (int64_t i = 0; i + kBlock <= count; i += kBlock) std::memcpy(to + i, from + i, 32);
+  std::memcpy(to + count - kBlock, from + count - kBlock, 32);
 }
 
+// The elements of a row of a plane that lie in x: element q is x[stride q + shift].
+struct Span {
+  int64_t stride, shift, first, last;
+  Span(const Layout& l, int64_t remainder) : stride(l.stride[2]), shift(remainder - l.before[2]) {
+    first = std::clamp<int64_t>((-shift + stride - 1) / stride, 0, l.size[2]);
+    last = std::clamp<int64_t>((l.x[2] - shift + stride - 1) / stride, first, l.size[2]);
+  }
+  template <class T> void copy(const T* from, T* to) const {
+    if (stride == 1) {
+      copy_row(to + first, from + first + shift, last - first);
+    } else {
+      for (int64_t q = first; q < last; ++q) to[q] = from[stride * q + shift];
+    }
+  }
+};
+
 template <class T> void fill_channel(const Layout& l, const T* x, T* to) {
-  const auto row_of = [&](int dim, int64_t q, int64_t f) {
-    const int64_t i = l.stride[static_cast<size_t>(dim)] * q + f - l.before[static_cast<size_t>(dim)];
-    return i < 0 || i >= l.x[static_cast<size_t>(dim)] ? -1 : i;
+  std::fill_n(to, l.channel(), T{0});
+  const auto row_of = [&](size_t dim, int64_t q, int64_t f) {
+    const int64_t i = l.stride[dim] * q + f - l.before[dim];
+    return i < 0 || i >= l.x[dim] ? -1 : i;
   };
   for (int64_t fd = 0; fd < l.planes[0]; ++fd)
     for (int64_t fh = 0; fh < l.planes[1]; ++fh)
-      for (int64_t fw = 0; fw < l.planes[2]; ++fw)
+      for (int64_t fw = 0; fw < l.planes[2]; ++fw) {
+        const Span span(l, fw);
         for (int64_t qd = 0; qd < l.size[0]; ++qd)
           for (int64_t qh = 0; qh < l.size[1]; ++qh, to += l.size[2]) {
             const int64_t d = row_of(0, qd, fd), h = row_of(1, qh, fh);
-            fill_row(l, d < 0 || h < 0 ? nullptr : x + (d * l.x[1] + h) * l.x[2], fw, to);
+            if (d >= 0 && h >= 0) span.copy(x + (d * l.x[1] + h) * l.x[2], to);
           }
+      }
 }
 
 // The channels of some images.
@@ -53,6 +69,29 @@ template <class T> void fill_images(const Layout& l, const T* x, int64_t channel
   const int64_t grain = std::max<int64_t>(1, (int64_t{1} << 16) / std::max<int64_t>(l.channel(), 1));
   parallel_for(0, channels, grain, [&](int64_t first, int64_t last) {
     for (int64_t c = first; c < last; ++c) fill_channel(l, x + c * product(l.x), to + c * l.channel());
+  });
+}
+
+// run(first, last) for the groups: several threads take some each, or all of them share each.
+template <class Run> void for_groups(int64_t groups, int64_t work, const Run& run) {
+  if (groups < 4 && groups < detail::share_of_threads()) {
+    for (int64_t g = 0; g < groups; ++g) run(g, g + 1);
+    return;
+  }
+  parallel_for(0, groups, std::max<int64_t>(1, kThreadWork / std::max<int64_t>(1, work)), run);
+}
+
+// run(g, x of the group, laid out) for every group of an image, one after the other through memory that stays in the cache.
+template <class T, class Run>
+void for_laid_out(const Layout& l, const T* image, int64_t groups, int64_t channels, int64_t work, const Run& run) {
+  const bool plain = l.is_plain();
+  for_groups(groups, work, [&](int64_t first, int64_t last) {
+    const Scratch<T> copy(plain ? 0 : channels * l.channel());
+    for (int64_t g = first; g < last; ++g) {
+      const T* const from = image + g * channels * product(l.x);
+      if (!plain) fill_images(l, from, channels, copy.data());
+      run(g, plain ? from : copy.data());
+    }
   });
 }
 
@@ -108,26 +147,22 @@ template <class T> struct Forward {
   T* y;
 
   void image(const Layout& l, const int64_t* offset, int64_t n) const {
-    const int64_t channels = s.groups * s.in, size = product(s.y);
-    const T* from = x + n * channels * product(s.x);
-    const Scratch<T> copy(l.is_plain() ? 0 : channels * l.channel());
-    if (!l.is_plain()) {
-      fill_images(l, from, channels, copy.data());
-      from = copy.data();
-    }
+    const int64_t size = product(s.y);
     const Depths depths(s.y, l);
-    for (int64_t g = 0; g < s.groups; ++g)
+    const T* const from = x + n * s.groups * s.in * product(s.x);
+    for_laid_out(l, from, s.groups, s.in, size * s.out * s.terms(), [&](int64_t g, const T* laid_out) {
       for (int64_t d = 0; d < depths.count; ++d) {
         simd::ConvTile<T> tile{};
         tile.m = s.out, tile.k = s.terms();
         tile.a = w + g * s.out * s.terms(), tile.lda = s.terms();
-        tile.b = from + g * s.in * l.channel() + d * l.size[1] * l.size[2], tile.offset = offset;
+        tile.b = laid_out + d * l.size[1] * l.size[2], tile.offset = offset;
         tile.c = y + (n * s.groups + g) * s.out * size + d * s.y[1] * s.y[2];
         tile.ldc = size, tile.row_step = s.y[2], tile.step = 1;
         tile.bias = bias ? bias + g * s.out : nullptr;
         tile.grid = depths.grid;
         run_tiles(tile);
       }
+    });
   }
   void operator()() const {
     const Layout l = layout_of_x(s);
@@ -206,32 +241,34 @@ template <class T> struct Transposed {
   }
 
   void image(const Layout& l, const int64_t* offset, const T* turned, int64_t n) const {
-    const int64_t channels = s.groups * s.out, size = product(s.x);
-    const T* from = y + n * channels * product(s.y);
-    const Scratch<T> copy(l.is_plain() ? 0 : channels * l.channel());
-    if (!l.is_plain()) {
-      fill_images(l, from, channels, copy.data());
-      from = copy.data();
-    }
-    for_classes([&](const Class& c, int64_t done) {
-      const Dims3 count = {c.e[0].count, c.e[1].count, c.e[2].count};
-      if (product(count) == 0) return;
-      Dims3 place;
-      for (size_t i = 0; i < 3; ++i) place[i] = s.stride[i] * c.e[i].first + c.r[i] - s.padding[i];
-      for (int64_t g = 0; g < s.groups; ++g)
-        for (int64_t d = 0; d < count[0]; ++d) {
-          simd::ConvTile<T> tile{};
-          tile.m = s.in, tile.k = s.out * c.taps();
-          tile.a = turned + s.groups * s.in * s.out * done + g * s.in * tile.k, tile.lda = tile.k;
-          tile.b = from + g * s.out * l.channel() + d * l.size[1] * l.size[2], tile.offset = offset + s.out * done;
-          tile.c = x + (n * s.groups + g) * s.in * size + ((place[0] + d * s.stride[0]) * s.x[1] + place[1]) * s.x[2] +
-                   place[2];
-          tile.ldc = size, tile.row_step = s.stride[1] * s.x[2], tile.step = s.stride[2];
-          tile.bias = bias ? bias + g * s.in : nullptr;
-          tile.grid = {count[1], count[2], l.size[2]};
-          run_tiles(tile);
-        }
+    const int64_t work = product(s.y) * s.out * s.in * s.taps();
+    const T* const from = y + n * s.groups * s.out * product(s.y);
+    for_laid_out(l, from, s.groups, s.out, work, [&](int64_t g, const T* laid_out) {
+      for_classes([&](const Class& c, int64_t done) {
+        of_class(c, l, laid_out, offset + s.out * done,
+                 turned + s.in * (s.groups * s.out * done + g * s.out * c.taps()), n * s.groups + g);
+      });
     });
+  }
+  // The elements of x of one class, for one group of an image.
+  void of_class(const Class& c, const Layout& l, const T* from, const int64_t* offset, const T* turned,
+                int64_t group) const {
+    const int64_t size = product(s.x);
+    const Dims3 count = {c.e[0].count, c.e[1].count, c.e[2].count};
+    if (product(count) == 0) return;
+    Dims3 place;
+    for (size_t i = 0; i < 3; ++i) place[i] = s.stride[i] * c.e[i].first + c.r[i] - s.padding[i];
+    for (int64_t d = 0; d < count[0]; ++d) {
+      simd::ConvTile<T> tile{};
+      tile.m = s.in, tile.k = s.out * c.taps();
+      tile.a = turned, tile.lda = tile.k;
+      tile.b = from + d * l.size[1] * l.size[2], tile.offset = offset;
+      tile.c = x + group * s.in * size + ((place[0] + d * s.stride[0]) * s.x[1] + place[1]) * s.x[2] + place[2];
+      tile.ldc = size, tile.row_step = s.stride[1] * s.x[2], tile.step = s.stride[2];
+      tile.bias = bias ? bias + group % s.groups * s.in : nullptr;
+      tile.grid = {count[1], count[2], l.size[2]};
+      run_tiles(tile);
+    }
   }
   void operator()() const {
     const Layout l = layout_of_y(s);
@@ -245,7 +282,8 @@ template <class T> struct Transposed {
 
 // ---- dw from x and dy ----
 
-constexpr int64_t kImagesElements = int64_t{1} << 18;  // of the images that are laid out at a time
+constexpr int64_t kImagesElements = int64_t{1} << 18;  // of the images that are laid out at a time,
+constexpr int64_t kGroupElements = int64_t{1} << 13;   // and where there are many groups
 constexpr int64_t kPositions = 1024;                   // at a stretch: what they read stays in the first-level cache
 constexpr int64_t kRowsTogether = 4;                   // of dy
 
@@ -254,55 +292,56 @@ template <class T> struct ByWeight {
   const T *x, *dy;
   T* dw;
 
-  // Rows first .. last of all channels of dy, for images from n on, of which x is laid out at `from`.
-  void rows(const Layout& l, const int64_t* offset, const T* from, int64_t n, int64_t images, int64_t first,
+  bool lies_so(const Layout& l) const { return l.is_plain() && s.groups == 1; }
+  // Rows first .. last of a group's channels of dy, for images from n on, of which the group's x is laid out at `from`.
+  void rows(const Layout& l, const int64_t* offset, const T* from, int64_t g, int64_t n, int64_t images, int64_t first,
             int64_t last) const {
     const auto& kernels = simd::floating<T>(simd::table()).conv;
     const Depths depths(s.y, l);
-    const int64_t size = product(s.y), channels = s.groups * s.in * l.channel();
+    const int64_t size = product(s.y), channels = s.in * l.channel();
     const int64_t rows = std::max<int64_t>(1, kPositions / depths.grid.width);
     const int64_t together = std::max<int64_t>(1, rows / depths.grid.rows);  // images
-    for (int64_t i = first; i < last;) {
-      const int64_t g = i / s.out, until = std::min(last, (g + 1) * s.out);
-      for (; i < until; i = std::min(i + kRowsTogether, until))
-        for (int64_t d = 0; d < depths.count; ++d)
-          for (int64_t m = 0; m < images; m += together)
-            for (int64_t r = 0; r < depths.grid.rows; r += rows) {
-              simd::ConvWeightTile<T> tile{};
-              tile.m = std::min(kRowsTogether, until - i), tile.k = s.terms();
-              tile.ldy = size, tile.dy_pitch = s.y[2];
-              tile.dy = dy + ((n + m) * s.groups * s.out + i) * size + (d * depths.grid.rows + r) * s.y[2];
-              tile.x = from + m * channels + g * s.in * l.channel() + d * l.size[1] * l.size[2] + r * l.size[2];
-              tile.offset = offset;
-              tile.dw = dw + i * s.terms(), tile.lddw = s.terms();
-              tile.grid = {std::min(rows, depths.grid.rows - r), s.y[2], l.size[2]};
-              tile.segments = std::min(together, images - m);
-              tile.dy_step = s.groups * s.out * size, tile.x_step = channels;
-              kernels.weight(tile);
-            }
+    for (int64_t i = first; i < last; i += kRowsTogether)
+      for (int64_t d = 0; d < depths.count; ++d)
+        for (int64_t m = 0; m < images; m += together)
+          for (int64_t r = 0; r < depths.grid.rows; r += rows) {
+            simd::ConvWeightTile<T> tile{};
+            tile.m = std::min(kRowsTogether, last - i), tile.k = s.terms();
+            tile.ldy = size, tile.dy_pitch = s.y[2];
+            tile.dy = dy + (((n + m) * s.groups + g) * s.out + i) * size + (d * depths.grid.rows + r) * s.y[2];
+            tile.x = from + m * channels + d * l.size[1] * l.size[2] + r * l.size[2];
+            tile.offset = offset;
+            tile.dw = dw + (g * s.out + i) * s.terms(), tile.lddw = s.terms();
+            tile.grid = {std::min(rows, depths.grid.rows - r), s.y[2], l.size[2]};
+            tile.segments = std::min(together, images - m);
+            tile.dy_step = s.groups * s.out * size, tile.x_step = channels;
+            kernels.weight(tile);
+          }
+  }
+  // Some images at a time, as many as the shape says, so that the sums do not depend on the threads.
+  void group(const Layout& l, const int64_t* offset, int64_t g, int64_t at_once, T* copy) const {
+    const int64_t image = s.groups * s.in * product(s.x), laid_out = s.in * l.channel(), unit = kRowsTogether;
+    for (int64_t n = 0; n < s.batch; n += at_once) {
+      const int64_t images = std::min(at_once, s.batch - n);
+      const T* const from = x + n * image + g * s.in * product(s.x);
+      for (int64_t m = 0; !lies_so(l) && m < images; ++m) fill_images(l, from + m * image, s.in, copy + m * laid_out);
+      const int64_t work = images * product(s.y) * s.terms() * unit;
+      const int64_t grain = std::max<int64_t>(1, kThreadWork / std::max<int64_t>(1, work));
+      parallel_for(0, (s.out + unit - 1) / unit, grain, [&](int64_t first, int64_t last) {
+        rows(l, offset, lies_so(l) ? from : copy, g, n, images, first * unit, std::min(last * unit, s.out));
+      });
     }
   }
   void operator()() const {
     const Layout l = layout_of_x(s);
     const Scratch<int64_t> offset(s.terms());
     offsets_in_x(s, l, offset.data());
-    const int64_t channels = s.groups * s.in, out = s.groups * s.out, unit = kRowsTogether;
-    const int64_t at_once =
-        std::clamp<int64_t>(kImagesElements / std::max<int64_t>(1, channels * l.channel()), 1, s.batch);
-    const Scratch<T> copy(l.is_plain() ? 0 : at_once * channels * l.channel());
-    for (int64_t n = 0; n < s.batch; n += at_once) {
-      const int64_t images = std::min(at_once, s.batch - n);
-      const T* from = x + n * channels * product(s.x);
-      if (!l.is_plain()) {
-        fill_images(l, from, images * channels, copy.data());
-        from = copy.data();
-      }
-      const int64_t work = images * product(s.y) * s.terms() * unit;
-      const int64_t grain = std::max<int64_t>(1, kThreadWork / std::max<int64_t>(1, work));
-      parallel_for(0, (out + unit - 1) / unit, grain, [&](int64_t first, int64_t last) {
-        rows(l, offset.data(), from, n, images, first * unit, std::min(last * unit, out));
-      });
-    }
+    const int64_t elements = s.groups == 1 ? kImagesElements : kGroupElements;
+    const int64_t at_once = std::clamp<int64_t>(elements / std::max<int64_t>(1, s.in * l.channel()), 1, s.batch);
+    for_groups(s.groups, s.batch * product(s.y) * s.out * s.terms(), [&](int64_t first, int64_t last) {
+      const Scratch<T> copy(lies_so(l) ? 0 : at_once * s.in * l.channel());
+      for (int64_t g = first; g < last; ++g) group(l, offset.data(), g, at_once, copy.data());
+    });
   }
 };
 

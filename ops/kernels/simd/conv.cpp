@@ -83,10 +83,59 @@ template <class T> void write_back(const ConvTile<T>& g, const T* tile, int64_t 
   }
 }
 
+// One row of C, as a channel of its own makes: rows of the grid take the place of rows of C, and are written where they belong. Of fewer than
+// kGridRows the last is computed again.
+constexpr bool kSingles = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2;
+constexpr int64_t kGridRows = 6;
+template <class T, int V> struct SingleBlock : Block<T, Terms::one, kGridRows, V> {
+  const T* from[kGridRows];
+  template <size_t... I> HWY_INLINE void term(Vec<T> w, int64_t offset, int64_t last, std::index_sequence<I...>) {
+    const auto load = [&](const T* b, int v) HWY_ATTR {
+      return v == V - 1 ? load_few(b + v * kLanes<T>, last) : hn::LoadU(Full<T>(), b + v * kLanes<T>);
+    };
+    (this->step(I, w, load(from[I] + offset, 0), load(from[I] + offset, V - 1)), ...);
+  }
+  template <size_t... I> HWY_INLINE void put(Vec<T> bias, T* const* to, int64_t last, std::index_sequence<I...>) const {
+    if constexpr (V == 2) (hn::StoreU(hn::Add(this->acc[I][0], bias), Full<T>(), to[I]), ...);
+    (store_few(hn::Add(this->acc[I][V - 1], bias), to[I] + (V - 1) * kLanes<T>, last), ...);
+  }
+};
+template <class T, int V>
+HWY_NOINLINE void single_block(const ConvTile<T>& g, int64_t row, int64_t last_row, int64_t q, int64_t last) {
+  using Rows = std::make_index_sequence<kGridRows>;
+  SingleBlock<T, V> block;
+  T* to[kGridRows];
+  for (int64_t r = 0; r < kGridRows; ++r) {
+    const int64_t at = std::min(row + r, last_row);
+    block.from[r] = g.b + at * g.grid.pitch + q;
+    to[r] = g.c + at * g.row_step + q;
+  }
+  block.clear(Rows());
+  for (int64_t p = 0; p < g.k; ++p) block.term(hn::Set(Full<T>(), g.a[p]), g.offset[p], last, Rows());
+  block.put(hn::Set(Full<T>(), g.bias ? *g.bias : T{0}), to, last, Rows());
+}
+
+// A piece has the rows that begin in it.
+template <class T> void conv_single(const ConvTile<T>& g) {
+  constexpr int64_t W = kWidth<T>, N = kLanes<T>;
+  const auto row_from = [&](int64_t position) {
+    return std::min(g.grid.rows, (position + g.grid.pitch - 1) / g.grid.pitch);
+  };
+  const int64_t end = row_from(g.first + g.count);
+  for (int64_t row = row_from(g.first); row < end; row += kGridRows) {
+    for (int64_t q = 0; q < g.grid.width; q += W) {
+      const int64_t cols = std::min(W, g.grid.width - q);
+      if (cols > N) single_block<T, 2>(g, row, end - 1, q, cols - N);
+      else single_block<T, 1>(g, row, end - 1, q, cols);
+    }
+  }
+}
+
 template <class T> int64_t tile_workspace(int64_t m) { return m * kWidth<T> + kLanes<T>; }
 
 template <class T> void conv_tile(const ConvTile<T>& g, T* tile) {
   constexpr int64_t W = kWidth<T>, N = kLanes<T>;
+  if (kSingles && g.m == 1 && g.step == 1) return conv_single(g);
   const int64_t strips = (g.m + R - 1) / R, tall = g.m % strips == 0 ? strips : g.m % strips,
                 height = (g.m + strips - 1) / strips;
   const int64_t end = std::min(g.first + g.count, g.grid.last());
@@ -110,28 +159,38 @@ template <class T> void conv_tile(const ConvTile<T>& g, T* tile) {
 // A row of dy by some terms, each sum a vector of partial sums: enough of them to keep the units busy.
 constexpr int kTermsTogether = 9;
 
+// By pack expansion, so that the sums stay in registers from row to row.
+template <class T, int Terms> struct WeightSums {
+  Vec<T> sum[Terms];
+  const T* from[Terms];
+  template <class Load, size_t... I>
+  HWY_INLINE void add(const Load& load, Vec<T> dy, int64_t at, std::index_sequence<I...>) {
+    ((sum[I] = hn::MulAdd(dy, load(from[I] + at), sum[I])), ...);
+  }
+  template <size_t... I> HWY_INLINE void clear(std::index_sequence<I...>) { ((sum[I] = hn::Zero(Full<T>())), ...); }
+  template <size_t... I> HWY_INLINE void put(T* dw, std::index_sequence<I...>) const {
+    ((dw[I] += sum_lanes<T>(sum[I])), ...);
+  }
+};
+
 template <class T, int Terms> void weight_block(const ConvWeightTile<T>& g, int64_t i, int64_t p) {
   constexpr int64_t N = kLanes<T>;
-  const Full<T> d;
-  Vec<T> sum[Terms];
-  for (int w = 0; w < Terms; ++w) sum[w] = hn::Zero(d);
-  const T* from[Terms];
-  const auto step = [&](const T* dy, int64_t at, int64_t count) HWY_ATTR {
-    const auto load = [&](const T* v) HWY_ATTR { return count == N ? hn::LoadU(d, v) : load_few(v, count); };
-    const Vec<T> v = load(dy);
-    for (int w = 0; w < Terms; ++w) sum[w] = hn::MulAdd(v, load(from[w] + at), sum[w]);
-  };
+  using All = std::make_index_sequence<Terms>;
+  const int64_t whole = g.grid.width / N * N, rest = g.grid.width - whole;
+  const auto load = [](const T* x) HWY_ATTR { return hn::LoadU(Full<T>(), x); };
+  const auto load_rest = [rest](const T* x) HWY_ATTR { return load_few(x, rest); };
+  WeightSums<T, Terms> sums;
+  sums.clear(All());
   for (int64_t image = 0; image < g.segments; ++image) {
-    for (int w = 0; w < Terms; ++w) from[w] = g.x + image * g.x_step + g.offset[p + w];
+    for (int w = 0; w < Terms; ++w) sums.from[w] = g.x + image * g.x_step + g.offset[p + w];
     const T* dy = g.dy + image * g.dy_step + i * g.ldy;
     for (int64_t r = 0; r < g.grid.rows; ++r, dy += g.dy_pitch) {
       const int64_t at = r * g.grid.pitch;
-      int64_t q = 0;
-      for (; q + N <= g.grid.width; q += N) step(dy + q, at + q, N);
-      if (q < g.grid.width) step(dy + q, at + q, g.grid.width - q);
+      for (int64_t q = 0; q < whole; q += N) sums.add(load, load(dy + q), at + q, All());
+      if (rest > 0) sums.add(load_rest, load_rest(dy + whole), at + whole, All());
     }
   }
-  for (int w = 0; w < Terms; ++w) g.dw[i * g.lddw + p + w] += sum_lanes<T>(sum[w]);
+  sums.put(g.dw + i * g.lddw + p, All());
 }
 
 template <class T> void conv_weight(const ConvWeightTile<T>& g) {
