@@ -1,4 +1,4 @@
-// Alignments summed forwards and shared out backwards, in logarithms and in double, one sequence after the other.
+// Alignments summed forwards and shared out backwards, in logarithms and in double, one sequence after the other, its states side by side.
 #include "tapegrad/ops/kernels/ctc.h"
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 
 #include "tapegrad/core/launch.h"
 #include "tapegrad/core/parallel.h"
+#include "tapegrad/ops/kernels/map_row.h"
 
 namespace tapegrad::kernels {
 namespace {
@@ -15,12 +16,24 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int64_t kWork = 2048;  // states worth a second thread, each a few exponentials
 
-// ln(e^a + e^b + e^c); NaN where one is.
-double log_of_sum(double a, double b, double c) {
-  const double most = std::max({a, b, c});
-  if (!(most > -kInfinity)) return a + b + c;
-  return most + std::log(std::exp(a - most) + std::exp(b - most) + std::exp(c - most));
-}
+constexpr double kLowest = std::numeric_limits<double>::lowest();
+
+// Numbers of one sequence, by state.
+struct Room {
+  std::vector<double> into;   // [t, s]: ln of the sum over the ways into state s at t, its own probability left out
+  std::vector<double> state;  // of one t, that included, behind two that never are: what comes before the first
+  std::vector<double>
+      skip;  // added to the way from the state but one: 0, or -inf where the one between must not be left out
+  std::vector<double> most, term;  // the largest of three ways; the three of all states
+  std::vector<int64_t> label;
+  double* before() { return state.data() + 2; }
+  void size(int64_t times, int64_t states) {
+    const auto n = static_cast<size_t>(states);
+    into.resize(static_cast<size_t>(times) * n);
+    state.assign(n + 2, -kInfinity);
+    skip.resize(n), most.resize(n), term.resize(3 * n), label.resize(n);
+  }
+};
 
 template <class T> struct Ctc {
   const char* name;
@@ -35,57 +48,86 @@ template <class T> struct Ctc {
     int64_t n, times, states;
     const int64_t* labels;
     int64_t label(int64_t s) const { return s % 2 == 0 ? all.blank : labels[s / 2]; }
-    double log_prob(int64_t t, int64_t s) const {
-      return static_cast<double>(all.log_probs[(t * all.batch + n) * all.classes + label(s)]);
-    }
     // Whether the blank before may be left out.
     bool skips(int64_t s) const { return s >= 2 && s % 2 == 1 && labels[s / 2] != labels[s / 2 - 1]; }
     // More labels than times leave no path, and repetitions need a blank between them.
     bool fits() const { return states / 2 <= times; }
 
-    // a[t, s]: ln of the sum over the ways to be in state s at t; gives ln of all that end well.
-    double forward(std::vector<double>& a) const {
-      if (times == 0) return states == 1 ? 0 : -kInfinity;
-      a.assign(static_cast<size_t>(times * states), -kInfinity);
-      for (int64_t s = 0; s < std::min<int64_t>(states, 2); ++s) a[static_cast<size_t>(s)] = log_prob(0, s);
-      for (int64_t t = 1; t < times; ++t) {
-        const double* const before = a.data() + (t - 1) * states;
-        double* const now = a.data() + t * states;
-        for (int64_t s = 0; s < states; ++s) now[s] = into(before, s) + log_prob(t, s);
-      }
-      const double* const end = a.data() + times * states - 1;
-      return log_of_sum(*end, states > 1 ? end[-1] : -kInfinity, -kInfinity);
+    // The states of time t, from the ways into them.
+    void enter(Room& room, int64_t t) const {
+      const double* const into = room.into.data() + t * states;
+      const T* const row = all.log_probs + (t * all.batch + n) * all.classes;
+      double* const to = room.before();
+      for (int64_t s = 0; s < states; ++s)
+        to[s] = into[s] + static_cast<double>(row[room.label[static_cast<size_t>(s)]]);
     }
-    double into(const double* before, int64_t s) const {
-      return log_of_sum(before[s], s > 0 ? before[s - 1] : -kInfinity, skips(s) ? before[s - 2] : -kInfinity);
+    // e^(way - shift) for the ways into each state from itself, from the one before and from the one before that.
+    void ways(Room& room, const double* shift) const {
+      const double *const from = room.before(), *const skip = room.skip.data();
+      double *const stay = room.term.data(), *const step = stay + states, *const leap = step + states;
+      for (int64_t s = 0; s < states; ++s) {
+        stay[s] = from[s] - shift[s];
+        step[s] = from[s - 1] - shift[s];
+        leap[s] = from[s - 2] + skip[s] - shift[s];
+      }
+      map_row(simd::Map::exp, 3 * states, stay, stay);
+    }
+
+    // Gives ln of the sum over all ways that end well.
+    double forward(Room& room) const {
+      if (times == 0) return states == 1 ? 0 : -kInfinity;
+      room.size(times, states);
+      for (int64_t s = 0; s < states; ++s) {
+        room.skip[static_cast<size_t>(s)] = skips(s) ? 0 : -kInfinity;
+        room.label[static_cast<size_t>(s)] = label(s);
+        room.into[static_cast<size_t>(s)] = s < 2 ? 0 : -kInfinity;
+      }
+      enter(room, 0);
+      double *const most = room.most.data(), *const skip = room.skip.data();
+      for (int64_t t = 1; t < times; ++t, enter(room, t - 1)) {
+        const double *const from = room.before(), *const stay = room.term.data();
+        for (int64_t s = 0; s < states; ++s) {
+          const double leap = from[s - 2] + skip[s], larger = from[s] > from[s - 1] ? from[s] : from[s - 1];
+          most[s] = std::max(kLowest, larger > leap ? larger : leap);  // finite, so that no way at all is no NaN
+        }
+        ways(room, most);
+        double* const into = room.into.data() + t * states;
+        for (int64_t s = 0; s < states; ++s) into[s] = stay[s] + stay[states + s] + stay[2 * states + s];
+        map_row(simd::Map::log, states, into, into);
+        for (int64_t s = 0; s < states; ++s) into[s] += most[s];
+      }
+      const double last = room.before()[states - 1], other = room.before()[states - 2];
+      const double largest = std::max(kLowest, std::max(last, other));
+      return largest + std::log(std::exp(last - largest) + std::exp(other - largest));
     }
 
     // The share of the paths in each state, from the end to the beginning, added up by class into dx times -dl.
-    void backward(const std::vector<double>& a, double total, double dl, std::vector<double>& share, T* dx) const {
-      std::vector<double> earlier(static_cast<size_t>(states));
-      std::vector<double> by_class(static_cast<size_t>(all.classes));
-      share.assign(static_cast<size_t>(states), 0);
-      const double* const end = a.data() + (times - 1) * states;
+    void backward(Room& room, double total, double dl, T* dx) const {
+      std::vector<double> by_class(static_cast<size_t>(all.classes)), share(static_cast<size_t>(states));
       for (int64_t s = std::max<int64_t>(0, states - 2); s < states; ++s)
-        share[static_cast<size_t>(s)] = std::exp(end[s] - total);
+        share[static_cast<size_t>(s)] = std::exp(room.before()[s] - total);
       for (int64_t t = times - 1; t >= 0; --t) {
         std::fill(by_class.begin(), by_class.end(), 0);
-        for (int64_t s = 0; s < states; ++s) by_class[static_cast<size_t>(label(s))] += share[static_cast<size_t>(s)];
+        for (size_t s = 0; s < share.size(); ++s) by_class[static_cast<size_t>(room.label[s])] += share[s];
         T* const to = dx + (t * all.batch + n) * all.classes;
         for (int64_t c = 0; c < all.classes; ++c) to[c] = static_cast<T>(-dl * by_class[static_cast<size_t>(c)]);
-        if (t > 0) pass_back(a.data() + (t - 1) * states, share, earlier);
+        if (t > 0) pass_back(room, t, share.data());
       }
     }
-    void pass_back(const double* before, std::vector<double>& share, std::vector<double>& earlier) const {
-      std::fill(earlier.begin(), earlier.end(), 0);
+    // From the shares at t to those at t - 1: by each way's part in the sum into a state.
+    void pass_back(Room& room, int64_t t, double* share) const {
+      enter(room, t - 1);
+      ways(room, room.into.data() + t * states);
+      double *const stay = room.term.data(), *const step = stay + states, *const leap = step + states;
       for (int64_t s = 0; s < states; ++s) {
-        const double whole = share[static_cast<size_t>(s)];
-        if (whole == 0) continue;
-        const double into_s = into(before, s);
-        for (int64_t back = 0; back <= (skips(s) ? 2 : std::min<int64_t>(s, 1)); ++back)
-          earlier[static_cast<size_t>(s - back)] += whole * std::exp(before[s - back] - into_s);
+        const double whole = share[s];  // 0 where there is no way into s
+        stay[s] = whole == 0 ? 0 : whole * stay[s];
+        step[s] = whole == 0 ? 0 : whole * step[s];
+        leap[s] = whole == 0 ? 0 : whole * leap[s];
       }
-      share.swap(earlier);
+      for (int64_t s = 0; s + 2 < states; ++s) share[s] = stay[s] + step[s + 1] + leap[s + 2];
+      for (int64_t s = std::max<int64_t>(0, states - 2); s < states; ++s)
+        share[s] = stay[s] + (s + 1 < states ? step[s + 1] : 0);
     }
   };
 
@@ -130,8 +172,8 @@ template <class T> struct Ctc {
   template <class Fn> void each(const Fn& fn) const {
     const int64_t states = times * (2 * (width >= 0 ? width : count / std::max<int64_t>(batch, 1)) + 1);
     parallel_for(0, batch, std::max<int64_t>(1, kWork / (states + 1)), [&](int64_t first, int64_t last) {
-      std::vector<double> a;
-      for (int64_t n = first; n < last; ++n) fn(sequence(n), a);
+      Room room;
+      for (int64_t n = first; n < last; ++n) fn(sequence(n), room);
     });
   }
 };
@@ -141,8 +183,8 @@ template <class T> struct CtcForward {
   T* y;
   void operator()() const {
     all.check();
-    all.each([this](const auto& sequence, std::vector<double>& a) {
-      const double loss = sequence.fits() ? -sequence.forward(a) : kInfinity;
+    all.each([this](const auto& sequence, Room& room) {
+      const double loss = sequence.fits() ? -sequence.forward(room) : kInfinity;
       y[sequence.n] = static_cast<T>(all.zero_infinity && loss == kInfinity ? 0 : loss);
     });
   }
@@ -154,11 +196,10 @@ template <class T> struct CtcBackward {
   T* dx;
   void operator()() const {
     std::fill_n(dx, all.times * all.batch * all.classes, T{0});
-    all.each([this](const auto& sequence, std::vector<double>& a) {
-      const double total = sequence.fits() ? sequence.forward(a) : -kInfinity;
+    all.each([this](const auto& sequence, Room& room) {
+      const double total = sequence.fits() ? sequence.forward(room) : -kInfinity;
       if (total == -kInfinity) return all.zero_infinity ? void() : undefined(sequence.n, sequence.times);
-      std::vector<double> share;
-      if (sequence.times > 0) sequence.backward(a, total, static_cast<double>(dl[sequence.n]), share, dx);
+      if (sequence.times > 0) sequence.backward(room, total, static_cast<double>(dl[sequence.n]), dx);
     });
   }
   void undefined(int64_t n, int64_t times) const {

@@ -6,7 +6,7 @@
 #include "tapegrad/core/copy.h"
 #include "tapegrad/core/launch.h"
 #include "tapegrad/core/parallel.h"
-#include "tapegrad/ops/kernels/recurrent_rows.h"
+#include "tapegrad/ops/kernels/map_row.h"
 #include "tapegrad/ops/kernels/simd/note.h"
 
 namespace tapegrad::kernels {
