@@ -130,6 +130,8 @@ Tensor interpolate(const Tensor& x, const InterpolateOptions& options) {
   for (int64_t i = 0; i < rank; ++i) {
     if (x.sizes()[2 + i] == 0)
       throw ShapeError("interpolate: there must be an element to begin with, x is " + to_string(x.sizes()));
+    if (x.sizes()[2 + i] > INT32_MAX)
+      throw ShapeError("interpolate: a spatial dim must be below 2^31, x is " + to_string(x.sizes()));
   }
   if (mode.word == "area") {
     const IntArrayRef size(target.size, rank);

@@ -244,6 +244,11 @@ std::vector<BadInput> bad_resizing() {
                       "interpolate: x must have a batch, channels and 1 to 3 spatial dims, x is [2, 3]"),
       bad<ShapeError>(call({1, 2, 0}, {.size = {2}}),
                       "interpolate: there must be an element to begin with, x is [1, 2, 0]"),
+      bad<ShapeError>(
+          [] {
+            interpolate(expand(ones({1, 1, 1}), {1, 1, int64_t{1} << 31}), {.size = {2}});
+          },
+          "interpolate: a spatial dim must be below 2^31, x is [1, 1, 2147483648]"),
       bad<ValueError>(call({1, 1, 2}, {}), "interpolate: one of size and scale_factor must be given, got none"),
       bad<ValueError>(call({1, 1, 2}, {.size = {2}, .scale_factor = {2}}),
                       "interpolate: one of size and scale_factor must be given, got both"),

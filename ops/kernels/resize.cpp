@@ -59,59 +59,106 @@ Taps taps_at(const Resize& r, int64_t i) {
   return taps;
 }
 
-// f(line, taps of it) for every result of every `outer`, dealt out by outer.
-template <class F> void for_outer(const Resize& r, const F& f) {
-  const Scratch<Taps> taps(r.to);
-  for (int64_t i = 0; i < r.to; ++i) taps[i] = taps_at(r, i);
-  const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, std::max(r.from, r.to) * r.inner));
-  parallel_for(0, r.outer, grain, [&](int64_t first, int64_t last) {
-    for (int64_t o = first; o < last; ++o) f(o, taps.data());
-  });
-}
-
-template <class T> T sum_of(const Taps& taps, int64_t count, const T* x) {
-  if (count == 1) return x[taps.at[0]];
-  T sum = static_cast<T>(taps.weight[0]) * x[taps.at[0]];
-  for (int64_t k = 1; k < count; ++k) sum += static_cast<T>(taps.weight[k]) * x[taps.at[k]];
-  return sum;
-}
-
-template <class T> void gather_lines(const Resize& r, const T* x, T* y) {
-  const int64_t count = taps_of(r.by);
-  for_outer(r, [&](int64_t o, const Taps* taps) {
-    const T* from = x + o * r.from * r.inner;
-    T* to = y + o * r.to * r.inner;
-    for (int64_t i = 0; i < r.to; ++i, to += r.inner) {
-      if (r.inner == 1) {
-        *to = sum_of(taps[i], count, from);
-        continue;
-      }
+// The taps of all results, by tap.
+template <class T> struct Table {
+  int64_t count;
+  Scratch<int32_t> place;
+  Scratch<T> weights;
+  explicit Table(const Resize& r) : count(taps_of(r.by)), place(count * r.to), weights(count * r.to) {
+    for (int64_t i = 0; i < r.to; ++i) {
+      const Taps taps = taps_at(r, i);
       for (int64_t k = 0; k < count; ++k) {
-        const T* line = from + taps[i].at[k] * r.inner;
-        const auto w = static_cast<T>(taps[i].weight[k]);
-        if (count == 1) std::copy_n(line, r.inner, to);
-        else if (k == 0)
-          for (int64_t j = 0; j < r.inner; ++j) to[j] = w * line[j];
-        else
-          for (int64_t j = 0; j < r.inner; ++j) to[j] += w * line[j];
+        place[k * r.to + i] = static_cast<int32_t>(taps.at[k]);
+        weights[k * r.to + i] = static_cast<T>(taps.weight[k]);
       }
     }
+  }
+};
+
+// f(o) for every `outer`, dealt out to threads.
+template <class F> void for_outer(const Resize& r, const F& f) {
+  const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, std::max(r.from, r.to) * r.inner));
+  parallel_for(0, r.outer, grain, [&](int64_t first, int64_t last) {
+    for (int64_t o = first; o < last; ++o) f(o);
   });
 }
 
-template <class T> void scatter_lines(const Resize& r, const T* dy, T* dx) {
-  const int64_t count = taps_of(r.by);
-  for_outer(r, [&](int64_t o, const Taps* taps) {
+// ---- the last dim: element by element ----
+
+template <class T, int kCount> void gather_row(const int32_t* at, const T* w, int64_t to, const T* x, T* y) {
+  for (int64_t i = 0; i < to; ++i) {
+    if constexpr (kCount == 1) {
+      y[i] = x[at[i]];
+    } else {
+      T sum = w[i] * x[at[i]];
+      for (int k = 1; k < kCount; ++k) sum += w[k * to + i] * x[at[k * to + i]];
+      y[i] = sum;
+    }
+  }
+}
+
+template <class T, int kCount> void scatter_row(const int32_t* at, const T* w, int64_t to, const T* dy, T* dx) {
+  if constexpr (kCount == 1) {  // places do not fall, so what belongs to one is added up before it is written
+    for (int64_t i = 0; i < to;) {
+      const int32_t place = at[i];
+      T sum = dy[i];
+      for (++i; i < to && at[i] == place; ++i) sum += dy[i];
+      dx[place] = sum;
+    }
+  } else {
+    for (int64_t i = 0; i < to; ++i)
+      for (int k = 0; k < kCount; ++k) dx[at[k * to + i]] += w[k * to + i] * dy[i];
+  }
+}
+
+template <class T> using RowFn = void (*)(const int32_t* at, const T* w, int64_t to, const T* from, T* result);
+
+// ---- other dims: line by line ----
+
+template <class T> void gather_lines(const Resize& r, const Table<T>& t, const T* from, T* to) {
+  for (int64_t i = 0; i < r.to; ++i, to += r.inner) {
+    for (int64_t k = 0; k < t.count; ++k) {
+      const T* line = from + t.place[k * r.to + i] * r.inner;
+      const T w = t.weights[k * r.to + i];
+      if (t.count == 1) std::copy_n(line, r.inner, to);
+      else if (k == 0)
+        for (int64_t j = 0; j < r.inner; ++j) to[j] = w * line[j];
+      else
+        for (int64_t j = 0; j < r.inner; ++j) to[j] += w * line[j];
+    }
+  }
+}
+
+template <class T> void scatter_lines(const Resize& r, const Table<T>& t, const T* from, T* to) {
+  for (int64_t i = 0; i < r.to; ++i, from += r.inner) {
+    for (int64_t k = 0; k < t.count; ++k) {
+      T* line = to + t.place[k * r.to + i] * r.inner;
+      const T w = t.weights[k * r.to + i];
+      for (int64_t j = 0; j < r.inner; ++j) line[j] += w * from[j];
+    }
+  }
+}
+
+template <class T> void resize(const Resize& r, const T* x, T* y) {
+  const Table<T> t(r);
+  const RowFn<T> row = t.count == 1 ? gather_row<T, 1> : t.count == 2 ? gather_row<T, 2> : gather_row<T, 4>;
+  for_outer(r, [&](int64_t o) {
+    const T* from = x + o * r.from * r.inner;
+    T* to = y + o * r.to * r.inner;
+    if (r.inner == 1) row(t.place.data(), t.weights.data(), r.to, from, to);
+    else gather_lines(r, t, from, to);
+  });
+}
+
+template <class T> void resize_transpose(const Resize& r, const T* dy, T* dx) {
+  const Table<T> t(r);
+  const RowFn<T> row = t.count == 1 ? scatter_row<T, 1> : t.count == 2 ? scatter_row<T, 2> : scatter_row<T, 4>;
+  for_outer(r, [&](int64_t o) {
     const T* from = dy + o * r.to * r.inner;
     T* to = dx + o * r.from * r.inner;
     std::fill_n(to, r.from * r.inner, T{0});
-    for (int64_t i = 0; i < r.to; ++i, from += r.inner) {
-      for (int64_t k = 0; k < count; ++k) {
-        T* line = to + taps[i].at[k] * r.inner;
-        const auto w = static_cast<T>(taps[i].weight[k]);
-        for (int64_t j = 0; j < r.inner; ++j) line[j] += w * from[j];
-      }
-    }
+    if (r.inner == 1) row(t.place.data(), t.weights.data(), r.to, from, to);
+    else scatter_lines(r, t, from, to);
   });
 }
 
@@ -122,7 +169,7 @@ Tensor resize(const char* name, const Resize& r, const Tensor& x, const Shape& s
   if (y.numel() == 0) return y;
   dispatch_floating(name, x.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&y}, {&from},
-           [r, src = from.elements<T>(), dst = y.elements<T>()] { gather_lines(r, src, dst); });
+           [r, src = from.elements<T>(), dst = y.elements<T>()] { resize<T>(r, src, dst); });
   });
   return y;
 }
@@ -132,7 +179,7 @@ Tensor resize_transpose(const char* name, const Resize& r, const Tensor& dy, con
   if (dx.numel() == 0) return dx;
   dispatch_floating(name, dy.dtype(), [&]<class T>() {
     launch(name, LaunchKind::other, {&dx}, {&from},
-           [r, src = from.elements<T>(), dst = dx.elements<T>()] { scatter_lines(r, src, dst); });
+           [r, src = from.elements<T>(), dst = dx.elements<T>()] { resize_transpose<T>(r, src, dst); });
   });
   return dx;
 }
