@@ -40,6 +40,8 @@ struct Span {
   template <class T> void copy(const T* from, T* to) const {
     if (stride == 1) {
       copy_row(to + first, from + first + shift, last - first);
+    } else if (stride == 2) {  // known, it is done by vectors
+      for (int64_t q = first; q < last; ++q) to[q] = from[2 * q + shift];
     } else {
       for (int64_t q = first; q < last; ++q) to[q] = from[stride * q + shift];
     }
