@@ -90,6 +90,7 @@ struct Layer {
                   const Tensor& h_0, const Tensor& c_0) {
     const std::pair<const char*, const Tensor*> given[] = {
         {"x", &x}, {"w_ih", &w_ih}, {"w_hh", &w_hh}, {"b_ih", &b_ih}, {"b_hh", &b_hh}, {"h_0", &h_0}, {"c_0", &c_0}};
+    in.clear();  // a copy of an operation that ran, to run again
     for (const auto& [field, t] : given) in.emplace_back(field).save(*t);
     const bool apart = cell == Cell::gru || !b_hh.defined();  // the gru multiplies b_hh by r
     const Tensor gx = kernels::gemm(name, x, false, w_ih, true, apart ? b_ih : b_ih + b_hh);

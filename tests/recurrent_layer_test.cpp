@@ -5,6 +5,7 @@
 
 #include "catch.h"
 #include "message.h"
+#include "tapegrad/autograd/rewrite.h"
 #include "tapegrad/tapegrad.h"
 
 using namespace tapegrad;
@@ -153,4 +154,21 @@ TEST_CASE("recurrent layers: a write to what the gradients need is told, to anyt
   frozen.backward(dy);
   CHECK(w_hh.grad().defined());
   CHECK_THAT(message_of<AutogradError>([&] { trained.backward(dy); }), Contains("recurrent_layer") && Contains("x"));
+}
+
+TEST_CASE("recurrent layers: gradcheck names the layer whose rule is wrong") {
+  manual_seed(13);
+  const Tensor x = randn({3, 2, 2}, kFloat64).requires_grad_(), w_ih = randn({9, 2}, kFloat64);
+  const Tensor w_hh = randn({9, 3}, kFloat64), h_0 = randn({1, 2, 3}, kFloat64);
+  const auto f = [&](const Tensor& t) {
+    return std::get<0>(gru(t * 1.5, h_0, {w_ih, w_hh}, false, 1, 0, true, false, false)) * 2.0;
+  };
+  const autograd::RewriteGuard doubled([](autograd::Node& node, Grads& dy) {
+    Grads dx = autograd::rewritten(node, dy);
+    if (std::string(node.name()) == "recurrent_layer") dx[0] = dx[0] * 2.0;
+    return dx;
+  });
+  const GradcheckReport report = gradcheck_report(f, {x});
+  REQUIRE_FALSE(report.ok());
+  CHECK(report.findings[0].culprit == "recurrent_layer");
 }
