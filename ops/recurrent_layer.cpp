@@ -106,7 +106,7 @@ struct Layer {
     const Tensor h_0 = *in[5];
     const auto d =
         kernels::recurrent_layer_backward(cell, name, sequences(), dy[0], cell == Cell::lstm ? dy[1] : Tensor(), v, h_0,
-                                          cell == Cell::lstm ? *in[6] : Tensor(), *in[2]);
+                                          cell == Cell::lstm ? *in[6] : Tensor(), *in[2], needs(5));
     Grads dx(7);
     if (needs(0)) dx[0] = kernels::gemm(name, d.dgx, false, *in[1], false, {}, accumulator(0));
     if (needs(1)) dx[1] = kernels::gemm(name, d.dgx, true, *in[0], false, {}, accumulator(1));

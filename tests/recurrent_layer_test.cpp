@@ -135,10 +135,12 @@ void check(const Kind& kind, const Counts& counts, int64_t features, int64_t hid
 TEST_CASE("recurrent layers: all steps at once are the steps one by one") {
   manual_seed(11);
   for (const Kind& kind : kinds()) {
-    check(kind, {40, 40, 3}, 5, 70,
+    check(kind, {40, 40, 3, 1, 1, 1}, 5, 70,
           kFloat64);  // several panels of w_hh and strips of examples, and a sum of several depths
-    check(kind, {1, 1, 1}, 40, 33, kFloat64);  // one example: w_hh is read where it lies
-    check(kind, {14, 13}, 3, 300, kFloat32);   // more than a second-level cache holds
+    check(kind, {40, 40, 3}, 5, 70, kFloat64);          // too few steps for a copy of w_hh
+    check(kind, {1, 1, 1}, 40, 33, kFloat64);           // nor is there one for one example
+    check(kind, {14, 13, 1, 1, 1}, 3, 300, kFloat32);   // more than a second-level cache holds
+    check(kind, {3, 3, 2, 1, 1, 1}, 3, 300, kFloat32);  // by dot products, and where that is not so
     check(kind, {5}, 2, 3, kFloat32);
   }
 }
@@ -154,6 +156,19 @@ TEST_CASE("recurrent layers: a write to what the gradients need is told, to anyt
   frozen.backward(dy);
   CHECK(w_hh.grad().defined());
   CHECK_THAT(message_of<AutogradError>([&] { trained.backward(dy); }), Contains("recurrent_layer") && Contains("x"));
+}
+
+TEST_CASE("recurrent layers: a step by itself copies no weights") {
+  const NoGradGuard no_grad;
+  const auto peak_of = [](const auto& run) {
+    reset_peak_bytes();
+    const int64_t before = allocator_stats().allocated_bytes;
+    run();
+    return allocator_stats().peak_bytes - before;
+  };
+  const nn::LSTM wide(8, 300);
+  const Tensor x = randn({1, 4, 8});
+  CHECK(peak_of([&] { wide(x); }) < 1200 * 300 * 4);
 }
 
 TEST_CASE("recurrent layers: gradcheck names the layer whose rule is wrong") {

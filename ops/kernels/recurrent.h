@@ -46,11 +46,12 @@ struct LayerValues {
 LayerValues recurrent_layer(Cell cell, const char* name, const Sequences& s, const Tensor& gx, const Tensor& h_0,
                             const Tensor& c_0, const Tensor& w_hh, const Tensor& b_hh);
 
-// dgh is dgx but for the gru. Either of dy and dc may be undefined.
+// dgh is dgx but for the gru; dh_0 is undefined unless `to_start`. Either of dy and dc may be undefined.
 struct LayerGrads {
   Tensor dgx, dgh, dh_0, dc_0;
 };
 LayerGrads recurrent_layer_backward(Cell cell, const char* name, const Sequences& s, const Tensor& dy, const Tensor& dc,
-                                    const LayerValues& v, const Tensor& h_0, const Tensor& c_0, const Tensor& w_hh);
+                                    const LayerValues& v, const Tensor& h_0, const Tensor& c_0, const Tensor& w_hh,
+                                    bool to_start);
 
 }  // namespace tapegrad::kernels

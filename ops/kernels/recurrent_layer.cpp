@@ -1,5 +1,5 @@
 // A recurrent layer over all its steps in one launch. Examples do not meet, so each thread takes some of them from the first step to the last;
-// w_hh is packed once for all steps.
+// w_hh is packed once for all steps, unless they are few.
 #include <algorithm>
 
 #include "tapegrad/core/allocator.h"
@@ -39,8 +39,9 @@ struct Walk {
     if (known > first) run(first, known, true);
     if (end > known) run(known, end, false);
   }
-  // run(first, last) for all examples.
-  template <class Run> void for_examples(const Run& run) const {
+  // run(first, last) for all examples; at once where the products see to the threads.
+  template <class Run> void for_examples(bool at_once, const Run& run) const {
+    if (at_once) return run(0, batch);
     const int64_t work = std::max<int64_t>(1, rows / std::max<int64_t>(1, batch) * blocks * hidden * hidden);
     parallel_for(0, batch, std::max<int64_t>(1, kProductTiers.thread_work / work), run);
   }
@@ -56,28 +57,38 @@ template <class T> struct Shared {
   const T* w;
   int64_t k, n, ldw;
   bool packed, trans;
+  Way way;  // of all examples' product where W is not packed
   void operator()(int64_t m, const T* a, T* c, const T* bias, bool accumulate) const {
-    const auto& kernels = simd::floating<T>(simd::table());
     const simd::Gemm<T> g{m, n, k, a, k, false, w, ldw, trans, c, n, bias, accumulate};
-    packed ? kernels.gemm_packed(g) : kernels.gemv(g);
+    packed ? simd::floating<T>(simd::table()).gemm_packed(g) : run_way(g, way);
   }
 };
 
-// One example reads W once for each step, so it gains nothing from a copy.
+// Whether a copy of W for all products costs less than it saves (bench/LOG.md).
+bool pays_to_pack(const Tensor& w, bool trans, int64_t batch, int64_t products) {
+  constexpr int64_t kCheap = int64_t{1} << 17, kStreamed = int64_t{1} << 20;  // bytes
+  if (batch == 1) return false;                                               // it reads W once for each product
+  if (w.nbytes() <= kCheap) return true;
+  return products > 4 && !(trans && batch <= 4 && w.nbytes() > kStreamed);  // dot products are as fast as W comes
+}
+
 template <class T>
-Shared<T> shared_weight(const char* name, const Tensor& w, bool trans, int64_t batch, Tensor& copy_of_it) {
+Shared<T> shared_weight(const char* name, const Tensor& w, bool trans, int64_t batch, int64_t products,
+                        Tensor& copy_of_it) {
   const auto& kernels = simd::floating<T>(simd::table());
   const int64_t rows = w.sizes()[0], cols = w.sizes()[1], k = trans ? cols : rows, n = trans ? rows : cols;
-  if (batch == 1) {
+  const Way way = way_of(
+      kProductTiers, simd::Gemm<T>{batch, n, k, nullptr, k, false, nullptr, cols, trans, nullptr, n, nullptr, false});
+  if (!pays_to_pack(w, trans, batch, products)) {
     copy_of_it = w;
-    return {w.elements<T>(), k, n, cols, false, trans};
+    return {w.elements<T>(), k, n, cols, false, trans, way};
   }
   copy_of_it = new_tensor(kernels.packed_size(k, n), w.dtype());
   launch(name, LaunchKind::copy, {&copy_of_it}, {&w},
          BySimd{[from = w.elements<T>(), to = copy_of_it.elements<T>(), trans, k, n, cols] {
            simd::floating<T>(simd::table()).pack(from, cols, trans, k, n, to);
          }});
-  return {copy_of_it.elements<T>(), k, n, cols, true, trans};
+  return {copy_of_it.elements<T>(), k, n, cols, true, trans, way};
 }
 
 template <class T> struct Forward {
@@ -88,7 +99,7 @@ template <class T> struct Forward {
   T *y, *c;
 
   void operator()() const {
-    walk.for_examples([this](int64_t first, int64_t last) {
+    walk.for_examples(!by_h.packed, [this](int64_t first, int64_t last) {
       const Scratch<T> room(walk.cell == Cell::gru ? (last - first) * by_h.n : 0);
       for (int64_t i = 0; i < walk.steps; ++i) {
         const Step s = walk.step(i);
@@ -132,9 +143,10 @@ template <class T> struct Backward {
   const T *dy, *dc, *gates, *y, *c, *h_0, *c_0;
   T *dgx, *dgh;
   T *dh, *dc_now;  // of every example: what reaches the state behind the step, in the end that before the first
+  bool to_start;   // else dh ends in nothing
 
   void operator()() const {
-    walk.for_examples([this](int64_t first, int64_t last) {
+    walk.for_examples(!by_gates.packed, [this](int64_t first, int64_t last) {
       const int64_t hidden = walk.hidden, states = (last - first) * hidden;
       std::fill_n(dh + first * hidden, states, T{0});
       if (dc_now) std::fill_n(dc_now + first * hidden, states, T{0});
@@ -147,7 +159,7 @@ template <class T> struct Backward {
           }
         });
         const int64_t end = std::min(last, s.count);
-        if (end > first)
+        if (end > first && (i > 0 || to_start))
           by_gates(end - first, dgh + (s.row + first) * by_gates.k, dh + first * hidden, nullptr,
                    walk.cell == Cell::gru);
       }
@@ -214,7 +226,7 @@ LayerValues recurrent_layer(Cell cell, const char* name, const Sequences& s, con
   const Tensor start = starts(name, s);
   dispatch_floating(name, gx.dtype(), [&]<class T>() {
     Tensor shared;
-    const Shared<T> by_h = shared_weight<T>(name, w, true, s.batch(), shared);
+    const Shared<T> by_h = shared_weight<T>(name, w, true, s.batch(), static_cast<int64_t>(s.counts.size()), shared);
     launch(
         name, LaunchKind::gemm, {&v.y, &v.c, &v.gates}, {&gx, &h, &c, &shared, &bias, &start},
         Forward<T>{walk_of(cell, s, start, v.y), by_h, gx.elements<T>(), elements_or_null<T>(v.gates), h.elements<T>(),
@@ -224,7 +236,8 @@ LayerValues recurrent_layer(Cell cell, const char* name, const Sequences& s, con
 }
 
 LayerGrads recurrent_layer_backward(Cell cell, const char* name, const Sequences& s, const Tensor& dy, const Tensor& dc,
-                                    const LayerValues& v, const Tensor& h_0, const Tensor& c_0, const Tensor& w_hh) {
+                                    const LayerValues& v, const Tensor& h_0, const Tensor& c_0, const Tensor& w_hh,
+                                    bool to_start) {
   const Tensor h = contiguous_of(h_0), c = plain(c_0), w = contiguous_of(w_hh), by_y = plain(dy), by_c = plain(dc);
   const int64_t rows = v.y.sizes()[0], hidden = h.sizes()[1];
   LayerGrads d;
@@ -235,14 +248,16 @@ LayerGrads recurrent_layer_backward(Cell cell, const char* name, const Sequences
   const Tensor start = starts(name, s);
   dispatch_floating(name, v.y.dtype(), [&]<class T>() {
     Tensor shared;
-    const Shared<T> by_gates = shared_weight<T>(name, w, false, s.batch(), shared);
+    const int64_t products = static_cast<int64_t>(s.counts.size()) - (to_start ? 0 : 1);
+    const Shared<T> by_gates = shared_weight<T>(name, w, false, s.batch(), products, shared);
     launch(name, LaunchKind::gemm, {&d.dgx, &d.dgh, &d.dh_0, &d.dc_0},
            {&by_y, &by_c, &v.gates, &v.y, &v.c, &h, &c, &shared, &start},
            Backward<T>{walk_of(cell, s, start, v.y), by_gates, elements_or_null<T>(by_y), elements_or_null<T>(by_c),
                        elements_or_null<T>(v.gates), v.y.elements<T>(), elements_or_null<T>(v.c), h.elements<T>(),
                        elements_or_null<T>(c), d.dgx.elements<T>(), d.dgh.elements<T>(), d.dh_0.elements<T>(),
-                       elements_or_null<T>(d.dc_0)});
+                       elements_or_null<T>(d.dc_0), to_start});
   });
+  if (!to_start) d.dh_0 = Tensor();
   return d;
 }
 
