@@ -94,8 +94,8 @@ struct Layer {
     for (const auto& [field, t] : given) in.emplace_back(field).save(*t);
     const bool apart = cell == Cell::gru || !b_hh.defined();  // the gru multiplies b_hh by r
     const Tensor gx = kernels::gemm(name, x, false, w_ih, true, apart ? b_ih : b_ih + b_hh);
-    const kernels::LayerValues v =
-        kernels::recurrent_layer(cell, name, sequences(), gx, h_0, c_0, w_hh, cell == Cell::gru ? b_hh : Tensor());
+    const kernels::LayerValues v = kernels::recurrent_layer(cell, name, sequences(), gx, h_0, c_0, w_hh,
+                                                            cell == Cell::gru ? b_hh : Tensor(), autograd::recording());
     gates.save(v.gates);
     Tensors states{y.save(v.y)};
     if (v.c.defined()) states.push_back(c.save(v.c));

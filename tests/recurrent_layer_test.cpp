@@ -158,7 +158,7 @@ TEST_CASE("recurrent layers: a write to what the gradients need is told, to anyt
   CHECK_THAT(message_of<AutogradError>([&] { trained.backward(dy); }), Contains("recurrent_layer") && Contains("x"));
 }
 
-TEST_CASE("recurrent layers: a step by itself copies no weights") {
+TEST_CASE("recurrent layers: a step by itself copies no weights, and without gradients no gates are kept") {
   const NoGradGuard no_grad;
   const auto peak_of = [](const auto& run) {
     reset_peak_bytes();
@@ -167,8 +167,11 @@ TEST_CASE("recurrent layers: a step by itself copies no weights") {
     return allocator_stats().peak_bytes - before;
   };
   const nn::LSTM wide(8, 300);
-  const Tensor x = randn({1, 4, 8});
+  const nn::GRU longer(8, 64);
+  const Tensor x = randn({1, 4, 8}), sequence = randn({64, 16, 8});
+  const int64_t values = 64 * 16 * 64 * 4;  // bytes of y
   CHECK(peak_of([&] { wide(x); }) < 1200 * 300 * 4);
+  CHECK(peak_of([&] { longer(sequence); }) < 6 * values);
 }
 
 TEST_CASE("recurrent layers: gradcheck names the layer whose rule is wrong") {

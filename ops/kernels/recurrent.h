@@ -37,14 +37,14 @@ struct Sequences {
   int64_t batch() const { return counts.front(); }
 };
 
-// What a layer over R rows gives and what its rule needs: y, [R, H]; of the lstm, c, [R, H], and gates, [R, 4H]; of the gru, gates, [R, 4H],
-// whose last quarter is gh_n.
+// What a layer over R rows gives and what its rule needs: y, [R, H]; of the lstm, c, [R, H], and gates, [R, 4H]; of the gru, `for_rule`,
+// gates, [R, 4H], whose last quarter is gh_n.
 struct LayerValues {
   Tensor y, c, gates;
 };
 // gx, [R, blocks H], is x's part of the gates with every bias but the gru's b_hh; it is contiguous, and written. h_0 and c_0 are [N, H].
 LayerValues recurrent_layer(Cell cell, const char* name, const Sequences& s, const Tensor& gx, const Tensor& h_0,
-                            const Tensor& c_0, const Tensor& w_hh, const Tensor& b_hh);
+                            const Tensor& c_0, const Tensor& w_hh, const Tensor& b_hh, bool for_rule);
 
 // dgh is dgx but for the gru; dh_0 is undefined unless `to_start`. Either of dy and dc may be undefined.
 struct LayerGrads {

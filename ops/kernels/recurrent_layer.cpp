@@ -94,7 +94,7 @@ Shared<T> shared_weight(const char* name, const Tensor& w, bool trans, int64_t b
 template <class T> struct Forward {
   Walk walk;
   Shared<T> by_h;
-  T *gx, *gates;  // one and the same but for the gru; of the rnn, y too
+  T *gx, *gates;  // one and the same but for the gru, whose gates are null where no rule needs them; of the rnn, y too
   const T *h_0, *c_0, *b_hh;
   T *y, *c;
 
@@ -124,13 +124,13 @@ template <class T> struct Forward {
     }
     for (int64_t r = 0; r < count; ++r) {
       const int64_t at = (row + r) * hidden;
-      T* const v = gates + 4 * at;
       if (walk.cell == Cell::lstm) {
-        kernels.lstm(v, old + r * hidden, c + at, y + at, hidden);
+        kernels.lstm(gates + 4 * at, old + r * hidden, c + at, y + at, hidden);
       } else {
         const T* const gh = room + r * n;
+        T* const v = gates ? gates + 4 * at : gx + 3 * at;
         kernels.gru(gx + 3 * at, gh, h + r * hidden, v, y + at, hidden);
-        std::copy_n(gh + 2 * hidden, hidden, v + 3 * hidden);
+        if (gates) std::copy_n(gh + 2 * hidden, hidden, v + 3 * hidden);
       }
     }
   }
@@ -215,20 +215,20 @@ Tensor plain(const Tensor& t) { return t.defined() ? contiguous_of(t) : t; }
 }  // namespace
 
 LayerValues recurrent_layer(Cell cell, const char* name, const Sequences& s, const Tensor& gx, const Tensor& h_0,
-                            const Tensor& c_0, const Tensor& w_hh, const Tensor& b_hh) {
+                            const Tensor& c_0, const Tensor& w_hh, const Tensor& b_hh, bool for_rule) {
   const Tensor h = contiguous_of(h_0), c = plain(c_0), w = contiguous_of(w_hh), bias = plain(b_hh);
   const int64_t rows = gx.sizes()[0], hidden = h.sizes()[1];
   const bool plain_rnn = cell == Cell::rnn_tanh || cell == Cell::rnn_relu;
   LayerValues v;
   v.y = plain_rnn ? gx : new_tensor({rows, hidden}, gx.dtype());
   if (cell == Cell::lstm) v.c = new_tensor({rows, hidden}, gx.dtype()), v.gates = gx;
-  if (cell == Cell::gru) v.gates = new_tensor({rows, 4 * hidden}, gx.dtype());
+  if (cell == Cell::gru && for_rule) v.gates = new_tensor({rows, 4 * hidden}, gx.dtype());
   const Tensor start = starts(name, s);
   dispatch_floating(name, gx.dtype(), [&]<class T>() {
     Tensor shared;
     const Shared<T> by_h = shared_weight<T>(name, w, true, s.batch(), static_cast<int64_t>(s.counts.size()), shared);
     launch(
-        name, LaunchKind::gemm, {&v.y, &v.c, &v.gates}, {&gx, &h, &c, &shared, &bias, &start},
+        name, LaunchKind::gemm, {&v.y, &v.c, v.gates.defined() ? &v.gates : &gx}, {&gx, &h, &c, &shared, &bias, &start},
         Forward<T>{walk_of(cell, s, start, v.y), by_h, gx.elements<T>(), elements_or_null<T>(v.gates), h.elements<T>(),
                    elements_or_null<T>(c), elements_or_null<T>(bias), v.y.elements<T>(), elements_or_null<T>(v.c)});
   });

@@ -194,8 +194,8 @@ template <class T> struct Floating {
   // them; c_new = f c + i g, h = o tanh c_new. Backward: da and dc from dh and dc_new (or null); dc may be dc_new.
   void (*lstm)(T* gates, const T* c, T* c_new, T* h, int64_t n);
   void (*lstm_backward)(const T* dh, const T* dc_new, const T* gates, const T* c, const T* c_new, T* da, T* dc, int64_t n);
-  // gates r, z = sigmoid(gx + gh), v = tanh(gx + r gh), n elements each; h_new = v + z (h - v). Backward: from gh's last n elements, dgx and dgh,
-  // and dh without what comes by dgh; it may be dh_new.
+  // gates r, z = sigmoid(gx + gh), v = tanh(gx + r gh), n elements each; h_new = v + z (h - v); gates may be gx.
+  // Backward: from gh's last n elements, dgx and dgh, and dh without what comes by dgh; it may be dh_new.
   void (*gru)(const T* gx, const T* gh, const T* h, T* gates, T* h_new, int64_t n);
   void (*gru_backward)(const T* dh_new, const T* gates, const T* gh_n, const T* h, T* dgx, T* dgh, T* dh, int64_t n);
   T (*dot)(const T* a, const T* b, int64_t n);
