@@ -43,7 +43,8 @@ struct Walk {
   template <class Run> void for_examples(bool at_once, const Run& run) const {
     if (at_once) return run(0, batch);
     const int64_t work = std::max<int64_t>(1, rows / std::max<int64_t>(1, batch) * blocks * hidden * hidden);
-    parallel_for(0, batch, std::max<int64_t>(1, kProductTiers.thread_work / work), run);
+    // A few rows take as long as one, since W has to be read for them: less is gained than from dealing out a product.
+    parallel_for(0, batch, std::max<int64_t>(2, 16 * kProductTiers.thread_work / work), run);
   }
   KernelNote note() const {
     KernelNote note = simd_note();
