@@ -29,8 +29,8 @@ TAPEGRAD_API Tensor rnn_relu_cell(const Tensor& x, const Tensor& hx, const Tenso
 // D = 2 where bidirectional, else 1. y is [T, N, D H], what the last layer gave at every step, directions side by side; each other layer's is the
 // next one's input, through dropout(p = dropout) where train. params has w_ih, w_hh, b_ih, b_hh (the biases only with has_biases) of each layer's
 // directions in turn. A last w_hr [P, H] of each, where h_0 has another size P than c_0, makes h' = w_hr h' of every step: Sak et al., "Long
-// short-term memory recurrent neural network architectures for large scale acoustic modeling" (2014). ShapeError for no step, ValueError for another
-// number of params.
+// short-term memory recurrent neural network architectures for large scale acoustic modeling" (2014). The gradients need y of a single direction as
+// it was: to write to it, take a copy. ShapeError for no step, ValueError for another number of params.
 TAPEGRAD_API std::tuple<Tensor, Tensor, Tensor> lstm(const Tensor& x, const std::vector<Tensor>& hx,
                                                      const std::vector<Tensor>& params, bool has_biases,
                                                      int64_t num_layers, double dropout, bool train, bool bidirectional,

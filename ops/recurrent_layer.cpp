@@ -74,6 +74,12 @@ Tensor states_before(const Tensor& y, const Tensor& h_0, const Sequences& s) {
   return parts.empty() ? y : cat(parts, 0);
 }
 
+// What its launches are called.
+constexpr const char* launch_name(Cell cell) {
+  constexpr const char* names[] = {"rnn_tanh_layer", "rnn_relu_layer", "gru_layer", "lstm_layer"};
+  return names[static_cast<int>(cell)];
+}
+
 // {y, c} of all rows, the states behind each step; c of the lstm alone. With the gates' gradients dg, taken from the last step to the first:
 // dx = dg w_ih, dw_ih = dg^T x, dw_hh = dg^T h, and its columns' sums for the biases.
 struct Layer {
@@ -93,8 +99,8 @@ struct Layer {
     in.clear();  // a copy of an operation that ran, to run again
     for (const auto& [field, t] : given) in.emplace_back(field).save(*t);
     const bool apart = cell == Cell::gru || !b_hh.defined();  // the gru multiplies b_hh by r
-    const Tensor gx = kernels::gemm(name, x, false, w_ih, true, apart ? b_ih : b_ih + b_hh);
-    const kernels::LayerValues v = kernels::recurrent_layer(cell, name, sequences(), gx, h_0, c_0, w_hh,
+    const Tensor gx = kernels::gemm(launch_name(cell), x, false, w_ih, true, apart ? b_ih : b_ih + b_hh);
+    const kernels::LayerValues v = kernels::recurrent_layer(cell, launch_name(cell), sequences(), gx, h_0, c_0, w_hh,
                                                             cell == Cell::gru ? b_hh : Tensor(), autograd::recording());
     gates.save(v.gates);
     Tensors states{y.save(v.y)};
@@ -104,16 +110,17 @@ struct Layer {
   Grads backward_fused(const Grads& dy) const {
     const kernels::LayerValues v{*y, cell == Cell::lstm ? *c : Tensor(), gates.defined() ? *gates : Tensor()};
     const Tensor h_0 = *in[5];
-    const auto d =
-        kernels::recurrent_layer_backward(cell, name, sequences(), dy[0], cell == Cell::lstm ? dy[1] : Tensor(), v, h_0,
-                                          cell == Cell::lstm ? *in[6] : Tensor(), *in[2], needs(5));
+    const auto d = kernels::recurrent_layer_backward(cell, launch_name(cell), sequences(), dy[0],
+                                                     cell == Cell::lstm ? dy[1] : Tensor(), v, h_0,
+                                                     cell == Cell::lstm ? *in[6] : Tensor(), *in[2], needs(5));
     Grads dx(7);
-    if (needs(0)) dx[0] = kernels::gemm(name, d.dgx, false, *in[1], false, {}, accumulator(0));
-    if (needs(1)) dx[1] = kernels::gemm(name, d.dgx, true, *in[0], false, {}, accumulator(1));
+    if (needs(0)) dx[0] = kernels::gemm(launch_name(cell), d.dgx, false, *in[1], false, {}, accumulator(0));
+    if (needs(1)) dx[1] = kernels::gemm(launch_name(cell), d.dgx, true, *in[0], false, {}, accumulator(1));
     if (needs(2))
-      dx[2] = kernels::gemm(name, d.dgh, true, states_before(v.y, h_0, sequences()), false, {}, accumulator(2));
-    if (needs(3)) dx[3] = kernels::column_sums(name, d.dgx);
-    if (needs(4)) dx[4] = cell != Cell::gru && needs(3) ? dx[3] : kernels::column_sums(name, d.dgh);
+      dx[2] = kernels::gemm(launch_name(cell), d.dgh, true, states_before(v.y, h_0, sequences()), false, {},
+                            accumulator(2));
+    if (needs(3)) dx[3] = kernels::column_sums(launch_name(cell), d.dgx);
+    if (needs(4)) dx[4] = cell != Cell::gru && needs(3) ? dx[3] : kernels::column_sums(launch_name(cell), d.dgh);
     dx[5] = d.dh_0, dx[6] = d.dc_0;
     return dx;
   }
