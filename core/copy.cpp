@@ -7,6 +7,7 @@
 
 #include "tapegrad/core/iterate.h"
 #include "tapegrad/core/kept_launch.h"
+#include "tapegrad/core/turned_copy.h"
 
 namespace tapegrad {
 namespace {
@@ -194,8 +195,11 @@ void copy(const Tensor& dst, const Tensor& src, const char* op) {
   loop.operand(0, dst);
   loop.operand(1, src);
   loop.prepare();
-  launch("copy", LaunchKind::copy, {&dst}, {&src},
-         StridedCopy{loop, convert_tile_for(dst.dtype(), src.dtype()), dst.element_size()});
+  const Walk::Tile tile = convert_tile_for(dst.dtype(), src.dtype());
+  const int source_dim = TurnedCopy::source_dim(loop);
+  if (source_dim >= 0)
+    launch("copy", LaunchKind::copy, {&dst}, {&src}, TurnedCopy(loop, source_dim, tile, dst.dtype(), src.dtype()));
+  else launch("copy", LaunchKind::copy, {&dst}, {&src}, StridedCopy{loop, tile, dst.element_size()});
 }
 
 namespace {
