@@ -35,6 +35,11 @@ template <int N> class StridedLoop {
     join();
   }
   int64_t numel() const { return numel_; }
+  // After prepare(): dims that are left, and what operand k is.
+  int rank() const { return rank_; }
+  int64_t size(int d) const { return sizes_[d]; }
+  int64_t stride(int d, int k) const { return strides_[d][k]; }
+  char* data(int k) const { return data_[k]; }
   // For a kept launch; call after prepare(). `item`: bytes of an element of operand 0.
   template <class Walk> void describe(Walk& w, int64_t item) const {
     w.operands = N;

@@ -113,6 +113,29 @@ TEST_CASE("products hold at the borders between kernels", "[gemm]") {
   }
 }
 
+TEST_CASE("products of more than the caches hold are those of their halves", "[gemm]") {
+  const NoGradGuard no_grad;
+  const auto halves = [](const Tensor& a, const Tensor& b) {
+    const int64_t m = a.size(0);
+    return cat({mm(a.slice(0, 0, m / 2), b), mm(a.slice(0, m / 2, m), b)});
+  };
+  const Tensor a = randn({1200, 1024}).t(), b = randn({1200, 256});
+  CHECK(equal(mm(a, b), halves(a, b)));
+  const Tensor wide = a.reshape({300, 4096}), narrow = b.reshape({4096, 75});  // B is read where it lies
+  CHECK(equal(mm(cat({wide, wide}, 1), cat({narrow, narrow})), halves(cat({wide, wide}, 1), cat({narrow, narrow}))));
+}
+
+TEST_CASE("tall products of columns that share sets of the cache", "[gemm]") {
+  const NoGradGuard no_grad;
+  const KeepThreads keep;
+  const Tensor a = randn({448, 1024}).t(), b = randn({448, 450});
+  set_num_threads(1);
+  const Tensor one = mm(a, b);
+  set_num_threads(2);
+  CHECK(equal(mm(a, b), one));
+  CHECK(allclose(one, mm(a.contiguous(), b), 1e-4, 1e-3));
+}
+
 TEST_CASE("linear adds its bias and gradients add up in every kernel", "[gemm]") {
   for (const int64_t batch : {1, 5, 40, 300}) {
     CAPTURE(batch);

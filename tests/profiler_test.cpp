@@ -110,7 +110,7 @@ TEST_CASE("a profile names tiers and implementations", "[profiler]") {
   CHECK(row_of(p, "tanh").tier == "medium");
   CHECK_THAT(row_of(p, "tanh").implementation, Catch::Matchers::StartsWith("simd "));
   CHECK_THAT(row_of(p, "exp").implementation, Catch::Matchers::StartsWith("strided simd "));
-  CHECK(row_of(p, "copy").implementation == "strided loop");
+  CHECK(row_of(p, "copy").implementation == "turned blocks");
   CHECK(row_of(p, "users").implementation == "own");
   CHECK(row_of(p, "users").bytes == 32);
 }

@@ -9,8 +9,9 @@ namespace tapegrad::kernels {
 namespace {
 
 using simd::Gemm;
-
 using simd::Map;
+
+constexpr int64_t kAliasingBytes = 4096;
 
 onednn::Activation by_onednn(Map f) {
   using onednn::Activation;
@@ -83,7 +84,9 @@ template <class T> Way way_of(const ProductTiers& tiers, const Gemm<T>& g) {
   if (g.m * g.n * g.k <= tiers.small_work) return Way::small;
   if (g.trans_b && g.m <= tiers.turned_rows && (g.m < g.n || g.n < tiers.narrow)) return Way::turned;
   const bool large = std::min({g.m, g.n, g.k}) >= tiers.library_side;
-  return sizeof(T) == 4 && large ? Way::library : Way::blocked;
+  const bool shares_sets = g.trans_a && g.lda * static_cast<int64_t>(sizeof(T)) % kAliasingBytes == 0;
+  const bool ours = shares_sets && g.m >= 2 * g.n && g.n <= tiers.shared_sets;
+  return sizeof(T) == 4 && large && !ours ? Way::library : Way::blocked;
 }
 
 template <class T> void run_way(const Gemm<T>& g, Way way, Map activation) {

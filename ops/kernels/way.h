@@ -16,6 +16,7 @@ struct ProductTiers {
   int64_t turned_rows = 256;               // turned up to here, where B is stored transposed and m < n,
   int64_t narrow = 16;                     // or n is so small
   int64_t library_side = 448;              // float32 goes to the library where the smallest of m, n, k is so large
+  int64_t shared_sets = 768;               // but not where columns of a tall A^T share sets of the cache, n up to here
   int64_t thread_work = int64_t{1} << 19;  // what a thread gets at least
 };
 inline constexpr ProductTiers kProductTiers{};

@@ -22,8 +22,9 @@ constexpr int64_t kDeep = 1024;         // so many terms of a row are added befo
 constexpr int64_t kTurnedDepth = 2048;  // few columns, so all of a long sum in one go
 // Up to so many rows, B is not read often enough to pay for packing, unless its rows share a few sets of the cache.
 constexpr int64_t kFewRows = 400, kAliasingBytes = 4096;
-constexpr int64_t kFewProducts = 128;
+constexpr int64_t kFewProducts = 128, kWide = 256;
 constexpr int64_t kStreamedBytes = int64_t{1} << 20;  // what a second-level cache holds
+constexpr int64_t kDistantBytes = 12'000'000;         // and what a share of the third one does not
 
 constexpr int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -66,10 +67,41 @@ template <class T, class C, Terms terms> const BlockFn<T, C>* blocks(int64_t col
   return cols > N ? blocks_of<T, C, terms, 2, true>(Rows()) : blocks_of<T, C, terms, 1, true>(Rows());
 }
 
+// Rows of a matrix that are read before long: some are asked for between two blocks of what is multiplied now.
+struct Rows {
+  uintptr_t at = 0;  // no pointer: past the end it is only asked for
+  int64_t rows = 0, stride = 0, bytes = 0, share = 0;
+
+  Rows() = default;
+  // From x[first] on; `times` between blocks.
+  template <class T>
+  Rows(const T* x, int64_t first, int64_t ld, int64_t height, int64_t width, int64_t times)
+      : at(reinterpret_cast<uintptr_t>(x) + static_cast<uintptr_t>(first) * sizeof(T)),
+        rows(height),
+        stride(ld * static_cast<int64_t>(sizeof(T))),
+        bytes(width * static_cast<int64_t>(sizeof(T))),
+        share(times > 0 ? (height + times - 1) / times : 0) {}
+  void ask() {
+    for (const int64_t left = std::max<int64_t>(0, rows - share); rows > left;
+         --rows, at += static_cast<uintptr_t>(stride)) {
+      for (int64_t c = 0; c < bytes; c += 64)
+        __builtin_prefetch(reinterpret_cast<void*>(at + static_cast<uintptr_t>(c)), 0, 2);
+    }
+  }
+};
+struct Ahead {
+  Rows a, b;
+  HWY_NOINLINE void ask() {
+    a.ask();
+    b.ask();
+  }
+};
+
 // b_panel: from one panel of columns of B to the next. Rows are dealt out evenly: a strip of few leaves the units waiting.
 // Few products each: C, written row by row, is what takes the time. Else a panel of B is read from the first-level cache.
 template <Terms terms, class T, class C>
-void multiply(int64_t m, int64_t n, int64_t k, const Operands<T>& x, int64_t b_panel, const Target<T, C>& t) {
+void multiply(int64_t m, int64_t n, int64_t k, const Operands<T>& x, int64_t b_panel, const Target<T, C>& t,
+              Ahead* ahead = nullptr) {
   constexpr int64_t W = kWidth<T>, N = kLanes<T>;
   if (m == 0) return;
   const int64_t strips = (m + R - 1) / R, tall = m % strips == 0 ? strips : m % strips,
@@ -81,6 +113,7 @@ void multiply(int64_t m, int64_t n, int64_t k, const Operands<T>& x, int64_t b_p
     const T* bias = t.bias ? t.bias + j : nullptr;
     for (int64_t s = from; s < to; ++s) {
       const int64_t rows = s < tall ? height : height - 1, i = s * height - std::max<int64_t>(0, s - tall);
+      if (ahead) ahead->ask();
       fn[rows - 1](k, x.a + i * x.row, x.row, x.col, b, x.ldb, last, t.c + i * t.ldc + j, t.ldc, bias, t.overwrite);
     }
   };
@@ -147,6 +180,29 @@ template <class T, class C = T> int64_t gemm_workspace(const Gemm<T, C>& g) {
   return std::min(g.k, kDeep) * std::min(round_up(g.n, kWidth<T>), kColumns);
 }
 
+// Whether A and B are so large that the caches lose part of them before it is read. Rows of A, and of a B that is packed, the
+// processor sees coming; columns of A and panels of B it does not, and wide products read those of A once a panel.
+template <class T, class C> bool is_distant(const Gemm<T, C>& g) {
+  if (!g.trans_a && packs_b(g)) return false;
+  const int64_t bytes = (g.m + g.n) * g.k * static_cast<int64_t>(sizeof(T));
+  return bytes > (g.trans_a && g.n >= kWide ? kDistantBytes / 2 : kDistantBytes);
+}
+
+// What gemm() multiplies with after rows i and terms p, of those in [from, to).
+template <class T, class C>
+HWY_NOINLINE Rows next_of_a(const Gemm<T, C>& g, int64_t i, int64_t p, int64_t from, int64_t to, int64_t times) {
+  p += kDepth;
+  if (p >= to) p = from, i += kRows;
+  if (i >= g.m) i = 0, p = to;
+  const int64_t m = std::min(kRows, g.m - i), k = std::min(kDepth, g.k - p);
+  return g.trans_a ? Rows(g.a, p * g.lda + i, g.lda, k, m, times) : Rows(g.a, i * g.lda + p, g.lda, m, k, times);
+}
+template <class T, class C>
+HWY_NOINLINE Rows next_of_b(const Gemm<T, C>& g, int64_t j, int64_t n, int64_t from, int64_t to, int64_t times) {
+  const int64_t k = std::min(to - from, g.k - to);
+  return g.trans_b ? Rows(g.b, j * g.ldb + to, g.ldb, n, k, times) : Rows(g.b, to * g.ldb + j, g.ldb, k, n, times);
+}
+
 // Of C and A some rows at a time. Where B is packed they stay in the cache for all terms of so much depth; where it is not, it is
 // B that is read once.
 template <class T, Terms terms = Terms::one, class C = T> void gemm(const Gemm<T, C>& g, T* workspace) {
@@ -155,6 +211,8 @@ template <class T, Terms terms = Terms::one, class C = T> void gemm(const Gemm<T
   const bool pack = packs_b(g);
   if (streams_b(g)) return gemm_streamed<T, terms>(g, workspace);
   const int64_t depth = pack ? kDeep : kDepth;
+  const bool distant = is_distant(g);
+  Ahead ahead;
   for (int64_t j = 0; j < g.n; j += kColumns) {
     const int64_t n = std::min(kColumns, g.n - j), width = round_up(n, W);
     const auto b_at = [&](int64_t p) { return g.trans_b ? g.b + j * g.ldb + p : g.b + p * g.ldb + j; };
@@ -162,16 +220,19 @@ template <class T, Terms terms = Terms::one, class C = T> void gemm(const Gemm<T
       const int64_t to = std::min(from + depth, g.k);
       for (int64_t p = from; pack && p < to; p += kDepth)
         pack_b(b_at(p), g.ldb, g.trans_b, std::min(kDepth, to - p), n, workspace + (p - from) * width);
+      const int64_t panels = width / W, blocks = (g.m + R - 1) / R * panels * ((to - from + kDepth - 1) / kDepth);
+      if (distant) ahead.b = next_of_b(g, j, n, from, to, blocks);
       for (int64_t i = 0; i < g.m; i += kRows) {
         const int64_t m = std::min(kRows, g.m - i);
         for (int64_t p = from; p == 0 || p < to; p += kDepth) {
+          if (distant) ahead.a = next_of_a(g, i, p, from, to, (m + R - 1) / R * panels);
           const int64_t k = std::min(kDepth, to - p);
           const T* b = pack ? workspace + (p - from) * width : b_at(p);
           const bool first = p == 0;
           const Target<T, C> t{g.c + i * g.ldc + j, g.ldc, first && g.bias ? g.bias + j : nullptr,
                                first && !g.accumulate};
           const Operands<T> x{g.a + i * a_row + p * a_col, a_row, a_col, b, pack ? W : g.ldb};
-          multiply<terms>(m, n, k, x, pack ? W * k : W, t);
+          multiply<terms>(m, n, k, x, pack ? W * k : W, t, distant ? &ahead : nullptr);
         }
       }
     }
