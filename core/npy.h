@@ -9,7 +9,8 @@ namespace tapegrad {
 
 // The array in a .npy file (format 1.0, 2.0 or 3.0; float32, float64, int32, int64, uint8, bool; either byte order; C or
 // Fortran order), as a contiguous tensor. IOError for a file that is missing, malformed, truncated or too long, or holds
-// another dtype; it names the file, what was expected and what was found. A header is never believed beyond the file's size.
+// another dtype; it names the file, what was expected and what was found. A header is never believed beyond the file's size,
+// and has at most 10,000 bytes, as in NumPy.
 TAPEGRAD_API Tensor load_npy(const std::string& path);
 
 // Writes x as format 1.0, in C order. The file appears whole or not at all: it is written beside `path` and then renamed.

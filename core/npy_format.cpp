@@ -16,6 +16,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "element bytes are written as they lie in memory");
 
 constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr uint64_t kLongestHeader = 10000;  // as NumPy has it; eight sizes take a few hundred bytes
 
 struct Header {
   std::string descr;
@@ -189,6 +190,8 @@ Header read_header(ByteSource& source, const FilePlace& place, uint64_t size, ui
   if (length > size - offset)
     place.fail("header: expected " + std::to_string(length) + " bytes, got " + std::to_string(size - offset) +
                " (truncated?)");
+  if (length > kLongestHeader)
+    place.fail("header: must have at most " + std::to_string(kLongestHeader) + " bytes, got " + std::to_string(length));
   std::string text(length, '\0');
   read_exactly(source, place, text.data(), text.size(), "header");
   offset += length;

@@ -11,6 +11,8 @@ constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50
                    kLocator64 = 0x07064b50;
 constexpr uint64_t kLocalBytes = 30, kCentralBytes = 46, kEndBytes = 22, kEnd64Bytes = 56, kLocatorBytes = 20;
 constexpr uint64_t kLongestComment = 65535;
+constexpr uint64_t kLongestDirectory = uint64_t{1}
+                                       << 28;  // a million entries and their names take less than half of it
 constexpr uint64_t kOpen16 = 0xffff, kOpen32 = 0xffffffff;  // the number is in a zip64 record
 constexpr uint64_t kMostPacked = 1032;                      // deflate packs at most so many bytes into one
 
@@ -193,6 +195,9 @@ std::vector<ZipEntry> zip_entries(const InputFile& file) {
     file.place().fail("the directory must end where its end record starts, got offset " +
                       std::to_string(directory.offset) + ", " + std::to_string(directory.bytes) + " bytes and end " +
                       std::to_string(directory.end) + " (truncated or damaged?)");
+  if (directory.bytes > kLongestDirectory)
+    file.place().fail("the directory must have at most " + std::to_string(kLongestDirectory) + " bytes, got " +
+                      std::to_string(directory.bytes));
   const std::string bytes = bytes_at(file, directory.offset, directory.bytes, "directory");
   std::vector<ZipEntry> entries;
   for (std::string_view rest = bytes; !rest.empty();) entries.push_back(read_central(file.place(), rest));

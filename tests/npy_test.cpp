@@ -234,6 +234,11 @@ TEST_CASE("npy: a header that lies allocates nothing", "[npy]") {
   std::memcpy(length.data() + 8, "\xff\xff\xff\xff", 4);
   CHECK(contains(refusal(folder, length), "header: expected 4294967295 bytes"));
   CHECK(allocator_stats().allocations == before);
+  for (const char major : {1, 2, 3}) {
+    const std::string most = header("<f4", "(1,)") + std::string(10000 - header("<f4", "(1,)").size(), ' ');
+    CHECK(load(folder, npy(most, "1234", major)).numel() == 1);
+    CHECK(refusal(folder, npy(most + ' ', "1234", major)) == "header: must have at most 10000 bytes, got 10001");
+  }
 }
 
 TEST_CASE("npy: malformed headers", "[npy]") {

@@ -208,6 +208,17 @@ TEST_CASE("npz: archives that contradict themselves", "[weights]") {
   CHECK_THAT(packed([](Archive& a) { a.checksum_xor = 1; }), Contains("the checksum must fit the contents"));
 }
 
+TEST_CASE("npz: a directory of any length is not believed", "[weights]") {
+  const Folder folder;
+  const uint64_t bytes = (uint64_t{1} << 28) + 1;
+  const std::string path = folder.write("x.npz", "");
+  std::filesystem::resize_file(path, bytes);  // a hole: nothing is written
+  std::ofstream(path, std::ios::binary | std::ios::app)
+      << "PK\5\6" + number(0, 4) + number(1, 2) + number(1, 2) + number(bytes, 4) + number(0, 4) + number(0, 2);
+  CHECK_THAT(message_of<IOError>([&] { load_npz(path); }),
+             Contains("the directory must have at most 268435456 bytes, got 268435457"));
+}
+
 TEST_CASE("npz: what cannot be written leaves nothing behind", "[weights]") {
   const Folder folder;
   const std::string path = folder / "x.npz";
