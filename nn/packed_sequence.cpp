@@ -125,9 +125,9 @@ std::tuple<Tensor, Tensor> pad_packed_sequence(const PackedSequence& sequence, b
   if (steps < longest)
     throw ValueError("pad_packed_sequence: total_length must be at least the longest sequence's " +
                      std::to_string(longest) + ", got " + std::to_string(steps));
-  // The row of data that comes to each place, or the one of padding behind them.
+  // The row of data that comes to each place, or the one of padding behind them. Steps behind the longest are padding whole.
   const int64_t padding = sequence.data().size(0);
-  std::vector<int64_t> rows(static_cast<size_t>(steps * batch), padding);
+  std::vector<int64_t> rows(static_cast<size_t>(longest * batch), padding);
   int64_t row = 0;
   for (int64_t t = 0; t < longest; ++t) {
     for (int64_t n = 0; n < counts[static_cast<size_t>(t)]; ++n) rows[static_cast<size_t>(t * batch + n)] = row++;
@@ -135,10 +135,15 @@ std::tuple<Tensor, Tensor> pad_packed_sequence(const PackedSequence& sequence, b
   Shape one = sequence.data().sizes();
   one[0] = 1;
   const Tensor data = cat({sequence.data(), filled_tensor(one, sequence.data().dtype(), padding_value)}, 0);
-  Tensor y = as_steps(index_select(data, 0, tensor(rows)), steps, batch), lengths = tensor(lengths_of(counts));
+  Tensor y = as_steps(index_select(data, 0, tensor(rows)), longest, batch), lengths = tensor(lengths_of(counts));
   if (sequence.unsorted_indices().defined()) {
     y = index_select(y, 1, sequence.unsorted_indices());
     lengths = index_select(lengths, 0, sequence.unsorted_indices());
+  }
+  if (steps > longest) {
+    Shape rest = y.sizes();
+    rest[0] = steps - longest;
+    y = cat({y, filled_tensor(rest, y.dtype(), padding_value, "pad_packed_sequence")}, 0);
   }
   return {batch_first ? transpose(y, 0, 1) : y, lengths};
 }
@@ -146,8 +151,10 @@ std::tuple<Tensor, Tensor> pad_packed_sequence(const PackedSequence& sequence, b
 Tensor pad_sequence(const std::vector<Tensor>& sequences, bool batch_first, double padding_value) {
   if (sequences.empty()) throw ValueError("pad_sequence: at least one sequence is needed, got none");
   int64_t longest = 0;
+  DType dtype = kBool;
   for (const Tensor& x : sequences) {
     check_defined("pad_sequence", x, "every sequence");
+    dtype = promote_types(dtype, x.dtype());
     bool alike = x.dim() > 0 && x.dim() == sequences[0].dim();
     for (int64_t d = 1; alike && d < x.dim(); ++d) alike = x.size(d) == sequences[0].size(d);
     if (!alike)
@@ -159,7 +166,7 @@ Tensor pad_sequence(const std::vector<Tensor>& sequences, bool batch_first, doub
   for (const Tensor& x : sequences) {
     Shape rest = x.sizes();
     rest[0] = longest - x.size(0);
-    padded.push_back(rest[0] == 0 ? x : cat({x, filled_tensor(rest, x.dtype(), padding_value)}, 0));
+    padded.push_back(rest[0] == 0 ? x : cat({x, filled_tensor(rest, dtype, padding_value)}, 0));
   }
   return stack(padded, batch_first ? 0 : 1);
 }

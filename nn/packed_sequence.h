@@ -40,13 +40,14 @@ TAPEGRAD_API PackedSequence pack_padded_sequence(const Tensor& x, const std::vec
 TAPEGRAD_API PackedSequence pack_padded_sequence(const Tensor& x, const Tensor& lengths, bool batch_first = false,
                                                  bool enforce_sorted = true);
 // {x, lengths}: the sequences in their old order, x [T, N, ...] (batch_first: [N, T, ...]) with padding_value behind their ends, T the longest
-// one's length or total_length. ValueError for one that is less.
+// one's length or total_length. ValueError for one that is less; one too large is an allocation's OutOfMemoryError or ShapeError.
 TAPEGRAD_API std::tuple<Tensor, Tensor> pad_packed_sequence(const PackedSequence& sequence, bool batch_first = false,
                                                             double padding_value = 0,
                                                             std::optional<int64_t> total_length = {});
 
-// Sequences [length, ...] side by side: [T, N, ...] (batch_first: [N, T, ...]) with padding_value behind the ends of the shorter. ValueError for no
-// sequence, ShapeError where sizes behind the length differ.
+// Sequences [length, ...] side by side: [T, N, ...] (batch_first: [N, T, ...]) with padding_value behind the ends of the shorter. dtypes promote,
+// as in stack(); PyTorch takes the first one's, which cuts what it does not hold. ValueError for no sequence, ShapeError where sizes behind
+// the length differ.
 TAPEGRAD_API Tensor pad_sequence(const std::vector<Tensor>& sequences, bool batch_first = false,
                                  double padding_value = 0);
 // pad_sequence and pack_padded_sequence in one.

@@ -167,6 +167,14 @@ TEST_CASE("packed sequences: there and back") {
   CHECK(gradcheck(there_and_back, {randn({2, 3, 2}, dtype(kFloat64).requires_grad(true))}));
 }
 
+TEST_CASE("packed sequences: those of several dtypes promote, padding too") {
+  const Tensor y = rnn::pad_sequence({tensor({1, 2}), tensor({0.5}), tensor({3}, kFloat64)}, true, -1.5);
+  CHECK(y.dtype() == kFloat64);
+  CHECK(equal(y, tensor({{1, 2}, {0.5, -1.5}, {3, -1.5}}, kFloat64)));
+  const Tensor integers = rnn::pad_sequence({tensor({1}), tensor({0.5, 0.25})}, true, -1.5);
+  CHECK(equal(integers, tensor({{1, -1.5}, {0.5, 0.25}})));
+}
+
 namespace {
 
 // y and last states of every sequence as if it were alone.
@@ -263,6 +271,10 @@ TEST_CASE("packed sequences: refusals") {
         }) == "pad_sequence: sizes behind the length must be those of the first sequence, got [2, 4] beside [2, 3]");
   CHECK(message_of<ValueError>([] { rnn::pad_packed_sequence(rnn::pack_sequence({ones({3})}), false, 0, 2); }) ==
         "pad_packed_sequence: total_length must be at least the longest sequence's 3, got 2");
+  const auto two = rnn::pack_sequence({ones({3}), ones({2})});
+  CHECK_THROWS_AS(rnn::pad_packed_sequence(two, false, 0, int64_t{1} << 60), OutOfMemoryError);
+  CHECK(message_of<ShapeError>([&] { rnn::pad_packed_sequence(two, false, 0, INT64_MAX); }) ==
+        "pad_packed_sequence: the number of elements overflows 63 bits, got sizes [9223372036854775804, 2]");
   CHECK(message_of<ValueError>([] {
           rnn::PackedSequence(ones({3}), {2, 2});
         }) == "PackedSequence: batch_sizes must sum to data's first size, got [2, 2] for data [3]");
