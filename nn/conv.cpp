@@ -143,10 +143,13 @@ Tensor ConvTransposeLayer<Derived, N>::forward(const Tensor& x, IntArrayRef outp
   const auto& o = options_;
   std::array<int64_t, N> extra;
   for (size_t i = 0; i < N; ++i) extra[i] = o.output_padding[i];
-  if (!output_size.empty()) {
+  if (!output_size.empty() && x.dim() > static_cast<int64_t>(N)) {
     const int64_t skipped = output_size.size() - static_cast<int64_t>(N);
-    if (skipped < 0 || x.dim() < static_cast<int64_t>(N))
-      bad(name_, "output_size must have a number for each spatial dim", to_string(output_size));
+    if (skipped != 0 && output_size.size() != x.dim())
+      bad(name_,
+          "output_size must have " + std::to_string(N) + " or " + std::to_string(x.dim()) + " numbers for x " +
+              to_string(x.sizes()),
+          to_string(output_size));
     for (size_t i = 0; i < N; ++i) {
       const int64_t least = (x.size(static_cast<int64_t>(i) - static_cast<int64_t>(N)) - 1) * o.stride[i] -
                             2 * o.padding[i] + o.dilation[i] * (o.kernel_size[i] - 1) + 1;

@@ -56,7 +56,8 @@ template <class Derived, size_t N> class TAPEGRAD_API ConvLayer : public Cloneab
 template <class Derived, size_t N> class TAPEGRAD_API ConvTransposeLayer : public Cloneable<Derived> {
  public:
   const ConvTransposeOptions<N>& options() const { return options_; }
-  // With output_size, which must be one of those that the layer's convolution maps to x's, output_padding follows from it.
+  // With output_size, which must be one of those that the layer's convolution maps to x's, output_padding follows from it: the spatial
+  // sizes, or all sizes of y, of which those in front are passed over. ValueError for another number of them, or other sizes.
   Tensor forward(const Tensor& x, IntArrayRef output_size = {}) const;
   void reset_parameters();
   std::string extra_repr() const override;

@@ -59,6 +59,22 @@ TEST_CASE("convolution layers: a transposed one gives the size asked for") {
   CHECK(message_of<ValueError>([&] {
           up.forward(ones({1, 4, 4, 4}), {9, 9});
         }) == "ConvTranspose2d: output_size must be from 7 to 8 at dim 0 of the spatial ones, got [9, 9]");
+  const auto refused = [&](IntArrayRef x, IntArrayRef output_size) {
+    return message_of<ValueError>([&] { up.forward(ones(x), output_size); });
+  };
+  CHECK(refused({1, 4, 4, 4}, {7}) ==
+        "ConvTranspose2d: output_size must have 2 or 4 numbers for x [1, 4, 4, 4], got [7]");
+  CHECK(refused({1, 4, 4, 4}, {2, 7, 7}) ==
+        "ConvTranspose2d: output_size must have 2 or 4 numbers for x [1, 4, 4, 4], got [2, 7, 7]");
+  CHECK(refused({1, 4, 4, 4}, {1, 1, 2, 7, 7}) ==
+        "ConvTranspose2d: output_size must have 2 or 4 numbers for x [1, 4, 4, 4], got [1, 1, 2, 7, 7]");
+  CHECK(refused({4, 4, 4}, {1, 2, 7, 7}) ==
+        "ConvTranspose2d: output_size must have 2 or 3 numbers for x [4, 4, 4], got [1, 2, 7, 7]");
+  CHECK(up.forward(ones({4, 4, 4}), {2, 7, 8}).sizes().vec() == std::vector<int64_t>{2, 7, 8});
+  CHECK_THROWS_AS(up.forward(ones({4}), {7, 7}), ShapeError);
+  CHECK(message_of<ValueError>([] {
+          nn::ConvTranspose1d(1, 1, {.kernel_size = 3}).forward(ones({1, 1, 4}), {1, 6});
+        }) == "ConvTranspose1d: output_size must have 1 or 3 numbers for x [1, 1, 4], got [1, 6]");
 }
 
 TEST_CASE("convolutions: a stride that is never taken does not cost, or this would not end") {
