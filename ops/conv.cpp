@@ -145,7 +145,7 @@ Dims3 sizes_of(const char* op, const char* argument, const Tensor& t, int64_t ra
   return sizes;
 }
 
-// With one place along a dim no step is ever taken, and the ways back go through all remainders of the step.
+// With one place along a dim no step is ever taken, and a short one leaves fewer places of x that no tap reaches.
 void shorten_stride(Problem& s, size_t dim) {
   if (s.y[dim] == 1) s.stride[dim] = std::min(s.stride[dim], s.dilation[dim] * (s.kernel[dim] - 1) + 1);
 }

@@ -87,6 +87,31 @@ TEST_CASE("convolutions: a stride that is never taken does not cost, or this wou
   CHECK(equal(gradient(INT32_MAX), gradient({3, 5})));
   CHECK(gradient(INT32_MAX).sum().item<float>() == 15);
   CHECK(equal(conv_transpose2d(dy, w, {}, INT32_MAX), w * 5));
+  // Steps that are taken over places which no tap reaches, 10^9 remainders of them: dx[0] of the middle of three places each.
+  const Tensor dy3 = randn({1, 1, 3, 3, 3}), w3 = full({1, 1, 1, 1, 1}, 2.F);
+  const Tensor x3 = ones({1, 1, 1, 1, 1}).requires_grad_();
+  conv3d(x3, w3, {}, 1000, 1000).backward(dy3);
+  CHECK(x3.grad().item<float>() == 2 * dy3[0][0][1][1][1].item<float>());
+}
+
+TEST_CASE("convolutions: places that no tap reaches get the bias") {
+  manual_seed(2);
+  for (const int64_t channels : {1, 40}) {  // the positions of an image in a vector, or its channels
+    CAPTURE(channels);
+    const Tensor x = randn({2, channels, 2, 3}), w = randn({channels, channels, 2, 1}), b = randn({channels});
+    const Tensor y = conv_transpose2d(x, w, b, {5, 3}, {1, 0}, {1, 0});
+    REQUIRE(y.sizes().vec() == std::vector<int64_t>{2, channels, 6, 7});
+    Tensor spread = zeros({2, channels, 6, 7});  // x, a stride apart
+    for (const int64_t i : {0, 1})
+      for (const int64_t j : {0, 1, 2})
+        for (const int64_t t : {0, 1}) {
+          if (const int64_t place = 5 * i + t - 1; place >= 0)
+            spread.select(2, place).select(2, 3 * j).copy_(
+                matmul(x.select(2, i).select(2, j), w.select(2, t).squeeze(2)));
+        }
+    CHECK(allclose(y, spread + b.view({-1, 1, 1}), 1e-4, 1e-4));
+    CHECK(equal(y.select(3, 1), b.view({1, -1, 1}).expand({2, channels, 6})));
+  }
 }
 
 TEST_CASE("convolution layers: refusals") {

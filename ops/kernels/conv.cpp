@@ -132,6 +132,27 @@ template <class T> struct Forward {
   KernelNote note() const { return note_of(s); }
 };
 
+// Whether every place of x has the remainders of some tap.
+bool reaches_all(const ConvShape& s) {
+  for (size_t i = 0; i < 3; ++i) {
+    if (residues(s, i) == s.stride[i]) continue;  // there are no others
+    int64_t count = 0;
+    for (int64_t t = 0; t < residues(s, i); ++t) count += residue_of(s, i, t).count;
+    if (count < s.x[i]) return false;
+  }
+  return true;
+}
+
+// What stands where no tap comes.
+template <class T> void fill_places(const ConvShape& s, const T* bias, T* x) {
+  const int64_t size = product(s.x), channels = s.groups * s.in;
+  parallel_for(0, s.batch * channels, std::max<int64_t>(1, (int64_t{1} << 16) / std::max<int64_t>(1, size)),
+               [&](int64_t first, int64_t last) {
+                 for (int64_t c = first; c < last; ++c)
+                   std::fill_n(x + c * size, size, bias ? bias[c % channels] : T{0});
+               });
+}
+
 template <class T> struct Transposed {
   ConvShape s;
   const T *y, *w, *bias;
@@ -140,6 +161,7 @@ template <class T> struct Transposed {
     const Dims3 one_class = {s.x[0], (s.x[1] + s.stride[1] - 1) / s.stride[1],
                              (s.x[2] + s.stride[2] - 1) / s.stride[2]};
     const Lay lay = lay_of<T>(s, s.in, one_class, s.dilation[2] * (s.kernel[2] - 1) / s.stride[2]);
+    if (!reaches_all(s)) fill_places(s, bias, x);
     (lay == Lay::points     ? transpose_of_points<T>
      : lay == Lay::channels ? conv_transpose_by_channels<T>
                             : conv_transpose_by_positions<T>)(s, y, w, bias, x);

@@ -245,34 +245,10 @@ namespace {
 Frame frame_of_y(const ConvShape& s) {
   Frame f{s.y, {0, 0, 0}, {}, s.out};
   for (size_t i = 0; i < 3; ++i) {
-    int64_t end = s.y[i];
-    for (int64_t r = 0; r < s.stride[i]; ++r) {
-      const Residue e = residue_of(s, i, r);
-      if (e.taps == 0 || e.count == 0) continue;
-      f.before[i] = std::max(f.before[i], e.first_y + (e.taps - 1) * e.y_step - e.first);
-      end = std::max(end, e.first + e.count - e.first_y);
-    }
-    f.size[i] = f.before[i] + end;
+    const Reach reach = reach_around_y(s, i);
+    f.before[i] = reach.before, f.size[i] = reach.before + reach.end;
   }
   return f;
-}
-
-// One class of places of x: those with the same remainders.
-struct Class {
-  Residue e[3];
-  Dims3 remainder;
-  int64_t taps() const { return e[0].taps * e[1].taps * e[2].taps; }
-  Dims3 count() const { return {e[0].count, e[1].count, e[2].count}; }
-};
-
-template <class F> void for_classes(const ConvShape& s, const F& f) {
-  Class c{};
-  for (c.remainder[0] = 0; c.remainder[0] < s.stride[0]; ++c.remainder[0])
-    for (c.remainder[1] = 0; c.remainder[1] < s.stride[1]; ++c.remainder[1])
-      for (c.remainder[2] = 0; c.remainder[2] < s.stride[2]; ++c.remainder[2]) {
-        for (size_t i = 0; i < 3; ++i) c.e[i] = residue_of(s, i, c.remainder[i]);
-        f(c);
-      }
 }
 
 // f(tap of the kernel, where it finds y): along the last dim from the last tap on, so that what neighbours in y comes in order.
@@ -322,8 +298,6 @@ template <class T> void conv_transpose_by_channels(const ConvShape& s, const T* 
         if (!joined) runs.add(place, s.out);
         else if (w_tap++ % c.e[2].taps == 0) runs.add(place, c.e[2].taps * s.out);
       });
-      Dims3 at;
-      for (size_t i = 0; i < 3; ++i) at[i] = s.stride[i] * c.e[i].first + c.remainder[i] - s.padding[i];
       for (int64_t g = 0; g < s.groups; ++g, weights += width * terms) {
         Pass<T> p{};
         p.origin = 0, p.count = c.count();
@@ -334,7 +308,7 @@ template <class T> void conv_transpose_by_channels(const ConvShape& s, const T* 
         p.channels = s.in;
         p.to_channel = product(s.x), p.to_image = s.groups * s.in * p.to_channel;
         p.to_depth = s.stride[0] * s.x[1] * s.x[2], p.to_row = s.stride[1] * s.x[2], p.to_step = s.stride[2];
-        p.to = x + first * p.to_image + g * s.in * p.to_channel + (at[0] * s.x[1] + at[1]) * s.x[2] + at[2];
+        p.to = x + first * p.to_image + g * s.in * p.to_channel + c.place(s);
         run_pass(p, frames + g * f.elements(), s.groups * f.elements(), images);
       }
     });

@@ -180,14 +180,8 @@ template <class T> struct Forward {
 Layout layout_of_y(const ConvShape& s) {
   Layout l{s.y, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}, {}};
   for (size_t i = 0; i < 3; ++i) {
-    int64_t end = s.y[i];
-    for (int64_t r = 0; r < s.stride[i]; ++r) {
-      const Residue e = residue_of(s, i, r);
-      if (e.taps == 0 || e.count == 0) continue;
-      l.before[i] = std::max(l.before[i], e.first_y + (e.taps - 1) * e.y_step - e.first);
-      end = std::max(end, e.first + e.count - e.first_y);
-    }
-    l.size[i] = l.before[i] + end;
+    const Reach reach = reach_around_y(s, i);
+    l.before[i] = reach.before, l.size[i] = reach.before + reach.end;
   }
   return l;
 }
@@ -197,21 +191,13 @@ template <class T> struct Transposed {
   const T *y, *w, *bias;
   T* x;
 
-  struct Class {
-    Residue e[3];
-    Dims3 r;
-    int64_t taps() const { return e[0].taps * e[1].taps * e[2].taps; }
-  };
-  template <class F> void for_classes(const F& f) const {
-    int64_t done = 0;  // taps of the classes before
-    Class c{};
-    for (c.r[0] = 0; c.r[0] < s.stride[0]; ++c.r[0])
-      for (c.r[1] = 0; c.r[1] < s.stride[1]; ++c.r[1])
-        for (c.r[2] = 0; c.r[2] < s.stride[2]; ++c.r[2]) {
-          for (size_t i = 0; i < 3; ++i) c.e[i] = residue_of(s, i, c.r[i]);
-          f(c, done);
-          done += c.taps();
-        }
+  // f(class, taps of the classes before)
+  template <class F> void with_taps_before(const F& f) const {
+    int64_t done = 0;
+    for_classes(s, [&](const Class& c) {
+      f(c, done);
+      done += c.taps();
+    });
   }
   template <class F> static void for_taps(const Class& c, const F& f) {
     for (int64_t d = 0; d < c.e[0].taps; ++d)
@@ -221,7 +207,7 @@ template <class T> struct Transposed {
 
   // For each class: where its terms lie in a laid out y, [out][taps of the class]; and w as [group][in][out][taps of the class].
   void prepare(const Layout& l, int64_t* offset, T* turned) const {
-    for_classes([&](const Class& c, int64_t done) {
+    with_taps_before([&](const Class& c, int64_t done) {
       int64_t* to = offset + s.out * done;
       for (int64_t o = 0; o < s.out; ++o)
         for_taps(c, [&](const Dims3& t) {
@@ -246,7 +232,7 @@ template <class T> struct Transposed {
     const int64_t work = product(s.y) * s.out * s.in * s.taps();
     const T* const from = y + n * s.groups * s.out * product(s.y);
     for_laid_out(l, from, s.groups, s.out, work, [&](int64_t g, const T* laid_out) {
-      for_classes([&](const Class& c, int64_t done) {
+      with_taps_before([&](const Class& c, int64_t done) {
         of_class(c, l, laid_out, offset + s.out * done,
                  turned + s.in * (s.groups * s.out * done + g * s.out * c.taps()), n * s.groups + g);
       });
@@ -256,16 +242,13 @@ template <class T> struct Transposed {
   void of_class(const Class& c, const Layout& l, const T* from, const int64_t* offset, const T* turned,
                 int64_t group) const {
     const int64_t size = product(s.x);
-    const Dims3 count = {c.e[0].count, c.e[1].count, c.e[2].count};
-    if (product(count) == 0) return;
-    Dims3 place;
-    for (size_t i = 0; i < 3; ++i) place[i] = s.stride[i] * c.e[i].first + c.r[i] - s.padding[i];
+    const Dims3 count = c.count();
     for (int64_t d = 0; d < count[0]; ++d) {
       simd::ConvTile<T> tile{};
       tile.m = s.in, tile.k = s.out * c.taps();
       tile.a = turned, tile.lda = tile.k;
       tile.b = from + d * l.size[1] * l.size[2], tile.offset = offset;
-      tile.c = x + group * s.in * size + ((place[0] + d * s.stride[0]) * s.x[1] + place[1]) * s.x[2] + place[2];
+      tile.c = x + group * s.in * size + c.place(s) + d * s.stride[0] * s.x[1] * s.x[2];
       tile.ldc = size, tile.row_step = s.stride[1] * s.x[2], tile.step = s.stride[2];
       tile.bias = bias ? bias + group % s.groups * s.in : nullptr;
       tile.grid = {count[1], count[2], l.size[2]};
