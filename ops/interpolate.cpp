@@ -161,6 +161,15 @@ Tensor interpolate(const Tensor& x, const InterpolateOptions& options) {
 
 namespace {
 
+// A size of what a shuffle makes. Where another is 0 any size is possible.
+int64_t times(const char* op, const Tensor& x, const char* argument, int64_t factor, int64_t size) {
+  int64_t y = 0;
+  if (__builtin_mul_overflow(size, factor, &y))
+    throw ShapeError(std::string(op) + ": a size overflows 63 bits, " + argument + " is " + std::to_string(factor) +
+                     " and x is " + to_string(x.sizes()));
+  return y;
+}
+
 // What the shuffles ask for; the number of elements in front of the last three dims.
 int64_t check_shuffle(const char* op, const Tensor& x, const char* argument, int64_t factor) {
   check_defined(op, x, "x");
@@ -168,7 +177,7 @@ int64_t check_shuffle(const char* op, const Tensor& x, const char* argument, int
     throw ValueError(std::string(op) + ": " + argument + " must be positive, got " + std::to_string(factor));
   if (x.dim() < 3) throw ShapeError(std::string(op) + ": x must have at least 3 dims, x is " + to_string(x.sizes()));
   int64_t lead = 1;
-  for (int64_t d = 0; d < x.dim() - 3; ++d) lead *= x.sizes()[d];
+  for (int64_t d = 0; d < x.dim() - 3; ++d) lead = times(op, x, argument, lead, x.sizes()[d]);
   return lead;
 }
 
@@ -185,7 +194,8 @@ Tensor pixel_shuffle(const Tensor& x, int64_t upscale_factor) {
   const int64_t channels = x.sizes()[n - 3], h = x.sizes()[n - 2], w = x.sizes()[n - 1];
   if (r > INT32_MAX || channels % (r * r) != 0) undivided("pixel_shuffle", "channels", r > INT32_MAX ? r : r * r, x);
   Shape sizes = x.sizes();
-  sizes[n - 3] = channels / (r * r), sizes[n - 2] = h * r, sizes[n - 1] = w * r;
+  const auto enlarged = [&](int64_t size) { return times("pixel_shuffle", x, "upscale_factor", r, size); };
+  sizes[n - 3] = channels / (r * r), sizes[n - 2] = enlarged(h), sizes[n - 1] = enlarged(w);
   return reshape(permute(reshape(x, {lead, channels / (r * r), r, r, h, w}), {0, 1, 4, 2, 5, 3}), sizes);
 }
 
@@ -195,7 +205,8 @@ Tensor pixel_unshuffle(const Tensor& x, int64_t downscale_factor) {
   const int64_t channels = x.sizes()[n - 3], h = x.sizes()[n - 2], w = x.sizes()[n - 1];
   if (h % r != 0 || w % r != 0) undivided("pixel_unshuffle", "height and the width", r, x);
   Shape sizes = x.sizes();
-  sizes[n - 3] = channels * r * r, sizes[n - 2] = h / r, sizes[n - 1] = w / r;
+  const auto enlarged = [&](int64_t size) { return times("pixel_unshuffle", x, "downscale_factor", r, size); };
+  sizes[n - 3] = enlarged(enlarged(channels)), sizes[n - 2] = h / r, sizes[n - 1] = w / r;
   return reshape(permute(reshape(x, {lead, channels, h / r, r, w / r, r}), {0, 1, 3, 5, 2, 4}), sizes);
 }
 

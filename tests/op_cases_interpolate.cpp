@@ -337,24 +337,36 @@ std::vector<Row> shuffles() {
                        [] {
                          pixel_shuffle(ones({4, 1}), 2);
                        },
-                       "pixel_shuffle: x must have at least 3 dims, x is [4, 1]")});
-  Row down = row_of("pixel_unshuffle",
-                    {moving(
-                        "batch", {2, 3, 4, 2}, [](const Tensor& x) { return pixel_unshuffle(x, 2); },
-                        picked({2, 12, 2, 1},
-                               [](const At& i) {
-                                 return ((i[0] * 3 + i[1] / 4) * 4 + i[2] * 2 + i[1] % 4 / 2) * 2 + i[3] * 2 + i[1] % 2;
-                               }))},
-                    {bad<ValueError>(
-                         [] {
-                           pixel_unshuffle(ones({4, 2, 2}), -2);
-                         },
-                         "pixel_unshuffle: downscale_factor must be positive, got -2"),
-                     bad<ShapeError>(
-                         [] {
-                           pixel_unshuffle(ones({1, 4, 3}), 2);
-                         },
-                         "pixel_unshuffle: 2 must divide the height and the width, x is [1, 4, 3]")});
+                       "pixel_shuffle: x must have at least 3 dims, x is [4, 1]"),
+                   bad<ShapeError>(
+                       [] {
+                         pixel_shuffle(ones({0, int64_t{1} << 40, 0}), int64_t{1} << 30);
+                       },
+                       "pixel_shuffle: a size overflows 63 bits, upscale_factor is 1073741824 and x is [0, "
+                       "1099511627776, 0]")});
+  Row down =
+      row_of("pixel_unshuffle",
+             {moving(
+                 "batch", {2, 3, 4, 2}, [](const Tensor& x) { return pixel_unshuffle(x, 2); },
+                 picked({2, 12, 2, 1},
+                        [](const At& i) {
+                          return ((i[0] * 3 + i[1] / 4) * 4 + i[2] * 2 + i[1] % 4 / 2) * 2 + i[3] * 2 + i[1] % 2;
+                        }))},
+             {bad<ValueError>(
+                  [] {
+                    pixel_unshuffle(ones({4, 2, 2}), -2);
+                  },
+                  "pixel_unshuffle: downscale_factor must be positive, got -2"),
+              bad<ShapeError>(
+                  [] {
+                    pixel_unshuffle(ones({1, 4, 3}), 2);
+                  },
+                  "pixel_unshuffle: 2 must divide the height and the width, x is [1, 4, 3]"),
+              bad<ShapeError>(
+                  [] {
+                    pixel_unshuffle(ones({1, 0, 0}), int64_t{1} << 32);
+                  },
+                  "pixel_unshuffle: a size overflows 63 bits, downscale_factor is 4294967296 and x is [1, 0, 0]")});
   Row channels =
       row_of("channel_shuffle",
              {moving(
