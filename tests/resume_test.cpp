@@ -142,6 +142,14 @@ TEST_CASE("a sampler goes on in the middle of its pass", "[weights]") {
                Contains("seed of float32 [2], size missing, position missing, x unexpected"));
     CHECK(same(other.state_dict(), before));
   };
+  // Before its first pass too.
+  CHECK(
+      message_of<ValueError>([] { RandomSampler(9, 2).load_state_dict(RandomSampler(10, 1).state_dict()); }) ==
+      "load_state_dict: the state must be that of a sampler of as many indices, got position -1 of 10 for one that gives 9");
+  RandomSampler begun(10, 2), fresh(10, 1);
+  begun.next(3);
+  begun.load_state_dict(fresh.state_dict());
+  CHECK(begun.next(10) == fresh.next(10));
   check(RandomSampler(10, 1), RandomSampler(10, 2), RandomSampler(9, 2));
   check(SubsetRandomSampler({3, 1, 4, 1, 5, 9}, 1), SubsetRandomSampler({3, 1, 4, 1, 5, 9}, 7),
         SubsetRandomSampler({3}, 7));

@@ -36,7 +36,7 @@ std::optional<std::vector<int64_t>> detail::DrawnOrder::take(int64_t batch_size)
 NamedTensors detail::DrawnOrder::state_dict() const {
   return written_counts({{"seed", static_cast<int64_t>(seed_)},
                          {"passes", static_cast<int64_t>(pass_)},
-                         {"size", order_.size()},
+                         {"size", size()},
                          {"position", order_.started() ? order_.position() : -1}});
 }
 
@@ -46,10 +46,11 @@ void detail::DrawnOrder::load_state_dict(const NamedTensors& dict) {
   Order order;
   const bool begun = counts["position"] >= 0;
   if (begun && passes > 0) order.start(drawn(seed, passes - 1));
-  if (order.size() != counts["size"] || counts["position"] < -1 || counts["position"] > order.size())
+  const bool fits = counts["size"] == size() && (!begun || order.size() == size());
+  if (!fits || counts["position"] < -1 || counts["position"] > order.size())
     throw ValueError("load_state_dict: the state must be that of a sampler of as many indices, got position " +
                      std::to_string(counts["position"]) + " of " + std::to_string(counts["size"]) +
-                     " for one that gives " + std::to_string(order.size()));
+                     " for one that gives " + std::to_string(size()));
   if (begun) order.go_to(counts["position"]);
   seed_ = seed;
   pass_ = passes;

@@ -33,9 +33,11 @@ TAPEGRAD_API uint64_t seed_or_draw(const std::optional<uint64_t>& seed);
 class TAPEGRAD_API DrawnOrder {
  public:
   virtual ~DrawnOrder() = default;
+  // Indices of a pass.
+  virtual int64_t size() const = 0;
   // Indices of this pass given out so far.
   int64_t index() const { return order_.position(); }
-  // What it takes to go on where it stands: the seed, the passes begun, and size of and position in the latest (-1 before it begins).
+  // What it takes to go on where it stands: the seed, the passes begun, the indices of one, and the position in the latest (-1 before it begins).
   NamedTensors state_dict() const;
   // ValueError for a dict of another sampler; this one is then as it was.
   void load_state_dict(const NamedTensors& dict);

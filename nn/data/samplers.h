@@ -30,7 +30,7 @@ class TAPEGRAD_API RandomSampler : public detail::DrawnOrder {
   explicit RandomSampler(int64_t size, const std::optional<uint64_t>& seed = {});
   void reset(std::optional<int64_t> new_size = {});
   std::optional<std::vector<int64_t>> next(int64_t batch_size) { return take(batch_size); }
-  int64_t size() const { return size_; }
+  int64_t size() const override { return size_; }
 
  private:
   std::vector<int64_t> drawn(uint64_t seed, uint64_t pass) const override;
@@ -43,7 +43,7 @@ class TAPEGRAD_API SubsetRandomSampler : public detail::DrawnOrder {
   explicit SubsetRandomSampler(std::vector<int64_t> indices, const std::optional<uint64_t>& seed = {});
   void reset() { start(); }
   std::optional<std::vector<int64_t>> next(int64_t batch_size) { return take(batch_size); }
-  int64_t size() const { return static_cast<int64_t>(indices_.size()); }
+  int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
 
  private:
   std::vector<int64_t> drawn(uint64_t seed, uint64_t pass) const override;
@@ -59,7 +59,7 @@ class TAPEGRAD_API WeightedRandomSampler : public detail::DrawnOrder {
                         const std::optional<uint64_t>& seed = {});
   void reset() { start(); }
   std::optional<std::vector<int64_t>> next(int64_t batch_size) { return take(batch_size); }
-  int64_t size() const { return num_samples_; }
+  int64_t size() const override { return num_samples_; }
 
  private:
   std::vector<int64_t> drawn(uint64_t seed, uint64_t pass) const override;
@@ -84,7 +84,7 @@ class TAPEGRAD_API DistributedSampler : public detail::DrawnOrder {
   void set_epoch(uint64_t epoch) { set_pass(epoch); }
   void reset(std::optional<int64_t> new_size = {});
   std::optional<std::vector<int64_t>> next(int64_t batch_size) { return take(batch_size); }
-  int64_t size() const;  // of the share
+  int64_t size() const override;  // of the share
 
  private:
   std::vector<int64_t> drawn(uint64_t seed, uint64_t pass) const override;
