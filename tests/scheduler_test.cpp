@@ -211,6 +211,27 @@ TEST_CASE("schedules follow one another and multiply", "[optim][scheduler]") {
       });
 }
 
+TEST_CASE("a resumed optimizer knows the base of schedules made later", "[optim][scheduler]") {
+  const auto optimizer = [](double lr) { return optim::SGD({ones({2}).requires_grad_()}, lr); };
+  optim::SGD here = optimizer(0.5), resumed = optimizer(0.25);
+  const OrderedDict<std::string, Tensor> before = here.state_dict();
+  optim::ExponentialLR first(here, 0.5);
+  first.step();
+  resumed.load_state_dict(here.state_dict());
+  CHECK(resumed.param_groups()[0].initial_lr() == 0.5);
+  optim::LinearLR second(here, 0.5, 1, 4), again(resumed, 0.5, 1, 4);
+  CHECK(again.get_last_lr() == second.get_last_lr());
+  second.restart();
+  again.restart();
+  CHECK(again.get_last_lr() == std::vector<double>{0.25});
+  CHECK(again.get_last_lr() == second.get_last_lr());
+  // A state from before the first schedule, as those of PyTorch.
+  resumed.load_state_dict(before);
+  CHECK(resumed.param_groups()[0].initial_lr() == 0.5);
+  resumed.param_groups()[0].set_lr(0.125);
+  CHECK(resumed.param_groups()[0].initial_lr() == 0.125);
+}
+
 TEST_CASE("ReduceLROnPlateau reduces when nothing has become better", "[optim][scheduler]") {
   Trained t;
   optim::ReduceLROnPlateau schedule(

@@ -142,7 +142,8 @@ class TAPEGRAD_API Optimizer {
   // The norm of the gradients of the latest step that clipped, before it did, in a tensor of its own; undefined before the first.
   Tensor grad_norm() const;
 
-  // What a later run needs to go on as if there had been no break: "param_groups.G.OPTION" (float64, a switch is 0 or 1), and for
+  // What a later run needs to go on as if there had been no break: "param_groups.G.OPTION" (float64, a switch is 0 or 1), with
+  // "param_groups.G.initial_lr" once there was a schedule, so that one made later begins at the same base, and for
   // parameter I, counted over all groups, "state.I.step" (int64) and "state.I.NAME", NAME as PyTorch calls it (exp_avg,
   // exp_avg_sq, momentum_buffer, ...). The state shares memory with the optimizer.
   virtual OrderedDict<std::string, Tensor> state_dict() const;

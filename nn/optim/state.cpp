@@ -31,6 +31,7 @@ struct Reading {
     if (required) missing.push_back(key);
     return nullptr;
   }
+  bool contains(const std::string& key) { return find(key, false) != nullptr; }
   // One number; the present one where it is missing.
   Scalar scalar(const std::string& key, Scalar present) {
     const Tensor* found = find(key, true);
@@ -81,9 +82,11 @@ std::array<bool, 3> kept_with(detail::Group& group, const double* options) {
 
 Dict Optimizer::state_dict() const {
   Dict out;
-  for (size_t g = 0; g < groups_.size(); ++g)
+  for (size_t g = 0; g < groups_.size(); ++g) {
     groups_[g]->visit_options(detail::OptionVisitor(
         [&](const char* option, double& value) { out.append(option_key(g, option), number(value)); }));
+    if (groups_[g]->initial_lr) out.append(option_key(g, "initial_lr"), number(*groups_[g]->initial_lr));
+  }
   size_t i = 0;
   for (const Ref<detail::Group>& group : groups_) {
     for (size_t n = 0; n < group->slots.size(); ++n) {
@@ -105,6 +108,7 @@ void Optimizer::load_state_dict(const Dict& dict) {
   std::vector<detail::Slot> slots;
   std::vector<int64_t> steps;
   std::vector<double> products;
+  std::vector<std::optional<double>> initial_lrs;
   std::vector<std::array<bool, 3>> kept;  // by each group with the options of the dict
   for (size_t g = 0; g < groups_.size(); ++g) {
     const size_t first = options.size();
@@ -112,6 +116,9 @@ void Optimizer::load_state_dict(const Dict& dict) {
       options.push_back(reading.scalar(option_key(g, option), value).to<double>());
     }));
     kept.push_back(kept_with(*groups_[g], options.data() + first));
+    const std::string key = option_key(g, "initial_lr");
+    initial_lrs.emplace_back();
+    if (reading.contains(key)) initial_lrs.back() = reading.scalar(key, 0).to<double>();
   }
   for (size_t g = 0; g < groups_.size(); ++g) {
     const detail::Group& group = *groups_[g];
@@ -134,8 +141,10 @@ void Optimizer::load_state_dict(const Dict& dict) {
   auto read = slots.begin();
   auto taken = steps.begin();
   auto product = products.begin();
+  auto initial_lr = initial_lrs.begin();
   for (const Ref<detail::Group>& group : groups_) {
     group->visit_options(detail::OptionVisitor([&](const char*, double& value) { value = *option++; }));
+    group->initial_lr = *initial_lr++;
     for (int64_t& count : group->steps) count = *taken++;
     for (double& value : group->mu_products) value = *product++;
     for (detail::Slot& slot : group->slots) {
