@@ -76,9 +76,9 @@ std::string section(const Section& s) {
 }  // namespace
 
 std::string write_index(const std::vector<Section>& sections, const std::string& note) {
-  std::string path = "out/tutorials/index.html";
+  std::string path = pictures_folder() + "/index.html";
   std::error_code error;
-  std::filesystem::create_directories("out/tutorials", error);
+  std::filesystem::create_directories(pictures_folder(), error);
   std::ofstream out(path);
   out << "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
       << "<meta name=\"viewport\" content=\"width=device-width\">\n<title>tapegrad: the tutorial networks</title>\n"

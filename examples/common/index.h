@@ -23,7 +23,7 @@ struct Section {
   bool met() const { return failure.empty(); }
 };
 
-// Writes out/tutorials/index.html below the working directory and returns its path; empty, after saying why on stderr,
+// Writes index.html into pictures_folder() (examples/common/report.h) and returns its path; empty, after saying why on stderr,
 // when it cannot. The page refers to nothing but the pictures beside it. `note` stands below its title.
 std::string write_index(const std::vector<Section>& sections, const std::string& note);
 

@@ -8,19 +8,20 @@
 #include <filesystem>
 #include <system_error>
 
+#include "common/report.h"
+
 using tapegrad::Tensor;
 
 namespace examples::plot {
 namespace {
 
-const char* const folder = "out/tutorials";
-
 // Why no picture can be drawn; empty if one can.
 std::string obstacle() {
   if (std::system("command -v gnuplot >/dev/null 2>&1") != 0) return "gnuplot is not installed";
+  const std::string folder = pictures_folder();
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  return error ? std::string("cannot write to ") + folder + ": " + error.message() : "";
+  return error ? "cannot write to " + folder + ": " + error.message() : "";
 }
 
 bool possible() {
@@ -234,7 +235,7 @@ Image tiles(std::string title, const Tensor& images, int64_t across) {
 
 void draw(const Picture& picture, const std::vector<Panel>& panels) {
   if (!possible()) return;
-  const std::string file = std::string(folder) + "/" + picture.name + ".png";
+  const std::string file = pictures_folder() + "/" + picture.name + ".png";
   if (try_drawing(file, picture, panels))
     std::printf("picture\t%s\t%s\t%s\n", file.c_str(), picture.title.c_str(), picture.shows.c_str());
   else std::printf("picture %s is missing: gnuplot failed\n", file.c_str());

@@ -1,4 +1,4 @@
-// Pictures through gnuplot, into out/tutorials/ below the working directory.
+// Pictures through gnuplot, into pictures_folder().
 // Without gnuplot they are skipped, which is said once; a picture never makes a program fail.
 #pragma once
 
@@ -62,7 +62,7 @@ struct Surface {
 using Panel = std::variant<Curves, Image, Regions, Surface>;
 
 struct Picture {
-  std::string name;   // out/tutorials/<name>.png
+  std::string name;   // <name>.png
   std::string title;  // above all panels; empty for none
   std::string shows;  // for the index: what there is to see
   int columns = 1;    // panels in a row

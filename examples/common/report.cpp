@@ -127,4 +127,9 @@ bool quick(int argc, char** argv) {
   return asked && *asked && std::string_view(asked) != "0";
 }
 
+std::string pictures_folder() {
+  const char* named = std::getenv("TAPEGRAD_OUT");
+  return std::string(named && *named ? named : "out") + "/tutorials";
+}
+
 }  // namespace examples

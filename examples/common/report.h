@@ -36,4 +36,8 @@ class Report {
 // Whether the short form is asked for, by --quick or by TAPEGRAD_QUICK in the environment.
 bool quick(int argc, char** argv);
 
+// Where pictures and their index go: tutorials/ in the folder that TAPEGRAD_OUT names, which is out/ below the working directory
+// where it does not.
+std::string pictures_folder();
+
 }  // namespace examples
