@@ -143,6 +143,18 @@ void check_channels(const char* op, const Tensor& x, int64_t least, const Tensor
   check_per_channel(op, "bias", bias, x);
 }
 
+// Whether two vectors have an element in common; those that lie between each other's have none.
+bool share_elements(const Tensor& a, const Tensor& b) {
+  if (a.impl()->storage.get() != b.impl()->storage.get()) return false;
+  const auto *p = static_cast<const char*>(a.impl()->data), *q = static_cast<const char*>(b.impl()->data);
+  for (int64_t i = 0, j = 0; i < a.numel() && j < b.numel();) {
+    if (p == q) return true;
+    if (p < q) ++i, p += a.strides()[0] * a.element_size();
+    else ++j, q += b.strides()[0] * b.element_size();
+  }
+  return false;
+}
+
 void check_running(const char* op, const Tensor& x, const RunningStatistics& running, bool own_statistics) {
   const bool mean = running.mean.defined(), var = running.var.defined();
   if (mean != var)
@@ -158,6 +170,8 @@ void check_running(const char* op, const Tensor& x, const RunningStatistics& run
   if (!own_statistics || !mean) return;
   autograd::detail::check_in_place(op, running.mean);
   autograd::detail::check_in_place(op, running.var);
+  if (share_elements(running.mean, running.var))
+    throw ValueError(std::string(op) + ": running_mean and running_var must not share elements, got two of one memory");
 }
 
 void check_several(const char* op, const Tensor& x, int64_t values) {

@@ -1,5 +1,6 @@
 // Normalisation: x less a mean and over a deviation, taken per channel, per group of channels or over the last dims, then scaled by
-// weight and moved by bias where there are any. Statistics are exact in two passes, far from 0 too, up to 1e19 in float32, whose squares end there. float32 and float64.
+// weight and moved by bias where there are any. Statistics are exact in two passes, far from 0 too; squares of float32 end at deviations of 1e19, and with eps = 0 of
+// 1e-19, far below which a variance is 0 and y infinite or NaN, as PyTorch's. float32 and float64.
 // Errors: ShapeError for sizes that do not fit, DTypeError for integers and for operands of another dtype than x (float32 beside
 // bfloat16 is fine), ValueError for a negative eps.
 #pragma once
@@ -14,7 +15,7 @@ namespace tapegrad {
 // channel over the rest when training, running_mean and running_var otherwise;  with g = dy w: dx = r (g - mean g - h mean(g h)) when
 // training, r g otherwise;  dw = sum dy h, db = sum dy. Training moves running statistics, where there are any, `momentum` of the way
 // to m and the unbiased v, in place; they have no gradient. ValueError for one value per channel when training, for running
-// statistics missing otherwise. Ioffe and Szegedy, "Batch normalization", 2015.
+// statistics missing otherwise, and for two of them in one memory when training. Ioffe and Szegedy, "Batch normalization", 2015.
 TAPEGRAD_API Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
                                const Tensor& weight = {}, const Tensor& bias = {}, bool training = false,
                                double momentum = 0.1, double eps = 1e-5);

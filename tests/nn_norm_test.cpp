@@ -230,6 +230,42 @@ TEST_CASE("gradients of layers of normalisation hold, with running statistics th
   CHECK(nn::check_module(frozen, {randn({2, 2, 2, 2}).requires_grad_()}).ok());
 }
 
+TEST_CASE("normalisation of tiny numbers without eps", "[nn]") {
+  manual_seed(37);
+  const Tensor x = randn({4, 6}), tiny = x * 1e-19;
+  CHECK(allclose(layer_norm(tiny, {6}, {}, {}, 0), layer_norm(x, {6}, {}, {}, 0), 1e-6, 1e-6));
+  CHECK(allclose(group_norm(tiny, 2, {}, {}, 0), group_norm(x, 2, {}, {}, 0), 1e-6, 1e-6));
+}
+
+TEST_CASE("running statistics in one memory are refused, those that x or each other lie between are not", "[nn]") {
+  manual_seed(38);
+  const Tensor x = randn({4, 3});
+  const auto refused = [&](const Tensor& mean, const Tensor& var) {
+    const Tensor before = mean.clone();
+    const std::string text = message_of<ValueError>([&] { batch_norm(x, mean, var, {}, {}, true); });
+    CHECK(same(mean, before));
+    return text;
+  };
+  const Tensor memory = ones({6});
+  const char* const text = "batch_norm: running_mean and running_var must not share elements, got two of one memory";
+  CHECK(refused(memory.narrow(0, 0, 3), memory.narrow(0, 0, 3)) == text);
+  CHECK(refused(memory.narrow(0, 0, 3), memory.narrow(0, 2, 3)) == text);
+  CHECK(refused(memory.view({3, 2}).select(1, 0), memory.narrow(0, 1, 3)) == text);
+  CHECK(batch_norm(x, memory.narrow(0, 0, 3), memory.narrow(0, 0, 3)).sizes() == x.sizes());  // nothing is written
+
+  const Tensor mean = ones({3}), var = ones({3}), pairs = ones({3, 2});
+  batch_norm(x, mean, var, {}, {}, true);
+  batch_norm(x, pairs.select(1, 0), pairs.select(1, 1), {}, {}, true);
+  CHECK(same(pairs.select(1, 0), mean));
+  CHECK(same(pairs.select(1, 1), var));
+  // In a row of x: what was there is normalised, then written over, which the gradient would need.
+  const Tensor own = x.clone(), weight = ones({3}).requires_grad_();
+  const Tensor y = batch_norm(own, own[0], ones({3}), weight, {}, true, 1.0);
+  CHECK(same(y.detach(), batch_norm(x, {}, {}, {}, {}, true)));
+  CHECK(allclose(own[0], x.mean(0)));
+  CHECK_THAT(message_of<AutogradError>([&] { sum(y * x).backward(); }), Contains("batch_norm"));
+}
+
 TEST_CASE("batch norm refuses what has no statistics, and leaves them alone", "[nn]") {
   nn::BatchNorm2d layer(3);
   CHECK(message_of<ValueError>([&] {
