@@ -73,6 +73,21 @@ class WindowRows {
   int64_t few_[kFew];
 };
 
+// row(rows of a window, x of the plane, deep, high) for every row of y, in their order.
+template <class T, class Row> HWY_INLINE void for_rows(const PoolPlane<T>& p, const Row& row) {
+  WindowRows rows(p.depth, p.height);
+  const T* x = p.x;
+  for (int64_t o = 0; o < p.planes * p.depth.y; ++o) {
+    if (o > 0 && o % p.depth.y == 0) x += p.depth.x * p.height.x * p.pitch;
+    const Window& deep = p.deep[o % p.depth.y];
+    for (int64_t r = 0; r < p.height.y; ++r) {
+      const Window& high = p.high[r];
+      rows.follow(deep, high);
+      row(rows, x, deep, high);
+    }
+  }
+}
+
 // Writes a vector of which `count` lanes count; where more of the plane follows, that is written later.
 template <class V, class P> HWY_INLINE void put_windows(V v, P* to, const P* end, int64_t count) {
   const Full<P> d;
@@ -113,41 +128,33 @@ template <class T, int kStride> void max_rows(const PoolPlane<T>& p) {
   PositionOf<T>* at = p.position;
   const T* const y_end = y + all;
   const PositionOf<T>* const at_end = at + (at ? all : 0);
-  WindowRows rows(p.depth, p.height);
-  const T* x = p.x;
-  for (int64_t o = 0; o < p.planes * p.depth.y; ++o) {
-    if (o > 0 && o % p.depth.y == 0) x += p.depth.x * p.height.x * pitch;
-    const Window& deep = p.deep[o % p.depth.y];
-    for (int64_t r = 0; r < p.height.y; ++r) {
-      const Window& high = p.high[r];
-      rows.follow(deep, high);
-      const int64_t top = deep.begin * p.height.x + high.begin;
-      for (int64_t window = 0; window < width; window += kLanes<T>) {
-        const T* const from = x + top * pitch + window * kStride;
-        const int64_t first = top * row_x + window * kStride - p.width.padding;
-        Vec<T> best = hn::Set(d, -kInf<T>);
-        Index<T> place = hn::Set(di, -1);
-        for (int64_t i = 0; i < rows.count(); ++i) {
-          const int64_t row = rows[i], start = first + row * row_x;
-          const Index<T> places = hn::Add(lane, hn::Set(di, static_cast<PositionOf<T>>(start)));
-          for_places<kStride>(
-              from + row * pitch, kernel, dilation, places,
-              [&](Vec<T> v, Index<T> here) HWY_ATTR { take_if_larger<T>(v, here, best, place); },
-              [&](Vec<T> v, Vec<T> next, Index<T> here, Index<T> there) HWY_ATTR {
-                take_if_larger<T>(next, there, v, here);
-                take_if_larger<T>(v, here, best, place);
-              });
-        }
-        const int64_t count = std::min(kLanes<T>, width - window);
-        put_windows(best, y, y_end, count);
-        y += count;
-        if (!at) continue;
-        if (!hn::AllFalse(di, hn::Lt(place, hn::Zero(di)))) place = first_places(p, place, deep, high, window);
-        put_windows(hn::BitCast(full, place), at, at_end, count);
-        at += count;
+  for_rows(p, [&](const WindowRows& rows, const T* x, const Window& deep, const Window& high) HWY_ATTR {
+    const int64_t top = deep.begin * p.height.x + high.begin;
+    for (int64_t window = 0; window < width; window += kLanes<T>) {
+      const T* const from = x + top * pitch + window * kStride;
+      const int64_t first = top * row_x + window * kStride - p.width.padding;
+      Vec<T> best = hn::Set(d, -kInf<T>);
+      Index<T> place = hn::Set(di, -1);
+      for (int64_t i = 0; i < rows.count(); ++i) {
+        const int64_t row = rows[i], start = first + row * row_x;
+        const Index<T> places = hn::Add(lane, hn::Set(di, static_cast<PositionOf<T>>(start)));
+        for_places<kStride>(
+            from + row * pitch, kernel, dilation, places,
+            [&](Vec<T> v, Index<T> here) HWY_ATTR { take_if_larger<T>(v, here, best, place); },
+            [&](Vec<T> v, Vec<T> next, Index<T> here, Index<T> there) HWY_ATTR {
+              take_if_larger<T>(next, there, v, here);
+              take_if_larger<T>(v, here, best, place);
+            });
       }
+      const int64_t count = std::min(kLanes<T>, width - window);
+      put_windows(best, y, y_end, count);
+      y += count;
+      if (!at) continue;
+      if (!hn::AllFalse(di, hn::Lt(place, hn::Zero(di)))) place = first_places(p, place, deep, high, window);
+      put_windows(hn::BitCast(full, place), at, at_end, count);
+      at += count;
     }
-  }
+  });
 }
 
 template <class T> HWY_INLINE T divisor_of(T given, const Window& deep, const Window& high) {
@@ -159,29 +166,21 @@ template <class T, int kStride> void mean_rows(const PoolPlane<T>& p) {
   const int64_t width = p.width.y, pitch = p.pitch, kernel = p.width.kernel, dilation = p.width.dilation;
   T* y = p.y;
   const T* const end = y + p.planes * p.depth.y * p.height.y * width;
-  WindowRows rows(p.depth, p.height);
-  const T* x = p.x;
-  for (int64_t o = 0; o < p.planes * p.depth.y; ++o) {
-    if (o > 0 && o % p.depth.y == 0) x += p.depth.x * p.height.x * pitch;
-    const Window& deep = p.deep[o % p.depth.y];
-    for (int64_t r = 0; r < p.height.y; ++r) {
-      const Window& high = p.high[r];
-      rows.follow(deep, high);
-      const Vec<T> divisor = hn::Set(d, divisor_of(p.divisor, deep, high));
-      const T* const top = x + (deep.begin * p.height.x + high.begin) * pitch;
-      for (int64_t window = 0; window < width; window += kLanes<T>) {
-        Vec<T> sum = hn::Zero(d);
-        for (int64_t i = 0; i < rows.count(); ++i)
-          for_places<kStride>(
-              top + rows[i] * pitch + window * kStride, kernel, dilation, hn::Zero(IndexTag<T>()),
-              [&](Vec<T> v, Index<T>) HWY_ATTR { sum = hn::Add(sum, v); },
-              [&](Vec<T> v, Vec<T> next, Index<T>, Index<T>) HWY_ATTR { sum = hn::Add(hn::Add(sum, v), next); });
-        const int64_t count = std::min(kLanes<T>, width - window);
-        put_windows(hn::Div(sum, hn::Mul(divisor, hn::LoadU(d, p.counts + window))), y, end, count);
-        y += count;
-      }
+  for_rows(p, [&](const WindowRows& rows, const T* x, const Window& deep, const Window& high) HWY_ATTR {
+    const Vec<T> divisor = hn::Set(d, divisor_of(p.divisor, deep, high));
+    const T* const top = x + (deep.begin * p.height.x + high.begin) * pitch;
+    for (int64_t window = 0; window < width; window += kLanes<T>) {
+      Vec<T> sum = hn::Zero(d);
+      for (int64_t i = 0; i < rows.count(); ++i)
+        for_places<kStride>(
+            top + rows[i] * pitch + window * kStride, kernel, dilation, hn::Zero(IndexTag<T>()),
+            [&](Vec<T> v, Index<T>) HWY_ATTR { sum = hn::Add(sum, v); },
+            [&](Vec<T> v, Vec<T> next, Index<T>, Index<T>) HWY_ATTR { sum = hn::Add(hn::Add(sum, v), next); });
+      const int64_t count = std::min(kLanes<T>, width - window);
+      put_windows(hn::Div(sum, hn::Mul(divisor, hn::LoadU(d, p.counts + window))), y, end, count);
+      y += count;
     }
-  }
+  });
 }
 
 // dx[i stride] += g[i]
