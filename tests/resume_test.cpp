@@ -120,6 +120,67 @@ TEST_CASE("a resumed run has the bits of one that was not interrupted", "[weight
   CHECK(SafetensorsFile(path).metadata()["tapegrad.checkpoint"] == "1");
 }
 
+namespace {
+
+// Parts that are the library's: NAdam, warm-up and decay, moving averages.
+struct LongRun {
+  nn::Sequential net;
+  optim::NAdam nadam;
+  optim::SequentialLR schedule;
+  optim::ExponentialMovingAverage average;
+  Tensor x, y;
+  Checkpoint checkpoint = {};
+
+  LongRun()
+      : net(nn::Linear(3, 4), nn::BatchNorm1d(4), nn::Tanh(), nn::Linear(4, 1)),
+        nadam(net.parameters(), {.lr = 0.05, .weight_decay = 0.01}),
+        schedule(nadam, {optim::LinearLR(nadam, 0.25, 1, 3), optim::CosineAnnealingLR(nadam, 6)}, {3}),
+        average(net, {.decay = 0.9, .warm_up = true}),
+        x(points().data()),
+        y(points().targets()) {
+    checkpoint.add("model", net).add("optimizer", nadam).add("schedule", schedule).add("average", average);
+  }
+  LongRun(const LongRun&) = delete;
+  LongRun& operator=(const LongRun&) = delete;
+
+  void train(int epochs) {
+    for (int i = 0; i < 2 * epochs; ++i) {
+      nadam.zero_grad();
+      mse_loss(net.forward(x), y).backward();
+      nadam.step();
+      average.update();
+      if (i % 2 == 1) schedule.step();
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a resumed run has the same schedule, NAdam and moving averages", "[weights]") {
+  const Folder folder;
+  const std::string path = folder / "run.safetensors";
+  for (const int before : {2, 5}) {  // in the warm-up, and behind it
+    CAPTURE(before);
+    manual_seed(1);
+    LongRun whole;
+    whole.train(before);
+    whole.checkpoint.save(path);
+    whole.train(4);
+    manual_seed(2);
+    LongRun fresh, other;
+    other.train(3);
+    for (LongRun* resumed : {&fresh, &other}) {
+      resumed->checkpoint.load(path);
+      resumed->train(4);
+      CHECK(same(resumed->net.state_dict(), whole.net.state_dict()));
+      CHECK(same(resumed->nadam.state_dict(), whole.nadam.state_dict()));
+      CHECK(same(resumed->schedule.state_dict(), whole.schedule.state_dict()));
+      CHECK(same(resumed->average.state_dict(), whole.average.state_dict()));
+      CHECK(resumed->nadam.param_groups()[0].lr() == whole.nadam.param_groups()[0].lr());
+    }
+  }
+}
+
 TEST_CASE("a sampler goes on in the middle of its pass", "[weights]") {
   using namespace data::samplers;
   const auto check = [](auto first, auto second, auto other) {
