@@ -19,8 +19,8 @@ const std::vector<Row>& table() {
                          order_rows, products_rows, einsum_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
-    for (auto* family : {view_rows, rearrange_rows, pad_rows, pool_rows, interpolate_rows, gather_rows, embedding_rows,
-                         select_rows, conv_rows, normalization_rows, recurrent_rows, attention_rows}) {
+    for (auto* family : {view_rows, rearrange_rows, pad_rows, max_pool_rows, pool_rows, interpolate_rows, gather_rows,
+                         embedding_rows, select_rows, conv_rows, normalization_rows, recurrent_rows, attention_rows}) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
     return all;

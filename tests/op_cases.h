@@ -163,6 +163,7 @@ Row row_of(const std::string& name, std::vector<Case> cases, std::vector<BadInpu
 std::vector<Row> view_rows();
 std::vector<Row> rearrange_rows();
 std::vector<Row> pad_rows();
+std::vector<Row> max_pool_rows();
 std::vector<Row> pool_rows();
 std::vector<Row> interpolate_rows();
 std::vector<Row> gather_rows();
