@@ -29,8 +29,12 @@ State joined(const State& a, const State& b) {
   return {cat({a.h, b.h}, 0), a.c.defined() ? cat({a.c, b.c}, 0) : Tensor()};
 }
 
-// The state behind every step, in rows as x has them.
-State in_steps(Cell cell, const Tensor& x, const State& start, const Weights& w, const Sequences& s) {
+// The state behind every step, in rows as x has them, and behind the last one, where that is every sequence's.
+struct States {
+  State all, last;
+};
+
+States in_steps(Cell cell, const Tensor& x, const State& start, const Weights& w, const Sequences& s) {
   const Tensors gx = split(input_part(cell, x, w), s.counts, 0);
   const int64_t steps = step_count(s);
   Tensors h(gx.size()), c(gx.size());
@@ -42,7 +46,7 @@ State in_steps(Cell cell, const Tensor& x, const State& start, const Weights& w,
     state = step(cell, gx[static_cast<size_t>(t)], state, w);
     h[static_cast<size_t>(t)] = state.h, c[static_cast<size_t>(t)] = state.c;
   }
-  return {cat(h, 0), cell == Cell::lstm ? cat(c, 0) : Tensor()};
+  return {{cat(h, 0), cell == Cell::lstm ? cat(c, 0) : Tensor()}, state.h.size(0) == s.batch() ? state : State()};
 }
 
 // ---- at once ----
@@ -139,7 +143,7 @@ struct Layer {
     return all;
   }
   Tensors composition(const Tensors& t) const {
-    const State y = in_steps(cell, t[0], {t[5], t[6]}, {t[1], t[2], t[3], t[4], {}}, sequences());
+    const State y = in_steps(cell, t[0], {t[5], t[6]}, {t[1], t[2], t[3], t[4], {}}, sequences()).all;
     return y.c.defined() ? Tensors{y.h, y.c} : Tensors{y.h};
   }
 };
@@ -149,10 +153,10 @@ bool goes_in_steps(const Tensor& x, const Weights& w) {
   return w.w_hr.defined() || x.dtype() == kBFloat16 || autograd::state().autocast || autograd::Tracer::current();
 }
 
-State states_of(Cell cell, const Tensor& x, const State& start, const Weights& w, const Sequences& s) {
+States states_of(Cell cell, const Tensor& x, const State& start, const Weights& w, const Sequences& s) {
   if (goes_in_steps(x, w)) return in_steps(cell, x, start, w, s);
   const Tensors y = apply(Layer{cell, s.counts, s.reverse}, x, w.w_ih, w.w_hh, w.b_ih, w.b_hh, start.h, start.c);
-  return {y[0], cell == Cell::lstm ? y[1] : Tensor()};
+  return {{y[0], cell == Cell::lstm ? y[1] : Tensor()}, {}};
 }
 
 // The rows behind each sequence's last step, which of the longest are the last rows; backwards all end in the first step.
@@ -170,8 +174,9 @@ Tensor last_of(const Tensor& y, const Sequences& s) {
 }  // namespace
 
 Pass layer(Cell cell, const Tensor& x, const State& start, const Weights& w, const Sequences& s) {
-  const State all = states_of(cell, x, start, w, s);
-  return {all.h, {last_of(all.h, s), last_of(all.c, s)}};
+  const States states = states_of(cell, x, start, w, s);
+  if (states.last.h.defined()) return {states.all.h, states.last};
+  return {states.all.h, {last_of(states.all.h, s), last_of(states.all.c, s)}};
 }
 
 }  // namespace tapegrad::recurrent
