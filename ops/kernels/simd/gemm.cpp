@@ -91,17 +91,19 @@ struct Rows {
 };
 struct Ahead {
   Rows a, b;
+  bool wanted = false;
   HWY_NOINLINE void ask() {
     a.ask();
     b.ask();
   }
 };
+struct Nothing {};  // to be asked for: small products feel the question
 
 // b_panel: from one panel of columns of B to the next. Rows are dealt out evenly: a strip of few leaves the units waiting.
 // Few products each: C, written row by row, is what takes the time. Else a panel of B is read from the first-level cache.
-template <Terms terms, class T, class C>
+template <Terms terms, class T, class C, class Next = Nothing>
 void multiply(int64_t m, int64_t n, int64_t k, const Operands<T>& x, int64_t b_panel, const Target<T, C>& t,
-              Ahead* ahead = nullptr) {
+              [[maybe_unused]] Next* next = nullptr) {
   constexpr int64_t W = kWidth<T>, N = kLanes<T>;
   if (m == 0) return;
   const int64_t strips = (m + R - 1) / R, tall = m % strips == 0 ? strips : m % strips,
@@ -113,7 +115,9 @@ void multiply(int64_t m, int64_t n, int64_t k, const Operands<T>& x, int64_t b_p
     const T* bias = t.bias ? t.bias + j : nullptr;
     for (int64_t s = from; s < to; ++s) {
       const int64_t rows = s < tall ? height : height - 1, i = s * height - std::max<int64_t>(0, s - tall);
-      if (ahead) ahead->ask();
+      if constexpr (std::is_same_v<Next, Ahead>) {
+        if (next->wanted) next->ask();
+      }
       fn[rows - 1](k, x.a + i * x.row, x.row, x.col, b, x.ldb, last, t.c + i * t.ldc + j, t.ldc, bias, t.overwrite);
     }
   };
@@ -211,8 +215,8 @@ template <class T, Terms terms = Terms::one, class C = T> void gemm(const Gemm<T
   const bool pack = packs_b(g);
   if (streams_b(g)) return gemm_streamed<T, terms>(g, workspace);
   const int64_t depth = pack ? kDeep : kDepth;
-  const bool distant = is_distant(g);
   Ahead ahead;
+  const bool distant = ahead.wanted = is_distant(g);
   for (int64_t j = 0; j < g.n; j += kColumns) {
     const int64_t n = std::min(kColumns, g.n - j), width = round_up(n, W);
     const auto b_at = [&](int64_t p) { return g.trans_b ? g.b + j * g.ldb + p : g.b + p * g.ldb + j; };
@@ -232,7 +236,7 @@ template <class T, Terms terms = Terms::one, class C = T> void gemm(const Gemm<T
           const Target<T, C> t{g.c + i * g.ldc + j, g.ldc, first && g.bias ? g.bias + j : nullptr,
                                first && !g.accumulate};
           const Operands<T> x{g.a + i * a_row + p * a_col, a_row, a_col, b, pack ? W : g.ldb};
-          multiply<terms>(m, n, k, x, pack ? W * k : W, t, distant ? &ahead : nullptr);
+          multiply<terms>(m, n, k, x, pack ? W * k : W, t, &ahead);
         }
       }
     }
