@@ -1,7 +1,7 @@
 // One recurrent layer in one direction: a single operation where gradients of the first order are all that is asked for, else step by step.
 #include "tapegrad/autograd/autograd.h"
-#include "tapegrad/autograd/composed.h"
 #include "tapegrad/autograd/trace.h"
+#include "tapegrad/autograd/transform/composed.h"
 #include "tapegrad/ops/elementwise.h"
 #include "tapegrad/ops/kernels/gemm.h"
 #include "tapegrad/ops/operands.h"

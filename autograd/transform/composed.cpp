@@ -1,5 +1,5 @@
 // The composition runs on inputs of its own, joined to those of the operation where the rule is recorded.
-#include "tapegrad/autograd/composed.h"
+#include "tapegrad/autograd/transform/composed.h"
 
 #include "tapegrad/autograd/autograd.h"
 #include "tapegrad/autograd/internal.h"
